@@ -1,0 +1,190 @@
+"""Every exception of the SDK, in one tree.
+
+    MpftConnectError
+    ├── UsageError                    the caller's mistake: nothing was asked of any system
+    │   ├── ConfigurationError        every mistake of a configuration file, all at once
+    │   ├── NotAnNhsNumber            not ten digits, or the check digit is wrong
+    │   ├── NotADate                  not a FHIR date or dateTime, or a day that does not exist
+    │   └── PluginMissing             a configuration names an adapter that no plugin provides
+    ├── AccessRefused                 governance said no; the refusal is audited
+    ├── AuditUnavailable              no audit entry could be made durable, so nothing was shown
+    ├── IncompleteRecord              `require_complete()` on a section that is not
+    ├── TooManyMatches                a demographic search fits more people than may be shown
+    ├── PersonUnknown                 no system that answered could say who the identifier belongs to
+    └── AdapterError                  one system's failure; becomes a gap, never spoils another system
+        ├── Unreachable               no connection: DNS, TCP, TLS              (may be tried again)
+        ├── TimedOut                  no whole answer before the deadline       (may be tried again)
+        ├── RateLimited               429, or our own budget is spent           (may be tried again)
+        ├── SystemFailed              5xx, or an error that the system declares (may be tried again)
+        ├── NotPermitted              401 or 403, or a token was refused        (a person must act)
+        ├── AnswerRejected            it answered, in a shape that cannot be trusted
+        ├── NotShown                  it may hold the person, and says that it does not show them
+        └── OutcomeUnknown            a write was sent and its answer was lost: check, never resend
+
+Rule 16 binds every message here: it carries where and which rule, never a value. Values are patient
+data, and messages reach logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+__all__ = [
+    "AccessRefused",
+    "AdapterError",
+    "AnswerRejected",
+    "AuditUnavailable",
+    "ConfigurationError",
+    "GapReason",
+    "IncompleteRecord",
+    "MpftConnectError",
+    "NotADate",
+    "NotAnNhsNumber",
+    "NotPermitted",
+    "NotShown",
+    "OutcomeUnknown",
+    "PersonUnknown",
+    "PluginMissing",
+    "RateLimited",
+    "SystemFailed",
+    "TimedOut",
+    "TooManyMatches",
+    "Unreachable",
+    "UsageError",
+]
+
+
+class GapReason(StrEnum):
+    """Why a system's contribution is missing or incomplete. Codes are permanent: logs and reports use them."""
+
+    UNREACHABLE = "unreachable"
+    TIMED_OUT = "timed-out"
+    RATE_LIMITED = "rate-limited"
+    SYSTEM_FAILED = "system-failed"
+    NOT_PERMITTED = "not-permitted"
+    ANSWER_REJECTED = "answer-rejected"
+    NOT_SHOWN = "not-shown"
+    WRONG_PERSON = "wrong-person"
+    NO_AGREEMENT = "no-agreement"
+    NOT_DECLARED = "not-declared"
+    ADAPTER_FAULT = "adapter-fault"
+    IDENTITY_UNCONFIRMED = "identity-unconfirmed"
+    OUTCOME_UNKNOWN = "outcome-unknown"
+
+
+class MpftConnectError(Exception):
+    """The root: `except MpftConnectError` catches whatever this SDK raises on purpose."""
+
+
+class UsageError(MpftConnectError):
+    """The call or its settings are wrong; nothing was asked of any system."""
+
+
+class ConfigurationError(UsageError):
+    """Everything wrong with a configuration, each line with file, key and what is expected."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class NotAnNhsNumber(UsageError, ValueError):
+    """Not an NHS number. The message never repeats what was given."""
+
+
+class NotADate(UsageError, ValueError):
+    """Not a FHIR date or dateTime. The message never repeats what was given."""
+
+
+class PluginMissing(UsageError):
+    """No installed plugin provides the named adapter."""
+
+
+class AccessRefused(MpftConnectError):
+    """Governance refused the request. `code` is permanent, the message says what would be needed."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class AuditUnavailable(MpftConnectError):
+    """Neither the audit store nor its second sink could take the entry, so the data was not shown."""
+
+
+class IncompleteRecord(MpftConnectError):
+    """A section was required to be complete and is not; the message names what is missing."""
+
+
+class TooManyMatches(MpftConnectError):
+    """More people fit than may be shown; ask with more demographics."""
+
+
+class PersonUnknown(MpftConnectError):
+    """No connected system could turn the local identifier into a person."""
+
+
+class AdapterError(MpftConnectError):
+    """One system's failure. It becomes a gap in the record and never spoils another system.
+
+    Args:
+        rule: What was broken or what failed, in our words: `"status 503"`, `"Bundle.total is not a number"`.
+        system: Configured name of the system; the hub fills it in where an adapter leaves it out.
+        place: Where in the answer, as a path of element names. Never a value.
+    """
+
+    reason: GapReason = GapReason.ADAPTER_FAULT
+    retriable: bool = False
+
+    def __init__(self, rule: str, *, system: str | None = None, place: str | None = None) -> None:
+        self.rule, self.system, self.place = rule, system, place
+        super().__init__(": ".join(part for part in (system, place, rule) if part))
+
+
+class Unreachable(AdapterError):
+    """No connection: name look-up, TCP or TLS."""
+
+    reason, retriable = GapReason.UNREACHABLE, True
+
+
+class TimedOut(AdapterError):
+    """No whole answer before the deadline."""
+
+    reason, retriable = GapReason.TIMED_OUT, True
+
+
+class RateLimited(AdapterError):
+    """The system answered 429, or our own budget for it is spent before the deadline."""
+
+    reason, retriable = GapReason.RATE_LIMITED, True
+
+
+class SystemFailed(AdapterError):
+    """A 5xx status, or a failure that the system states in its answer."""
+
+    reason, retriable = GapReason.SYSTEM_FAILED, True
+
+
+class NotPermitted(AdapterError):
+    """401, 403 or a refused token: a person must mend credentials or permissions."""
+
+    reason = GapReason.NOT_PERMITTED
+
+
+class AnswerRejected(AdapterError):
+    """The system answered, in a shape that cannot be trusted. Trying again does not help."""
+
+    reason = GapReason.ANSWER_REJECTED
+
+
+class NotShown(AdapterError):
+    """The system may hold the person and does not show them ("not found" as GP Connect means it)."""
+
+    reason = GapReason.NOT_SHOWN
+
+
+class OutcomeUnknown(AdapterError):
+    """A write left here and its answer was lost. Check the system; never send it again blindly."""
+
+    reason = GapReason.OUTCOME_UNKNOWN

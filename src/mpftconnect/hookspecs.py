@@ -1,0 +1,38 @@
+"""Every extension point, on one page.
+
+A plugin is a module, named by an entry point of the group `mpftconnect`, with functions marked `@hookimpl`. Hooks
+only *register objects*; behaviour sits on the objects. Open no files or sockets in a hook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from mpftconnect.adapters.contract import AdapterSpec
+    from mpftconnect.adapters.twin import TwinSpec
+    from mpftconnect.governance.policies import PolicySpec
+
+__all__ = ["GROUP", "hookimpl", "hookspec"]
+
+GROUP = "mpftconnect"
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+@hookspec
+def mpft_adapters() -> Sequence[AdapterSpec]:  # type: ignore[empty-body]
+    """Adapters that this distribution provides. Called once, when plugins are loaded."""
+
+
+@hookspec
+def mpft_twins() -> Sequence[TwinSpec]:  # type: ignore[empty-body]
+    """Twins of supplier systems, for the sandbox. Called once, when plugins are loaded."""
+
+
+@hookspec
+def mpft_policies() -> Sequence[PolicySpec]:  # type: ignore[empty-body]
+    """Policies on what may be shown; a configuration switches them on by name. Called once."""

@@ -1,0 +1,517 @@
+"""Clinical and administrative items. Names and fields are FHIR R4's, in snake case.
+
+Status and other coded fields are plain strings: an unknown code from a source is kept and shown as it came,
+never mapped to a near one.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mpftconnect.model.coded import SNOMED, Concept, Period, Quantity, Range, Ratio, Reference
+from mpftconnect.model.dates import When
+from mpftconnect.model.identifiers import Identifier
+from mpftconnect.model.people import Actor
+from mpftconnect.model.provenance import Item
+from mpftconnect.model.schema import Model
+
+__all__ = [
+    "AllergyIntolerance",
+    "Appointment",
+    "Attachment",
+    "CareTeam",
+    "ClinicalItem",
+    "Condition",
+    "Consent",
+    "DiagnosticReport",
+    "DocumentReference",
+    "Dosage",
+    "Encounter",
+    "Flag",
+    "Immunization",
+    "LegalStatus",
+    "MedicationStatement",
+    "Observation",
+    "ObservationComponent",
+    "Participant",
+    "ProgressNote",
+    "Reaction",
+    "ReferenceRange",
+    "ServiceRequest",
+    "Value",
+]
+
+Value = Quantity | Range | Ratio | Concept | Period | When | bool | int | str
+
+
+def _value_words(value: Value) -> str:
+    if isinstance(value, Quantity | Range | Ratio | Concept | Period | When):
+        return value.words()
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+class ClinicalItem(Item):
+    """An item about one person.
+
+    Args:
+        subject: Whom the source says it is about; the hub refuses an item about somebody else.
+        identifiers: Business identifiers of the thing.
+        encounter: The contact in which it arose.
+        based_on: What asked for it or led to it, and what it is part of.
+        author: Who recorded or asserted it.
+        service: The service, specialty or department it comes from.
+        note: Free text beside it.
+    """
+
+    subject: Reference | None = None
+    identifiers: tuple[Identifier, ...] = ()
+    encounter: Reference | None = None
+    based_on: tuple[Reference, ...] = ()
+    author: Actor | None = None
+    service: Concept | None = None
+    note: tuple[str, ...] = ()
+
+
+class Condition(ClinicalItem):
+    """A problem, diagnosis or need (FHIR `Condition`)."""
+
+    code: Concept
+    clinical_status: Concept | None = None
+    verification_status: Concept | None = None
+    category: tuple[Concept, ...] = ()
+    severity: Concept | None = None
+    body_site: tuple[Concept, ...] = ()
+    onset: When | Period | str | None = None
+    abatement: When | Period | str | None = None
+
+    @property
+    def clinical_date(self) -> When | None:
+        if isinstance(self.onset, When):
+            return self.onset
+        return self.onset.start if isinstance(self.onset, Period) and self.onset.start else self.recorded
+
+    def words(self) -> str:
+        return self.code.words()
+
+
+class Reaction(Model):
+    """What happened on exposure (FHIR `AllergyIntolerance.reaction`)."""
+
+    manifestation: tuple[Concept, ...] = ()
+    substance: Concept | None = None
+    severity: str | None = None
+    onset: When | None = None
+    description: str | None = None
+
+
+# SNOMED CT: 716186003 No known allergy and its children 409137002 (drug), 428607008 (environmental), 429625007
+# (food). They assert absence; nothing else does.
+_NO_KNOWN_ALLERGY = ("716186003", "409137002", "428607008", "429625007")
+
+
+class AllergyIntolerance(ClinicalItem):
+    """An allergy or intolerance, or a clinician's assertion that none is known (FHIR `AllergyIntolerance`).
+
+    >>> from datetime import datetime, UTC
+    >>> from mpftconnect.model import Source, concept
+    >>> source = Source(system="gp", id="1", fetched=datetime.now(UTC))
+    >>> AllergyIntolerance(source=source, code=concept("No known allergies", "716186003")).asserts_none
+    True
+    """
+
+    code: Concept
+    clinical_status: Concept | None = None
+    verification_status: Concept | None = None
+    type: str | None = None
+    category: tuple[str, ...] = ()
+    criticality: str | None = None
+    onset: When | Period | str | None = None
+    last_occurrence: When | None = None
+    reactions: tuple[Reaction, ...] = ()
+
+    @property
+    def asserts_none(self) -> bool:
+        return self.code.has(SNOMED, *_NO_KNOWN_ALLERGY)
+
+    @property
+    def clinical_date(self) -> When | None:
+        return self.onset if isinstance(self.onset, When) else self.recorded
+
+    def words(self) -> str:
+        return self.code.words()
+
+
+class Dosage(Model):
+    """How to take a medicine, as the source wrote it. Nothing here is ever computed (rule 2)."""
+
+    text: str | None = None
+    patient_instruction: str | None = None
+    dose: Quantity | Range | None = None
+    rate: Quantity | Range | Ratio | None = None
+    max_dose: Ratio | None = None
+    route: Concept | None = None
+    site: Concept | None = None
+    method: Concept | None = None
+    timing: str | None = None
+    as_needed: bool | Concept | None = None
+    sequence: int | None = None
+
+    def words(self) -> str:
+        if self.text:
+            return self.text
+        needed = "as needed" if self.as_needed is True else None
+        if isinstance(self.as_needed, Concept):
+            needed = f"as needed for {self.as_needed.words()}"
+        parts = (
+            self.dose.words() if self.dose else None,
+            self.route.words() if self.route else None,
+            self.timing,
+        )
+        return ", ".join(part for part in (*parts, needed) if part) or "dosage not stated"
+
+
+class MedicationStatement(ClinicalItem):
+    """A medicine that the person takes, took or was prescribed.
+
+    Args:
+        kind: `statement` (FHIR `MedicationStatement`) or `request` (FHIR `MedicationRequest`).
+        course: Repeat, acute and the like, as the source words it.
+        effective: When it is or was taken.
+        authored: When the request was written.
+        status_reason: Why it was stopped or held.
+    """
+
+    kind: Literal["statement", "request"] = "statement"
+    status: str | None = None
+    status_reason: tuple[Concept, ...] = ()
+    intent: str | None = None
+    category: tuple[Concept, ...] = ()
+    medication: Concept
+    course: Concept | None = None
+    effective: When | Period | None = None
+    authored: When | None = None
+    last_issued: When | None = None
+    dosage: tuple[Dosage, ...] = ()
+    quantity: Quantity | None = None
+    repeats_allowed: int | None = None
+    reason: tuple[Concept, ...] = ()
+
+    @property
+    def clinical_date(self) -> When | None:
+        if isinstance(self.effective, When):
+            return self.effective
+        if isinstance(self.effective, Period) and self.effective.start:
+            return self.effective.start
+        return self.authored or self.recorded
+
+    def words(self) -> str:
+        dosage = "; ".join(dose.words() for dose in self.dosage)
+        return f"{self.medication.words()}: {dosage}" if dosage else self.medication.words()
+
+
+class ReferenceRange(Model):
+    """What the laboratory calls usual, as it sent it. A flag is never worked out from it."""
+
+    low: Quantity | None = None
+    high: Quantity | None = None
+    type: Concept | None = None
+    text: str | None = None
+
+    def words(self) -> str:
+        return self.text or Range(low=self.low, high=self.high).words()
+
+
+class ObservationComponent(Model):
+    """One part of a result, such as systolic pressure (FHIR `Observation.component`)."""
+
+    code: Concept
+    value: Value | None = None
+    data_absent_reason: Concept | None = None
+    interpretation: tuple[Concept, ...] = ()
+    reference_ranges: tuple[ReferenceRange, ...] = ()
+
+    def words(self) -> str:
+        return f"{self.code.words()} {_value_words(self.value) if self.value is not None else 'value not stated'}"
+
+
+class Observation(ClinicalItem):
+    """A result, measurement or finding (FHIR `Observation`)."""
+
+    code: Concept
+    status: str | None = None
+    category: tuple[Concept, ...] = ()
+    effective: When | Period | None = None
+    issued: When | None = None
+    value: Value | None = None
+    data_absent_reason: Concept | None = None
+    interpretation: tuple[Concept, ...] = ()
+    reference_ranges: tuple[ReferenceRange, ...] = ()
+    components: tuple[ObservationComponent, ...] = ()
+    body_site: Concept | None = None
+    method: Concept | None = None
+    specimen: Reference | None = None
+    performers: tuple[Actor, ...] = ()
+    members: tuple[Reference, ...] = ()
+
+    @property
+    def clinical_date(self) -> When | None:
+        if isinstance(self.effective, When):
+            return self.effective
+        start = self.effective.start if isinstance(self.effective, Period) else None
+        return start or self.issued or self.recorded
+
+    def words(self) -> str:
+        if self.components:
+            return f"{self.code.words()}: {'; '.join(part.words() for part in self.components)}"
+        if self.value is not None:
+            return f"{self.code.words()}: {_value_words(self.value)}"
+        reason = self.data_absent_reason.words() if self.data_absent_reason else None
+        return f"{self.code.words()}: value not stated" + (f" ({reason})" if reason else "")
+
+
+class Attachment(Model):
+    """A document's content or where to fetch it (FHIR `Attachment`)."""
+
+    content_type: str | None = None
+    url: str | None = None
+    data_base64: str | None = None
+    title: str | None = None
+    size: int | None = None
+    hash: str | None = None
+    created: When | None = None
+    language: str | None = None
+
+
+class DiagnosticReport(ClinicalItem):
+    """A report of investigations (FHIR `DiagnosticReport`)."""
+
+    code: Concept
+    status: str | None = None
+    category: tuple[Concept, ...] = ()
+    effective: When | Period | None = None
+    issued: When | None = None
+    conclusion: str | None = None
+    conclusion_codes: tuple[Concept, ...] = ()
+    results: tuple[Reference, ...] = ()
+    performers: tuple[Actor, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+
+    @property
+    def clinical_date(self) -> When | None:
+        return self.effective if isinstance(self.effective, When) else self.issued or self.recorded
+
+    def words(self) -> str:
+        return f"{self.code.words()}: {self.conclusion}" if self.conclusion else self.code.words()
+
+
+class DocumentReference(ClinicalItem):
+    """A letter or other document, or a pointer to one (FHIR `DocumentReference`)."""
+
+    status: str | None = None
+    doc_status: str | None = None
+    type: Concept | None = None
+    category: tuple[Concept, ...] = ()
+    date: When | None = None
+    description: str | None = None
+    custodian: Actor | None = None
+    attachments: tuple[Attachment, ...] = ()
+    practice_setting: Concept | None = None
+    period: Period | None = None
+
+    @property
+    def clinical_date(self) -> When | None:
+        return self.date or self.recorded
+
+    def words(self) -> str:
+        title = next((a.title for a in self.attachments if a.title), None)
+        return self.description or title or (self.type.words() if self.type else "document, type not stated")
+
+
+class ProgressNote(ClinicalItem):
+    """What a professional wrote of a contact. In FHIR: a `DocumentReference` of category clinical note."""
+
+    text: str
+    type: Concept | None = None
+    date: When | None = None
+    status: str | None = None
+
+    @property
+    def clinical_date(self) -> When | None:
+        return self.date or self.recorded
+
+    def words(self) -> str:
+        return self.text
+
+
+class Participant(Model):
+    """Someone who takes part, in what role and whether they said yes."""
+
+    actor: Actor
+    role: Concept | None = None
+    period: Period | None = None
+    status: str | None = None
+
+    def words(self) -> str:
+        return f"{self.actor.words()} ({self.role.words()})" if self.role else self.actor.words()
+
+
+class Encounter(ClinicalItem):
+    """A contact between the person and a service (FHIR `Encounter`)."""
+
+    status: str | None = None
+    encounter_class: str | None = None
+    type: tuple[Concept, ...] = ()
+    reason: tuple[Concept, ...] = ()
+    period: Period | None = None
+    participants: tuple[Participant, ...] = ()
+    location: tuple[Actor, ...] = ()
+    provider: Actor | None = None
+
+    @property
+    def clinical_date(self) -> When | None:
+        return self.period.start if self.period and self.period.start else self.recorded
+
+    def words(self) -> str:
+        return ", ".join(kind.words() for kind in self.type) or (self.service.words() if self.service else "contact")
+
+
+class Appointment(ClinicalItem):
+    """A booking (FHIR `Appointment`)."""
+
+    status: str | None = None
+    type: Concept | None = None
+    reason: tuple[Concept, ...] = ()
+    description: str | None = None
+    start: When | None = None
+    end: When | None = None
+    minutes: int | None = None
+    created: When | None = None
+    participants: tuple[Participant, ...] = ()
+    location: tuple[Actor, ...] = ()
+    patient_instruction: str | None = None
+    cancellation_reason: Concept | None = None
+
+    @property
+    def clinical_date(self) -> When | None:
+        return self.start or self.recorded
+
+    def words(self) -> str:
+        return self.description or (self.type or self.service or Concept(text="appointment")).words()
+
+
+class ServiceRequest(ClinicalItem):
+    """A referral (FHIR `ServiceRequest`)."""
+
+    status: str | None = None
+    intent: str | None = None
+    category: tuple[Concept, ...] = ()
+    priority: str | None = None
+    code: Concept | None = None
+    reason: tuple[Concept, ...] = ()
+    authored: When | None = None
+    occurrence: When | Period | None = None
+    performers: tuple[Actor, ...] = ()
+
+    @property
+    def clinical_date(self) -> When | None:
+        return self.authored or self.recorded
+
+    def words(self) -> str:
+        return (self.code or self.service or Concept(text="referral")).words()
+
+
+class Flag(ClinicalItem):
+    """An alert or a risk, safeguarding included (FHIR `Flag`)."""
+
+    status: str | None = None
+    category: tuple[Concept, ...] = ()
+    code: Concept
+    period: Period | None = None
+
+    @property
+    def clinical_date(self) -> When | None:
+        return self.period.start if self.period and self.period.start else self.recorded
+
+    def words(self) -> str:
+        return self.code.words()
+
+
+class LegalStatus(ClinicalItem):
+    """A legal status: Mental Health Act section, DoLS, lasting power of attorney, and so on."""
+
+    code: Concept
+    status: str | None = None
+    period: Period | None = None
+    review: When | None = None
+    authority: Actor | None = None
+    conditions: str | None = None
+
+    @property
+    def clinical_date(self) -> When | None:
+        return self.period.start if self.period and self.period.start else self.recorded
+
+    def words(self) -> str:
+        return self.code.words()
+
+
+class Consent(ClinicalItem):
+    """A consent, refusal or advance statement (FHIR `Consent`)."""
+
+    status: str | None = None
+    scope: Concept | None = None
+    category: tuple[Concept, ...] = ()
+    decision: str | None = None
+    given: When | None = None
+    period: Period | None = None
+    policy: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+
+    @property
+    def clinical_date(self) -> When | None:
+        return self.given or self.recorded
+
+    def words(self) -> str:
+        name = (self.scope or (self.category[0] if self.category else Concept(text="consent"))).words()
+        return f"{name}: {self.decision}" if self.decision else name
+
+
+class Immunization(ClinicalItem):
+    """A vaccination given or not given (FHIR `Immunization`)."""
+
+    status: str | None = None
+    status_reason: Concept | None = None
+    vaccine: Concept
+    occurrence: When | str | None = None
+    primary_source: bool | None = None
+    lot_number: str | None = None
+    manufacturer: Actor | None = None
+    expiration: When | None = None
+    site: Concept | None = None
+    route: Concept | None = None
+    dose: Quantity | None = None
+    dose_number: str | None = None
+    target_disease: tuple[Concept, ...] = ()
+    performers: tuple[Actor, ...] = ()
+    location: Actor | None = None
+
+    @property
+    def clinical_date(self) -> When | None:
+        return self.occurrence if isinstance(self.occurrence, When) else self.recorded
+
+    def words(self) -> str:
+        return f"{self.vaccine.words()} ({self.status})" if self.status != "completed" else self.vaccine.words()
+
+
+class CareTeam(ClinicalItem):
+    """A team around the person and who is in it (FHIR `CareTeam`)."""
+
+    name: str | None = None
+    status: str | None = None
+    category: tuple[Concept, ...] = ()
+    period: Period | None = None
+    participants: tuple[Participant, ...] = ()
+    organization: tuple[Actor, ...] = ()
+
+    def words(self) -> str:
+        members = "; ".join(member.words() for member in self.participants)
+        return ": ".join(part for part in (self.name, members) if part) or "care team, members not stated"
