@@ -86,12 +86,19 @@ class FaultSwitch:
 
     def __init__(self) -> None:
         self._on: frozenset[Fault] = frozenset()
+        self._changes = 0
         self._lock = threading.Lock()
 
     def set(self, *faults: Fault) -> None:
         """Switch on exactly these."""
         with self._lock:
             self._on = frozenset(faults)
+            self._changes += 1
+
+    @property
+    def changes(self) -> int:
+        """How often it was set: whatever a fault remembers (`server-error-once`) is forgotten when this moves."""
+        return self._changes
 
     @contextmanager
     def on(self, *faults: Fault) -> Iterator[None]:
@@ -191,6 +198,7 @@ class TwinSpec:
         configure: From the twin and its base URL, the system's table for a configuration file: `adapter`,
             `endpoint`, `settings`, and `secrets` as plain values, which only the sandbox may hold.
         faults: The faults of its own that it can show.
+        default: Whether the sandbox serves it without being asked for it by name.
     """
 
     name: str
@@ -200,3 +208,4 @@ class TwinSpec:
     build: Callable[[Sequence[Person]], Twin]
     configure: Callable[[Any, str], dict[str, Any]]
     faults: frozenset[Fault] = frozenset()
+    default: bool = True
