@@ -1,0 +1,135 @@
+"""Every registered twin, served on loopback ports, with the configuration that reaches them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from mpftconnect.adapters.twin import WIRE_FAULTS, Fault, FaultSwitch, Twin, TwinSpec
+from mpftconnect.errors import UsageError
+from mpftconnect.model import SectionName
+from mpftconnect.sandbox.host import FaultTiming, Host
+from mpftconnect.sandbox.people import Person
+
+if TYPE_CHECKING:
+    from mpftconnect.plugins import PluginRegistry
+
+__all__ = ["Sandbox"]
+
+# The agreement under which the sandbox's systems share: everything, for direct care, with no real end.
+AGREEMENT: dict[str, Any] = {
+    "name": "Sandbox sharing agreement (synthetic people only)",
+    "parties": ["RRE", "sandbox"],
+    "purposes": ["direct-care"],
+    "sections": [str(section) for section in SectionName],
+    "expires": "2099-12-31",
+}
+
+
+class Sandbox:
+    """The twins of all plugins, each served over real HTTP; a context manager.
+
+    Args:
+        registry: Where the twins come from.
+        people: Whom they know; the synthetic people of `mpftconnect.sandbox` if not given.
+        only: Names of the twins to serve; those that are served by default if not given.
+        faults: Faults that are on from the start, by twin.
+        control: Whether each host serves `/_sandbox/`, for switching faults over HTTP.
+        timing: How the wire's faults behave.
+    Raises:
+        UsageError: A name is not that of a twin, or a twin does not know the fault asked of it.
+
+    Attributes:
+        faults: The `FaultSwitch` of each twin, by name.
+        twins: The twins, by name.
+        hosts: Their hosts, by name.
+    """
+
+    def __init__(
+        self,
+        registry: PluginRegistry,
+        people: Sequence[Person] | None = None,
+        only: Sequence[str] | None = None,
+        faults: Mapping[str, Sequence[Fault]] | None = None,
+        *,
+        control: bool = False,
+        timing: FaultTiming | None = None,
+    ) -> None:
+        if people is None:
+            from mpftconnect.sandbox.cast import PEOPLE
+
+            people = PEOPLE
+        self.specs: dict[str, TwinSpec] = _chosen(registry.twins, only)
+        _check_faults(self.specs, faults or {})
+        self.twins: dict[str, Twin] = {name: spec.build(people) for name, spec in self.specs.items()}
+        self.faults: dict[str, FaultSwitch] = {name: twin.faults for name, twin in self.twins.items()}
+        for name, on in (faults or {}).items():
+            self.faults[name].set(*on)
+        self.hosts: dict[str, Host] = {
+            name: Host(twin, name=name, control=control, own_faults=self.specs[name].faults, timing=timing)
+            for name, twin in self.twins.items()
+        }
+        self._started = ExitStack()
+
+    def start(self) -> Self:
+        """Serve every twin, or none: where one cannot be served, those before it are stopped again."""
+        with ExitStack() as stack:
+            for host in self.hosts.values():
+                stack.enter_context(host)
+            self._started = stack.pop_all()
+        return self
+
+    def stop(self) -> None:
+        """Stop all that was started; harmless if nothing was."""
+        self._started.close()
+
+    def configuration(self) -> dict[str, Any]:
+        """What `mpftconnect.toml` would say of the running twins: `{"version": 1, "systems": {name: {...}}}`.
+
+        Secrets stand in it as `{"value": "..."}`, which no configuration file may do: they are the twins' own,
+        made up for this run.
+
+        Raises:
+            UsageError: The sandbox is not running.
+        """
+        return {"version": 1, "systems": {name: self._system(name, spec) for name, spec in self.specs.items()}}
+
+    def _system(self, name: str, spec: TwinSpec) -> dict[str, Any]:
+        table = dict(spec.configure(self.twins[name], self.hosts[name].base_url))
+        secrets = {
+            key: value if isinstance(value, Mapping) else {"value": value}
+            for key, value in table.pop("secrets", {}).items()
+        }
+        settings = table.pop("settings", {})
+        agreement = table.pop("agreement", None) or dict(AGREEMENT)
+        # Last, so that nothing a plugin says can make a stand-in pass for a live system.
+        fixed = {"environment": "test", "settings": settings, "secrets": secrets, "agreement": agreement}
+        return {"adapter": spec.adapter, **table, **fixed}
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _chosen(twins: Mapping[str, TwinSpec], only: Sequence[str] | None) -> dict[str, TwinSpec]:
+    if only is None:
+        return {name: spec for name, spec in twins.items() if spec.default}
+    unknown = sorted(set(only) - set(twins))
+    if unknown:
+        raise UsageError(f"no such twin: {', '.join(unknown)} (there are {', '.join(sorted(twins)) or 'none'})")
+    return {name: twins[name] for name in only}
+
+
+def _check_faults(specs: Mapping[str, TwinSpec], faults: Mapping[str, Sequence[Fault]]) -> None:
+    for name, on in faults.items():
+        if name not in specs:
+            raise UsageError(f"faults are given for {name}, which is not served")
+        unknown = sorted(set(on) - WIRE_FAULTS - specs[name].faults)
+        if unknown:
+            raise UsageError(f"twin {name} has no fault {', '.join(unknown)}")
