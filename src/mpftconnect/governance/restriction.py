@@ -1,0 +1,164 @@
+"""What is shown of a restricted person: nothing that could reveal where they are (rule 7).
+
+This works by what is *allowed*, not by what is known to be dangerous: a field that is not named here is dropped, so
+a field added to the model later stays hidden until somebody decides otherwise. Free text is not known to be safe and
+goes; so do whole sections that exist to say where and with whom. Two things are kept although they hold text, because
+losing them is the greater danger, and the hazard log says so: the display of a code, and how to take a medicine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from mpftconnect.model import (
+    AllergyIntolerance,
+    Coding,
+    Concept,
+    Condition,
+    Consent,
+    Flag,
+    HumanName,
+    Identifier,
+    Immunization,
+    Item,
+    LegalStatus,
+    MedicationStatement,
+    Observation,
+    ObservationComponent,
+    Patient,
+    Reaction,
+    ReferenceRange,
+    SectionName,
+    Source,
+)
+
+__all__ = ["SHOWN_SECTIONS", "WORDS", "restrict", "restrict_patient", "restricted_sections"]
+
+WORDS = (
+    "This person's location is protected. Addresses, contacts, places, organisations, documents, care plan text and "
+    "other free text are not shown; look in the source system if you are allowed to."
+)
+_HIDDEN_TEXT = "text not shown"
+
+_COMMON = frozenset({"source", "also", "recorded"})
+_ALLOWED: dict[type[Item], frozenset[str]] = {
+    Condition: _COMMON
+    | {"code", "clinical_status", "verification_status", "category", "severity", "body_site", "onset", "abatement"},
+    AllergyIntolerance: _COMMON
+    | {"code", "clinical_status", "verification_status", "type", "category", "criticality", "onset"}
+    | {"last_occurrence", "reactions"},
+    MedicationStatement: _COMMON
+    | {"kind", "status", "status_reason", "intent", "category", "medication", "course", "effective", "authored"}
+    | {"last_issued", "dosage", "quantity", "repeats_allowed", "reason"},
+    Observation: _COMMON
+    | {"code", "status", "category", "effective", "issued", "value", "data_absent_reason", "interpretation"}
+    | {"reference_ranges", "components", "body_site", "method"},
+    Flag: _COMMON | {"status", "category", "code", "period"},
+    LegalStatus: _COMMON | {"code", "status", "period", "review"},
+    Consent: _COMMON | {"status", "scope", "category", "decision", "given", "period"},
+    Immunization: _COMMON
+    | {"status", "status_reason", "vaccine", "occurrence", "primary_source", "lot_number", "expiration", "site"}
+    | {"route", "dose", "dose_number", "target_disease"},
+}
+SHOWN_SECTIONS = frozenset(
+    {
+        SectionName.PROBLEMS,
+        SectionName.ALLERGIES,
+        SectionName.MEDICATIONS,
+        SectionName.RESULTS,
+        SectionName.ALERTS,
+        SectionName.LEGAL_STATUS,
+        SectionName.CONSENTS,
+        SectionName.IMMUNISATIONS,
+    }
+)
+# Inside those, plain strings that are codes or amounts rather than somebody's words.
+_SAFE_STRINGS = frozenset(
+    {"status", "kind", "intent", "type", "category", "criticality", "severity", "comparator", "unit", "system", "code"}
+    | {"version", "display", "decision", "lot_number", "dose_number", "timing"}
+)
+
+
+def restricted_sections(sections: Iterable[SectionName]) -> frozenset[SectionName]:
+    """Those of the sections that are not shown at all."""
+    return frozenset(sections) - SHOWN_SECTIONS
+
+
+def restrict_patient(patient: Patient) -> Patient:
+    """Demographics without anything that reveals a place. A name is kept where the source gives one.
+
+    >>> from datetime import UTC, datetime
+    >>> from mpftconnect.model import Address
+    >>> someone = Patient(source=Source(system="s", id="1", fetched=datetime.now(UTC)),
+    ...                   addresses=(Address(postal_code="ST1 1AA"),))
+    >>> restrict_patient(someone).addresses
+    ()
+    """
+    return Patient(
+        source=_bare(patient.source),
+        identifiers=tuple(Identifier.nhs(i.value, i.verification_status) for i in _nhs(patient) if i.value),
+        names=tuple(
+            HumanName(use=n.use, family=n.family, given=n.given, prefix=n.prefix, suffix=n.suffix)
+            for n in patient.names
+        ),
+        gender=patient.gender,
+        birth_date=patient.birth_date,
+        deceased=patient.deceased,
+        restriction=patient.restriction,
+    )
+
+
+def _nhs(patient: Patient) -> tuple[Identifier, ...]:
+    return tuple(i for i in patient.identifiers if i.is_nhs_number and i.use != "old")
+
+
+def restrict(item: Item) -> Item | None:
+    """The item as far as it may be shown of a restricted person; None if nothing of it may."""
+    allowed = _ALLOWED.get(type(item))
+    if allowed is None:
+        return None
+    values = {name: _safe(name, getattr(item, name)) for name in allowed}
+    values["source"] = _bare(item.source)
+    values["also"] = tuple(_bare(source) for source in item.also)
+    return type(item).model_validate({name: value for name, value in values.items() if value is not None})
+
+
+def _bare(source: Source) -> Source:
+    return Source(system=source.system, id=source.id, fetched=source.fetched, mode=source.mode, as_of=source.as_of)
+
+
+def _safe(name: str, value: Any) -> Any:
+    if value is None or name in ("source", "also"):
+        return value
+    if isinstance(value, Concept):
+        return _concept(value)
+    if isinstance(value, tuple):
+        return tuple(_safe(name, part) for part in value)
+    if isinstance(value, Reaction):
+        return Reaction(
+            manifestation=_safe("", value.manifestation),
+            substance=_safe("", value.substance),
+            severity=value.severity,
+            onset=value.onset,
+        )
+    if isinstance(value, ObservationComponent):
+        return ObservationComponent(
+            code=_concept(value.code),
+            value=_safe("value", value.value),
+            data_absent_reason=_safe("", value.data_absent_reason),
+            interpretation=_safe("", value.interpretation),
+            reference_ranges=_safe("", value.reference_ranges),
+        )
+    if isinstance(value, ReferenceRange):
+        return ReferenceRange(low=value.low, high=value.high, type=_safe("", value.type))
+    if isinstance(value, str) and name not in _SAFE_STRINGS:
+        return _HIDDEN_TEXT if name == "value" else None
+    return value
+
+
+def _concept(value: Concept) -> Concept:
+    coded = tuple(
+        Coding(system=c.system, code=c.code, display=c.display, version=c.version) for c in value.coding if c.code
+    )
+    return Concept(coding=coded) if coded else Concept(text=_HIDDEN_TEXT)

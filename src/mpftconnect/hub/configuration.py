@@ -1,0 +1,332 @@
+"""Reads `mpftconnect.toml`, and says everything that is wrong with it at once.
+
+Secrets stand in it only as references: `{ env = "NAME" }` or `{ file = "path" }`. A relative path is relative to the
+configuration file.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from mpftconnect.adapters.contract import AdapterSpec
+from mpftconnect.errors import ConfigurationError, MpftConnectError
+from mpftconnect.governance.agreements import Agreement
+from mpftconnect.governance.policies import Policy, PolicySpec
+from mpftconnect.model import DEFAULT_ZONE, AccessContext, Model, When
+from mpftconnect.plugins import PluginRegistry
+
+__all__ = [
+    "AuditSettings",
+    "Configuration",
+    "ConfiguredPolicy",
+    "ConfiguredSystem",
+    "HubSettings",
+    "SecretReference",
+    "SystemSettings",
+    "load_configuration",
+]
+
+
+class SecretReference(Model):
+    """Where a secret is. Exactly one of the two; `value` is for the sandbox, which makes its own secrets."""
+
+    env: str | None = None
+    file: str | None = None
+    value: str | None = Field(default=None, repr=False)
+
+    @model_validator(mode="after")
+    def _one(self) -> SecretReference:
+        if sum(part is not None for part in (self.env, self.file, self.value)) != 1:
+            raise ValueError('expected { env = "NAME" } or { file = "path" }')
+        return self
+
+
+class HubSettings(Model):
+    """`[hub]`.
+
+    Args:
+        deadline_seconds: For a whole read.
+        system_deadline_seconds: For each system within it.
+        trace_max_age_seconds: How old a trace may be and still be used; 0 asks the tracing service every time.
+        allow_asserted_relationship: Whether live systems may be read when nobody verified the relationship.
+        parallel_per_system: How many requests one system gets at a time.
+    """
+
+    deadline_seconds: float = Field(default=15.0, gt=0, le=300)
+    system_deadline_seconds: float = Field(default=10.0, gt=0, le=300)
+    trace_max_age_seconds: float = Field(default=0.0, ge=0, le=86_400)
+    allow_asserted_relationship: bool = False
+    parallel_per_system: int = Field(default=4, ge=1, le=32)
+
+
+class AuditSettings(Model):
+    """`[audit]` and `[privacy]`: where a trail stands, where its anchor stands, and where its key is.
+
+    Args:
+        store: The trail.
+        anchor: Its anchor; put it on another disk or machine, or it proves less.
+        fallback: The second sink, used and alarmed when the store fails.
+        key: The sealing key: at least 32 bytes, as text or hexadecimal.
+        readers: Roles that may read the trail.
+        retention_days: How long entries are kept before `purge` may remove them (default: eight years).
+    """
+
+    store: str
+    anchor: str
+    fallback: str
+    key: SecretReference
+    readers: tuple[str, ...] = ("privacy-officer",)
+    retention_days: int = Field(default=2922, ge=1)
+
+
+class SystemSettings(Model):
+    """`[systems.NAME]`; proxy, CA and client-certificate settings are the same for every system (rule 19)."""
+
+    adapter: str
+    endpoint: str | None = None
+    environment: Literal["test", "live"] = "live"
+    zone: str = DEFAULT_ZONE
+    deadline_seconds: float | None = Field(default=None, gt=0, le=300)
+    connect_timeout_seconds: float = Field(default=3.05, gt=0, le=60)
+    retries: int = Field(default=2, ge=0, le=5)
+    max_bytes: int = Field(default=20_000_000, ge=1024)
+    rate_per_second: float | None = Field(default=None, gt=0)
+    proxy: str | None = None
+    ca_bundle: str | None = None
+    client_certificate: str | None = None
+    client_key: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    secrets: dict[str, SecretReference] = Field(default_factory=dict)
+    agreement: Agreement
+
+
+class _PolicyTable(Model):
+    policy: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class _File(Model):
+    version: Literal[1]
+    state: str = "mpftconnect-state"
+    hub: HubSettings = HubSettings()
+    who: AccessContext | None = None
+    audit: AuditSettings
+    privacy: AuditSettings
+    systems: dict[str, SystemSettings] = Field(min_length=1)
+    policies: tuple[_PolicyTable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredSystem:
+    """One system, checked against its adapter."""
+
+    name: str
+    spec: AdapterSpec
+    settings: SystemSettings
+    own: Any
+    secrets: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredPolicy:
+    """One policy, built."""
+
+    spec: PolicySpec
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A whole configuration, checked: nothing in it can fail later for a reason that could be seen now."""
+
+    folder: Path
+    state: Path
+    hub: HubSettings
+    audit: AuditSettings
+    privacy: AuditSettings
+    audit_key: bytes
+    privacy_key: bytes
+    systems: tuple[ConfiguredSystem, ...]
+    policies: tuple[ConfiguredPolicy, ...]
+    who: AccessContext | None = None
+
+    def path(self, name: str) -> Path:
+        """A path of the file, relative to it."""
+        return self.folder / name
+
+
+def load_configuration(
+    source: Path | str | Mapping[str, Any], registry: PluginRegistry, *, sandbox: bool = False
+) -> Configuration:
+    """Read and check a configuration.
+
+    Args:
+        source: A file, or its content as a mapping.
+        registry: The plugins that it may name.
+        sandbox: Whether secrets may stand in it as plain values.
+    Raises:
+        ConfigurationError: With a line for every mistake: file, key and what is expected.
+    """
+    if isinstance(source, Mapping):
+        label, folder, table = "configuration", Path.cwd(), dict(source)
+    else:
+        path = Path(source)
+        label, folder = path.name, path.resolve().parent
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigurationError([f"{path}: there is no such file"]) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError([f"{path}: cannot be read ({type(error).__name__})"]) from None
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError([f"{path}: not TOML: {error}"]) from None
+    return _Checker(label, folder, registry, sandbox).check(table)
+
+
+class _Checker:
+    """Collects every problem of one file before it says any."""
+
+    def __init__(self, label: str, folder: Path, registry: PluginRegistry, sandbox: bool) -> None:
+        self._label, self._folder, self._registry, self._sandbox = label, folder, registry, sandbox
+        self.problems: list[str] = []
+
+    def _say(self, key: str, expected: str) -> None:
+        self.problems.append(f"{self._label}: {key}: {expected}")
+
+    def _model(self, kind: type[Any], table: Any, at: str) -> Any:
+        try:
+            return kind.model_validate(table)
+        except ValidationError as error:
+            for problem in error.errors():
+                key = ".".join(part for part in (at, *(str(p) for p in problem["loc"])) if part)
+                message = "no such setting" if problem["type"] == "extra_forbidden" else problem["msg"]
+                self._say(key or "the file", message[0].lower() + message[1:])
+            return None
+
+    def check(self, table: Mapping[str, Any]) -> Configuration:
+        if table.get("version") != 1:
+            self._say("version", "expected version = 1")
+        file: _File | None = self._model(_File, table, "") if not self.problems else None
+        # Even where the whole does not fit, what can be checked is checked, so that all mistakes come at once.
+        systems = self._systems(table.get("systems"))
+        policies = self._policies(table.get("policies"))
+        keys = {name: self._key(file, name) for name in ("audit", "privacy")}
+        if self.problems or file is None:
+            raise ConfigurationError(list(dict.fromkeys(self.problems)))
+        return Configuration(
+            folder=self._folder,
+            state=self._folder / file.state,
+            hub=file.hub,
+            audit=file.audit,
+            privacy=file.privacy,
+            audit_key=keys["audit"],
+            privacy_key=keys["privacy"],
+            systems=systems,
+            policies=policies,
+            who=file.who,
+        )
+
+    def _secret(self, reference: SecretReference, at: str) -> str:
+        if reference.value is not None:
+            if not self._sandbox:
+                self._say(at, 'a secret may not stand in the file: use { env = "NAME" } or { file = "path" }')
+            return reference.value
+        if reference.env is not None:
+            value = os.environ.get(reference.env)
+            if not value:
+                self._say(at, f"the environment variable {reference.env} is not set")
+            return value or ""
+        path = self._folder / str(reference.file)
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            self._say(at, f"the file {reference.file} cannot be read ({type(error).__name__})")
+            return ""
+
+    def _key(self, file: _File | None, name: str) -> bytes:
+        if file is None:
+            return b""
+        before = len(self.problems)
+        text = self._secret(getattr(file, name).key, f"{name}.key")
+        try:
+            key = bytes.fromhex(text)
+        except ValueError:
+            key = text.encode()
+        if len(key) < 32 and len(self.problems) == before:
+            self._say(
+                f"{name}.key", "expected at least 32 bytes, as text or hexadecimal (make one: openssl rand -hex 32)"
+            )
+        return key
+
+    def _systems(self, tables: Any) -> tuple[ConfiguredSystem, ...]:
+        found = []
+        for name, table in tables.items() if isinstance(tables, dict) else ():
+            try:
+                settings = SystemSettings.model_validate(table)
+            except ValidationError as error:
+                if "systems" not in {part for line in self.problems for part in line.split(": ")[1].split(".")}:
+                    for problem in error.errors():
+                        self._say(".".join(["systems", name, *(str(p) for p in problem["loc"])]), problem["msg"])
+                continue
+            at = f"systems.{name}"
+            try:
+                spec = self._registry.adapter(settings.adapter)
+            except MpftConnectError as error:
+                self._say(f"{at}.adapter", str(error))
+                continue
+            self._endpoint(spec, settings, at)
+            try:
+                When("2024-01-01T00:00:00", settings.zone)
+            except MpftConnectError as error:
+                self._say(f"{at}.zone", str(error))
+            own = self._model(spec.settings, settings.settings, f"{at}.settings") if spec.settings else None
+            if spec.settings is None and settings.settings:
+                self._say(f"{at}.settings", f"adapter {spec.name} has no settings of its own")
+            found.append(ConfiguredSystem(name, spec, settings, own, self._secrets(spec, settings, at)))
+        return tuple(found)
+
+    def _endpoint(self, spec: AdapterSpec, settings: SystemSettings, at: str) -> None:
+        given = settings.endpoint or ""
+        if spec.endpoint == "http" and not given.startswith(("https://", "http://")):
+            self._say(f"{at}.endpoint", "expected the base URL of the system, https://...")
+        if settings.environment == "live" and given.startswith("http://"):
+            self._say(f"{at}.endpoint", 'a live system needs https; for a test system say environment = "test"')
+        for key in ("ca_bundle", "client_certificate", "client_key"):
+            name = getattr(settings, key)
+            if name and not (self._folder / name).is_file():
+                self._say(f"{at}.{key}", f"there is no file {name}")
+
+    def _secrets(self, spec: AdapterSpec, settings: SystemSettings, at: str) -> dict[str, str]:
+        for name in spec.secrets:
+            if name not in settings.secrets:
+                self._say(f"{at}.secrets.{name}", f"adapter {spec.name} needs it")
+        for name in settings.secrets:
+            if name not in (*spec.secrets, *spec.optional_secrets):
+                self._say(f"{at}.secrets.{name}", f"adapter {spec.name} knows no such secret")
+        return {name: self._secret(ref, f"{at}.secrets.{name}") for name, ref in settings.secrets.items()}
+
+    def _policies(self, tables: Any) -> tuple[ConfiguredPolicy, ...]:
+        built = []
+        for index, table in enumerate(tables if isinstance(tables, list | tuple) else ()):
+            name = table.get("policy") if isinstance(table, dict) else None
+            spec = self._registry.policies.get(str(name))
+            at = f"policies[{index}]"
+            if spec is None:
+                known = ", ".join(sorted(self._registry.policies)) or "none"
+                self._say(f"{at}.policy", f"no installed plugin provides this policy (installed: {known})")
+                continue
+            settings = self._model(spec.settings, table.get("settings", {}), f"{at}.settings")
+            if settings is None:
+                continue
+            try:
+                built.append(ConfiguredPolicy(spec, spec.build(settings)))
+            except (OSError, ValueError) as error:
+                self._say(f"{at}.settings", f"policy {name} could not be made ({type(error).__name__})")
+        return tuple(built)
