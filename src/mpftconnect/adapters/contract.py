@@ -352,6 +352,7 @@ class AdapterSpec:
         secrets: Names of the secrets that it needs.
         optional_secrets: Names of those that it can use.
         endpoint: `http`, `file` or `none`: what sort of endpoint a configuration must give.
+        rate_per_second: The limit that the supplier states, used where a configuration gives none.
         api: Version of this contract that the adapter was written for.
     """
 
@@ -365,6 +366,7 @@ class AdapterSpec:
     secrets: tuple[str, ...] = ()
     optional_secrets: tuple[str, ...] = ()
     endpoint: Literal["http", "file", "none"] = "http"
+    rate_per_second: float | None = None
     api: int = API_VERSION
 
     def __post_init__(self) -> None:
