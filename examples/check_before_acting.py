@@ -1,0 +1,42 @@
+"""Before relying on what is not in a list, require that the list is complete.
+
+The second read is made while one system fails: the same code then refuses to go on, and says whom to ask.
+"""
+
+from mpftconnect import AccessContext, IncompleteRecord, Record, connect
+from mpftconnect.adapters import Fault
+
+WHO = AccessContext(
+    user="jane.doe",
+    name="Jane Doe",
+    role="community-nurse",
+    organisation="RRE",
+    purpose="direct-care",
+    relationship="caseload",
+)
+
+
+def allergies_for_the_screen(record: Record) -> list[str]:
+    """The allergies if the list is complete; otherwise what the user must do."""
+    try:
+        complete = record.allergies.require_complete()
+    except IncompleteRecord as reason:
+        known = [f"Known so far: {item.words()}" for item in record.allergies]
+        return [f"NOT COMPLETE. Ask the person and check the source. ({reason})", *known]
+    return [item.words() for item in complete] or [complete.words()]
+
+
+def main() -> None:
+    with connect(sandbox=True) as hub:
+        print("All systems answer:")
+        for line in allergies_for_the_screen(hub.record("999 000 0018", WHO, sections=["allergies"])):
+            print(" ", line)
+        system = hub.record("999 000 0018", WHO, sections=["allergies"]).allergies.asked[0]
+        with hub.sandbox.faults[system].on(Fault.SERVER_ERROR):
+            print(f"\n{system} fails:")
+            for line in allergies_for_the_screen(hub.record("999 000 0018", WHO, sections=["allergies"])):
+                print(" ", line)
+
+
+if __name__ == "__main__":
+    main()
