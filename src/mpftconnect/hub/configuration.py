@@ -54,6 +54,7 @@ class HubSettings(Model):
     Args:
         deadline_seconds: For a whole read.
         system_deadline_seconds: For each system within it.
+        trace: The system that says who a person is; by default the first in the file whose adapter can.
         trace_max_age_seconds: How old a trace may be and still be used; 0 asks the tracing service every time.
         allow_asserted_relationship: Whether live systems may be read when nobody verified the relationship.
         parallel_per_system: How many requests one system gets at a time.
@@ -61,6 +62,7 @@ class HubSettings(Model):
 
     deadline_seconds: float = Field(default=15.0, gt=0, le=300)
     system_deadline_seconds: float = Field(default=10.0, gt=0, le=300)
+    trace: str | None = None
     trace_max_age_seconds: float = Field(default=0.0, ge=0, le=86_400)
     allow_asserted_relationship: bool = False
     parallel_per_system: int = Field(default=4, ge=1, le=32)
@@ -211,13 +213,14 @@ class _Checker:
             return None
 
     def check(self, table: Mapping[str, Any]) -> Configuration:
-        if table.get("version") != 1:
-            self._say("version", "expected version = 1")
-        file: _File | None = self._model(_File, table, "") if not self.problems else None
-        # Even where the whole does not fit, what can be checked is checked, so that all mistakes come at once.
+        file: _File | None = self._model(_File, table, "")
+        # Even where the whole does not fit, its parts are checked further, so that all mistakes come at once.
         systems = self._systems(table.get("systems"))
         policies = self._policies(table.get("policies"))
         keys = {name: self._key(file, name) for name in ("audit", "privacy")}
+        tracer = file.hub.trace if file else None
+        if tracer and tracer not in {system.name for system in systems}:
+            self._say("hub.trace", "expected the name of one of the systems")
         if self.problems or file is None:
             raise ConfigurationError(list(dict.fromkeys(self.problems)))
         return Configuration(
@@ -270,10 +273,7 @@ class _Checker:
         for name, table in tables.items() if isinstance(tables, dict) else ():
             try:
                 settings = SystemSettings.model_validate(table)
-            except ValidationError as error:
-                if "systems" not in {part for line in self.problems for part in line.split(": ")[1].split(".")}:
-                    for problem in error.errors():
-                        self._say(".".join(["systems", name, *(str(p) for p in problem["loc"])]), problem["msg"])
+            except ValidationError:  # already said of the whole file
                 continue
             at = f"systems.{name}"
             try:

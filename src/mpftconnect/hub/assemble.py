@@ -1,0 +1,372 @@
+"""From what the systems said to one record: policies, matching, restriction, merging, status. No input or output.
+
+The order is the point. Silent policies come first, so that nothing after them can count, match, merge or mention what
+they took (rule 6). Matching comes next, so that nothing about somebody else is merged (rule 4). Restriction comes
+before merging, so that conflicts cannot speak of a place (rule 7).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from mpftconnect.adapters.contract import Refusal
+from mpftconnect.errors import GapReason
+from mpftconnect.governance.policies import Contribution, Policy, PolicySpec, Taken
+from mpftconnect.governance.restriction import WORDS as RESTRICTED_WORDS
+from mpftconnect.governance.restriction import restrict, restrict_patient, restricted_sections
+from mpftconnect.hub.fan_out import Failure, SystemRead
+from mpftconnect.hub.match import Match, agreeing, compare, match
+from mpftconnect.hub.merge import conflicts, merge, patient_conflicts
+from mpftconnect.hub.record import Gap, Joined, Record, SystemAnswer, Unmatched, Withheld, sections_from
+from mpftconnect.model import (
+    ClinicalItem,
+    Demographics,
+    Identifier,
+    Item,
+    Notice,
+    Patient,
+    Reference,
+    Section,
+    SectionName,
+    SectionStatus,
+    Source,
+)
+
+__all__ = ["Asked", "Assembled", "Person", "assemble"]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who the record is about, as far as it is known.
+
+    Args:
+        number: The number to read by: current by the trace, else as asked.
+        numbers: That and all others of the same person.
+        traced: The person by the tracing service; None if it was silent.
+        tracer: Name of the tracing system; None if none is configured.
+    """
+
+    number: str
+    numbers: frozenset[str]
+    traced: Patient | None
+    tracer: str | None
+
+    @property
+    def is_restricted(self) -> bool:
+        """Restricted, or not known to be unrestricted: without a trace the person is treated as restricted."""
+        return self.traced is None or self.traced.restriction in ("R", "V", "REDACTED")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One system's part in a read.
+
+    Args:
+        could_hold: Sections wanted of it that it offers, so that it was asked for them.
+        partly: Those of them of which it offers only a part.
+        undeclared: Sections wanted that it may hold and its adapter does not read.
+        refused: Sections wanted that its agreement does not cover, with the reason.
+        read: What it said; None if it was not asked at all.
+    """
+
+    system: str
+    supplier: str
+    product: str
+    tried_against: str
+    assumed: bool
+    environment: str
+    could_hold: frozenset[SectionName]
+    partly: frozenset[SectionName] = frozenset()
+    undeclared: frozenset[SectionName] = frozenset()
+    refused: Mapping[SectionName, str] = field(default_factory=dict)
+    read: SystemRead | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """The record, and what silent policies took, for the privacy-officer stream alone."""
+
+    record: Record
+    taken: tuple[tuple[str, Taken], ...]
+
+
+@dataclass
+class _Part:
+    """One system's contribution on its way."""
+
+    asked: Asked
+    contribution: Contribution
+    failures: dict[SectionName, Failure]
+    match: Match | None = None
+
+
+def assemble(
+    person: Person,
+    asked: Sequence[Asked],
+    *,
+    wanted: frozenset[SectionName],
+    policies: Sequence[tuple[PolicySpec, Policy]],
+    made: datetime,
+    correlation_id: str,
+    expect: Demographics | None = None,
+    trace_failure: Failure | None = None,
+    notices: Sequence[Notice] = (),
+) -> Assembled:
+    """One record from all that was asked and answered."""
+    parts = [_part(one) for one in asked]
+    taken: list[tuple[str, Taken]] = []
+    withheld: list[Withheld] = []
+    for kind in ("silent", "declared"):
+        for spec, policy in policies:
+            if spec.kind != kind:
+                continue
+            for part in parts:
+                part.contribution, gone = policy.apply(part.contribution)
+                if kind == "silent":
+                    taken += [(spec.name, one) for one in gone]
+                else:
+                    named = sorted({(one.section, one.system) for one in gone})
+                    withheld += [Withheld(policy=spec.name, section=s, system=n, text=spec.words) for s, n in named]
+    _match(parts, person)
+    joined = [part for part in parts if part.match is None or part.match.joins]
+    hidden: frozenset[SectionName] = frozenset()
+    if person.is_restricted:
+        hidden = restricted_sections(wanted)
+        withheld += [Withheld(policy="restricted-person", text=RESTRICTED_WORDS)]
+        for part in joined:
+            _restrict(part)
+    gaps = _gaps(parts, person, trace_failure)
+    sections = {name: _section(name, parts, hidden, gaps) for name in wanted}
+    patient = _patient(person, joined, made)
+    others = {
+        part.asked.system: part.contribution.patient
+        for part in joined
+        if part.contribution.patient is not None and part.asked.system != person.tracer
+    }
+    record = Record(
+        patient=patient,
+        restriction=person.traced.restriction if person.traced else None,
+        identity_confirmed=person.traced is not None,
+        made=made,
+        correlation_id=correlation_id,
+        conflicts=(*patient_conflicts(patient, others), *conflicts({n: s.items for n, s in sections.items()})),
+        gaps=tuple(gaps),
+        unmatched=tuple(_unmatched(part, hidden) for part in parts if part.match and not part.match.joins),
+        withheld=tuple(withheld),
+        notices=tuple(notices),
+        mismatches=compare(expect, patient) if expect else (),
+        systems=tuple(_answer(part, made) for part in parts),
+        joined=tuple(_joined(part, person) for part in joined if part.contribution.patient is not None),
+        **sections_from(sections),
+    )
+    return Assembled(record, tuple(taken))
+
+
+def _part(asked: Asked) -> _Part:
+    read = asked.read
+    items: dict[SectionName, list[Item]] = defaultdict(list)
+    notices: dict[SectionName, list[Notice]] = defaultdict(list)
+    refusals: dict[SectionName, list[Refusal]] = defaultdict(list)
+    failures: dict[SectionName, Failure] = {}
+    for name, section in read.sections.items() if read else ():
+        if section.failure and read and read.answered and read.patient is not None:
+            failures[name] = section.failure
+        for found in section.found:
+            if isinstance(found, Notice):
+                notices[name].append(replace(found, system=asked.system))
+            elif isinstance(found, Refusal):
+                refusals[name].append(found)
+            elif read and not _about(found, read.patient):
+                refusals[name].append(Refusal("an item", "is about somebody else", wrong_person=True, content=found))
+            else:
+                items[name].append(found)
+    contribution = Contribution(
+        asked.system,
+        read.patient if read else None,
+        {name: tuple(found) for name, found in items.items()},
+        {name: tuple(found) for name, found in notices.items()},
+        {name: tuple(found) for name, found in refusals.items()},
+    )
+    return _Part(asked, contribution, failures)
+
+
+def _about(item: Item, patient: Patient | None) -> bool:
+    """Whether the item's subject, as far as it names one, is the person whom the system found."""
+    subject = item.subject if isinstance(item, ClinicalItem) else None
+    if subject is None or patient is None:
+        return True
+    number = subject.identifier.value if subject.identifier and subject.identifier.is_nhs_number else None
+    if number is not None and number not in {i.value for i in patient.identifiers if i.is_nhs_number}:
+        return False
+    pointer, own = _local(subject), patient.source.id
+    return not (pointer.startswith("Patient/") and own.startswith("Patient/") and pointer != own)
+
+
+def _local(reference: Reference) -> str:
+    plain = (reference.reference or "").partition("/_history/")[0]
+    return "/".join(plain.split("/")[-2:])
+
+
+def _match(parts: Sequence[_Part], person: Person) -> None:
+    held = [part for part in parts if part.contribution.patient is not None]
+    if person.traced is None:
+        # Nobody can arbitrate: they join only if all agree with one another.
+        patients = [part.contribution.patient for part in held if part.contribution.patient]
+        agree = agreeing(patients, person.number)
+        text = (
+            "the systems that answered agree on NHS number, date of birth and family name; the tracing service "
+            "confirmed nothing"
+            if agree
+            else "the systems that answered disagree on who this is, and the tracing service confirmed nothing"
+        )
+        for part in held:
+            part.match = Match(agree, "untraced-agree" if agree else "untraced-disagree", text)
+        return
+    for part in held:
+        found = part.contribution.patient
+        if part.asked.system == person.tracer:
+            part.match = Match(True, "traced", "this is the tracing service")
+        elif found is not None:
+            part.match = match(found, person.traced, person.numbers)
+
+
+def _restrict(part: _Part) -> None:
+    contribution = part.contribution
+    shown = {
+        name: tuple(safe for item in items if (safe := restrict(item)) is not None)
+        for name, items in contribution.items.items()
+    }
+    patient = contribution.patient
+    part.contribution = replace(contribution, items=shown, patient=restrict_patient(patient) if patient else None)
+
+
+def _gaps(parts: Sequence[_Part], person: Person, trace_failure: Failure | None) -> list[Gap]:
+    gaps = []
+    if trace_failure is not None and person.tracer:
+        gaps.append(Gap(system=person.tracer, reason=trace_failure.reason, detail=trace_failure.detail))
+    if person.traced is None:
+        detail = "the person is treated as restricted"
+        system = person.tracer or "no tracing system"
+        gaps.append(Gap(system=system, reason=GapReason.IDENTITY_UNCONFIRMED, detail=detail))
+    for part in parts:
+        asked, read = part.asked, part.asked.read
+        gaps += [
+            Gap(system=asked.system, section=name, reason=GapReason.NO_AGREEMENT, detail=why)
+            for name, why in sorted(asked.refused.items())
+        ]
+        gaps += [
+            Gap(system=asked.system, section=name, reason=GapReason.NOT_DECLARED) for name in sorted(asked.undeclared)
+        ]
+        if read is not None and read.failure is not None and asked.system != (person.tracer if trace_failure else None):
+            gaps.append(Gap(system=asked.system, reason=read.failure.reason, detail=read.failure.detail))
+        gaps += [
+            Gap(system=asked.system, section=name, reason=failure.reason, detail=failure.detail)
+            for name, failure in sorted(part.failures.items())
+        ]
+        gaps += [
+            Gap(system=asked.system, section=name, reason=GapReason.WRONG_PERSON, detail=f"{count} set aside")
+            for name, refused in sorted(part.contribution.refusals.items())
+            if (count := sum(refusal.wrong_person for refusal in refused))
+        ]
+    return gaps
+
+
+def _section(
+    name: SectionName, parts: Sequence[_Part], hidden: frozenset[SectionName], gaps: list[Gap]
+) -> Section[Any]:
+    asked: list[str] = []
+    missing: list[str] = []
+    warnings: list[Notice] = []
+    items: list[Item] = []
+    answered = False
+    for part in parts:
+        one, read = part.asked, part.asked.read
+        if name in one.undeclared or name in one.refused:
+            missing.append(one.system)
+        if name not in one.could_hold:
+            continue
+        asked.append(one.system)
+        set_apart = part.match is not None and not part.match.joins
+        said = read is not None and read.answered and not set_apart
+        refused = part.contribution.refusals.get(name, ())
+        if not said or name in part.failures or refused:
+            missing.append(one.system)
+        if not said:
+            continue
+        failed_outright = name in part.failures and not part.contribution.items.get(name)
+        answered = answered or not failed_outright
+        if name in one.partly:
+            warnings.append(Notice("partly-offered", "This system offers only a part of this section.", one.system))
+        warnings += part.contribution.notices.get(name, ())
+        unread = [refusal for refusal in refused if not refusal.wrong_person]
+        if unread:
+            places = ", ".join(f"{refusal.place}: {refusal.rule}" for refusal in unread[:3])
+            more = f" and {len(unread) - 3} more" if len(unread) > 3 else ""
+            text = f"{len(unread)} entries could not be read ({places}{more})."
+            warnings.append(Notice("entries-refused", text, one.system))
+        items += part.contribution.items.get(name, ())
+    if name in hidden:
+        return Section(name, (), SectionStatus.RESTRICTED, tuple(asked))
+    merged = merge(items)
+    status = _status(merged, asked=asked, missing=missing, answered=answered)
+    return Section(name, merged, status, tuple(asked), tuple(dict.fromkeys(missing)), tuple(warnings))
+
+
+def _status(items: Sequence[Item], *, asked: Sequence[str], missing: Sequence[str], answered: bool) -> SectionStatus:
+    if not asked:
+        return SectionStatus.UNAVAILABLE
+    if missing:
+        return SectionStatus.PARTIAL if answered or items else SectionStatus.UNAVAILABLE
+    if not items:
+        return SectionStatus.NOTHING_RECORDED
+    return SectionStatus.ASSERTED_NONE if all(item.asserts_none for item in items) else SectionStatus.ITEMS
+
+
+def _patient(person: Person, joined: Iterable[_Part], made: datetime) -> Patient:
+    if person.traced is not None:
+        return restrict_patient(person.traced) if person.is_restricted else person.traced
+    known = [part.contribution.patient for part in joined if part.contribution.patient is not None]
+    if known:
+        return min(known, key=lambda patient: patient.source.key)
+    source = Source(system="caller", id="as-asked", fetched=made)
+    return Patient(source=source, identifiers=(Identifier.nhs(person.number),))
+
+
+def _unmatched(part: _Part, hidden: frozenset[SectionName]) -> Unmatched:
+    why = part.match or Match(False, "", "")
+    kinds = tuple(sorted(name for name, items in part.contribution.items.items() if items and name not in hidden))
+    return Unmatched(system=part.asked.system, reason=why.rule, text=why.text, kinds=kinds)
+
+
+def _joined(part: _Part, person: Person) -> Joined:
+    why = part.match or Match(True, "not-compared", "")
+    return Joined(system=part.asked.system, rule=why.rule, text=why.text)
+
+
+def _answer(part: _Part, made: datetime) -> SystemAnswer:
+    asked, read = part.asked, part.asked.read
+    if read is None:
+        outcome = "not-asked"
+    elif not read.answered:
+        outcome = "silent"
+    elif part.match is not None and not part.match.joins:
+        outcome = "set-apart"
+    elif read.patient is None:
+        outcome = "holds-nothing"
+    else:
+        partly = part.failures or any(part.contribution.refusals.values())
+        outcome = "partly" if partly else "answered"
+    return SystemAnswer(
+        system=asked.system,
+        supplier=asked.supplier,
+        product=asked.product,
+        outcome=outcome,
+        tried_against=asked.tried_against,
+        assumed=asked.assumed,
+        environment=asked.environment,
+        answered=made if read is not None and read.answered else None,
+    )

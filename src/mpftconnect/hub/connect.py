@@ -1,0 +1,95 @@
+"""`connect()`: from a configuration file, or from nothing at all, to a hub."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mpftconnect.errors import UsageError
+from mpftconnect.events import Code, EventStream, Listener, log_listener
+from mpftconnect.hub.configuration import load_configuration
+from mpftconnect.hub.hub import Hub
+from mpftconnect.plugins import PluginRegistry, load_plugins
+
+if TYPE_CHECKING:
+    from mpftconnect.sandbox import Sandbox
+
+__all__ = ["connect", "sandbox_table"]
+
+
+def connect(
+    configuration: str | Path | Mapping[str, Any] | None = None,
+    *,
+    sandbox: bool | Sandbox = False,
+    listeners: Iterable[Listener] = (),
+    plugins: PluginRegistry | None = None,
+) -> Hub:
+    """Connect to every configured system.
+
+    Args:
+        configuration: An `mpftconnect.toml`, or its content as a mapping.
+        sandbox: True to start twins of every installed system on loopback and connect to them, with no
+            configuration at all; or a running `Sandbox` of your own. Everything stops with the hub.
+        listeners: Called with every `Event`: progress, NDJSON, telemetry. Logging is always on.
+        plugins: The plugins to use; by default all that are installed.
+    Returns:
+        A hub; close it, or use it as a context manager.
+    Raises:
+        ConfigurationError: Everything that is wrong with the configuration, at once.
+        UsageError: Neither or both of a configuration and the sandbox are given.
+
+    >>> with connect(sandbox=True) as hub:
+    ...     [system.name for system in hub.systems] != []
+    True
+    """
+    if (configuration is None) == (sandbox is False):
+        raise UsageError("give a configuration file, or sandbox=True, and not both")
+    registry = plugins or load_plugins()
+    events = EventStream([log_listener, *listeners])
+    for plugin in registry.broken:
+        events.emit(Code.PLUGIN_BROKEN, step=plugin.name)
+    with ExitStack() as resources:
+        if configuration is not None:
+            settled = load_configuration(configuration, registry)
+        else:
+            settled = load_configuration(_sandbox_table(sandbox, registry, resources), registry, sandbox=True)
+        hub = Hub(settled, events=events)
+        # Until here a failure stops what was started; from here the hub does.
+        hub.own(resources.pop_all())
+        return hub
+
+
+def _sandbox_table(sandbox: bool | Sandbox, registry: PluginRegistry, resources: ExitStack) -> dict[str, Any]:
+    from mpftconnect.sandbox import Sandbox  # twins and synthetic people: only those who ask for them pay for them
+
+    if isinstance(sandbox, bool):
+        sandbox = resources.enter_context(Sandbox(registry))
+    folder = Path(tempfile.mkdtemp(prefix="mpftconnect-sandbox-"))
+    resources.callback(shutil.rmtree, folder, ignore_errors=True)
+    return sandbox_table(sandbox, folder)
+
+
+def sandbox_table(sandbox: Sandbox, folder: Path) -> dict[str, Any]:
+    """The whole configuration for a sandbox: its systems, and trails in `folder` under keys made now."""
+    from mpftconnect.sandbox import EXCLUDED
+
+    def trail(name: str) -> dict[str, Any]:
+        return {
+            "store": str(folder / name / "trail.sqlite"),
+            "anchor": str(folder / f"{name}-anchor" / "anchor.jsonl"),
+            "fallback": str(folder / f"{name}-fallback" / "entries.jsonl"),
+            "key": {"value": secrets.token_hex(32)},
+        }
+
+    return {
+        **sandbox.configuration(),
+        "state": str(folder / "state"),
+        "audit": trail("audit"),
+        "privacy": trail("privacy"),
+        "policies": [{"policy": "never-shown", "settings": EXCLUDED}],
+    }

@@ -1,0 +1,642 @@
+"""The hub: one call, one person's record from every connected system that answered and may be shown."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from types import TracebackType
+from typing import Any, Literal, overload
+
+from mpftconnect.adapters.contract import READS, Capability, Reading, Support, Trace, Verified
+from mpftconnect.adapters.deadline import Deadline
+from mpftconnect.errors import (
+    AccessRefused,
+    GapReason,
+    MpftConnectError,
+    PersonUnknown,
+    TooManyMatches,
+    UsageError,
+)
+from mpftconnect.events import Code, EventStream
+from mpftconnect.governance.admission import BREAK_GLASS, admit, require_relationship
+from mpftconnect.governance.audit import AuditRecord, AuditTrail, Shown
+from mpftconnect.governance.policies import Policy, PolicySpec, Taken
+from mpftconnect.governance.privacy import PrivacyStream
+from mpftconnect.governance.restriction import restrict_patient
+from mpftconnect.hub.assemble import Asked, Person, assemble
+from mpftconnect.hub.configuration import Configuration
+from mpftconnect.hub.fan_out import Failure, SystemRead, SystemReading, call
+from mpftconnect.hub.record import Gap, Record
+from mpftconnect.hub.systems import OpenSystem, open_system
+from mpftconnect.model import (
+    AccessContext,
+    Demographics,
+    Identifier,
+    NhsNumber,
+    Notice,
+    Patient,
+    SectionName,
+    nhs_number,
+)
+
+__all__ = ["Hub", "People"]
+
+
+@dataclass(frozen=True, slots=True)
+class People(Sequence[Patient]):
+    """Candidates from a search. Empty never means that there is no such person.
+
+    Args:
+        people: Who fits, as the tracing service knows them; of restricted people no location.
+        gaps: Systems that could search and did not answer.
+    """
+
+    people: tuple[Patient, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        return not self.gaps
+
+    def words(self) -> str:
+        found = f"{len(self.people)} fit." if self.people else "Nobody was found who fits. This does not mean none."
+        return " ".join([found, *(gap.words() for gap in self.gaps)])
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    @overload
+    def __getitem__(self, index: int) -> Patient: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Patient]: ...
+    def __getitem__(self, index: int | slice) -> Patient | Sequence[Patient]:
+        return self.people[index]
+
+    def __iter__(self) -> Iterator[Patient]:
+        return iter(self.people)
+
+
+@dataclass(frozen=True, slots=True)
+class _Traced:
+    """What is known of who this is, before any record is read."""
+
+    person: Person
+    failure: Failure | None
+    reading: Reading | None
+    notices: tuple[Notice, ...] = ()
+
+
+class Hub:
+    """Connected systems, governance and audit. Thread-safe; a context manager. Make one with `connect()`."""
+
+    def __init__(self, configuration: Configuration, *, events: EventStream) -> None:
+        self._configuration, self.events = configuration, events
+        self._resources = ExitStack()
+        self._policies: list[tuple[PolicySpec, Policy]] = [(p.spec, p.policy) for p in configuration.policies]
+        silent = [policy for spec, policy in self._policies if spec.kind == "silent"]
+        # A system that a silent policy excludes is never opened: nothing later can ask, time or name it.
+        shown = [s for s in configuration.systems if not any(policy.withholds_system(s.name) for policy in silent)]
+        self._systems = tuple(open_system(system, configuration, events) for system in shown)
+        self.audit = _trail(configuration, events)
+        self.privacy = _stream(configuration, events)
+        self._traces: dict[str, tuple[float, Trace]] = {}
+        self._lock = threading.Lock()
+
+    # As a context manager
+
+    def __enter__(self) -> Hub:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def own(self, resources: ExitStack) -> None:
+        """Stop these too when the hub closes."""
+        self._resources.push(resources)
+
+    def close(self) -> None:
+        """Close every connection and stop what `connect()` started."""
+        for system in self._systems:
+            system.wire.close()
+        self.audit.close()
+        self.privacy.close()
+        self._resources.close()
+
+    @property
+    def systems(self) -> tuple[OpenSystem, ...]:
+        """The systems that may be read, in the order of the configuration."""
+        return self._systems
+
+    # One person's record
+
+    def record(
+        self,
+        identifier: str | Identifier,
+        who: AccessContext,
+        *,
+        sections: Iterable[SectionName | str] | None = None,
+        deadline: float | None = None,
+        expect: Demographics | None = None,
+    ) -> Record:
+        """One person's record from every connected system that answered and may be shown.
+
+        Args:
+            identifier: An NHS number, or an `Identifier` (a local id) that a connected system can resolve.
+            who: Who asks, and why.
+            sections: Sections to ask for; systems are asked for no more. By default all.
+            deadline: Seconds for the whole read; by default as configured.
+            expect: What the user has in front of them; differences stand in `record.mismatches`.
+        Raises:
+            NotAnNhsNumber: The identifier is a string and no NHS number.
+            UsageError: No such section.
+            AccessRefused: Governance refuses; the refusal is audited.
+            PersonUnknown: The tracing service says that the number is not known or must not be used, or no system
+                can resolve the local identifier.
+            AuditUnavailable: No audit entry could be made durable, so nothing is shown.
+        """
+        started = time.monotonic()
+        wanted = _wanted(sections)
+        local = identifier if isinstance(identifier, Identifier) and not identifier.is_nhs_number else None
+        number = None if local else nhs_number(_number(identifier))
+        correlation = str(uuid.uuid4())
+        until = Deadline.after(deadline if deadline is not None else self._configuration.hub.deadline_seconds)
+        entry = _Entry(self, who, "read", correlation, number, tuple(sorted(wanted)))
+        with entry.refusing():
+            admit(who)
+        self.events.emit(Code.READ_STARTED, count=len(self._systems))
+        try:
+            if local is not None:
+                number = self._resolve(local, who, until, correlation)
+                entry.patient = number
+            assert number is not None  # noqa: S101 - one of the two branches above set it
+            traced, verified = self._trace_and_verify(number, who, wanted, until, correlation)
+        except MpftConnectError as error:
+            entry.failed(type(error).__name__)
+            raise
+        entry.patient, entry.verified_by = traced.person.number, verified.by
+        with entry.refusing():
+            self._require_relationship(who, verified)
+        asked = self._read(traced, who, wanted, until, correlation)
+        assembled = assemble(
+            traced.person,
+            asked,
+            wanted=wanted,
+            policies=self._policies,
+            made=datetime.now(UTC),
+            correlation_id=correlation,
+            expect=expect,
+            trace_failure=traced.failure,
+            notices=(*traced.notices, *_relationship_notice(who, verified.by)),
+        )
+        record = assembled.record
+        self._tell_privacy_officer(who, traced.person.number, correlation, assembled.taken)
+        entry.shown(record, [one.system for one in asked if one.read is not None])
+        self.events.emit(
+            Code.READ_FINISHED,
+            count=sum(1 for _ in record.items()),
+            duration_ms=round((time.monotonic() - started) * 1000, 1),
+        )
+        return record
+
+    def find(self, demographics: Demographics, who: AccessContext, *, deadline: float | None = None) -> People:
+        """People who fit the demographics, by the tracing service.
+
+        Raises:
+            TooManyMatches: More fit than may be shown: ask with more demographics.
+            AccessRefused, AuditUnavailable: As for `record`.
+        """
+        correlation = str(uuid.uuid4())
+        until = Deadline.after(deadline if deadline is not None else self._configuration.hub.deadline_seconds)
+        entry = _Entry(self, who, "find", correlation, None, ())
+        with entry.refusing():
+            admit(who)
+        searching = [s for s in self._systems if s.offers(Capability.SEARCH_PEOPLE)]
+        tracer = self._tracer()
+        searching = [tracer] if tracer in searching else searching[:1]
+        if not searching:
+            raise UsageError("no connected system can search by demographics")
+        system = searching[0]
+        reading = self._reading(system, who, until, correlation)
+        search = call(
+            lambda: tuple(_method(system, Capability.SEARCH_PEOPLE)(reading, demographics)), f"find-{system.name}"
+        )
+        people, error = search.result(until)
+        if isinstance(error, TooManyMatches):
+            entry.failed("too-many-matches")
+            raise error
+        failure = _failure(error)
+        gaps = (Gap(system=system.name, reason=failure.reason, detail=failure.detail),) if failure else ()
+        shown = tuple(
+            restrict_patient(patient) if patient.restriction in ("R", "V", "REDACTED") else patient
+            for patient in people or ()
+        )
+        entry.found(shown, gaps, system.name)
+        return People(shown, gaps)
+
+    # Who this is
+
+    def _tracer(self) -> OpenSystem | None:
+        chosen = self._configuration.hub.trace
+        able = [system for system in self._systems if system.offers(Capability.TRACE_PERSON)]
+        if chosen is not None:
+            return next((system for system in able if system.name == chosen), None)
+        return able[0] if able else None
+
+    def _trace_and_verify(
+        self, number: NhsNumber, who: AccessContext, wanted: frozenset[SectionName], until: Deadline, correlation: str
+    ) -> tuple[_Traced, _Verification]:
+        tracer = self._tracer()
+        # Verifying needs only the number, so it runs beside the trace and costs no time of its own.
+        verifying = self._verifying(number, who, until, correlation)
+        if tracer is None:
+            person = Person(number, frozenset({number}), None, None)
+            return _Traced(person, None, None), verifying.result(until)
+        reading = self._reading(tracer, who, until, correlation, number=number, sections=wanted)
+        trace, failure = self._trace(tracer, reading, number, who)
+        if trace is None:
+            person = Person(number, frozenset({number}), None, tracer.name)
+            return _Traced(person, failure, None), verifying.result(until)
+        if trace.outcome != "found" or trace.patient is None:
+            said = {
+                "invalidated": "says that this NHS number must no longer be used",
+                "not-found": "knows no person under this NHS number",
+            }.get(trace.outcome, "gave no person")
+            raise PersonUnknown(f"{tracer.name} {said}; no other system was asked")
+        current = nhs_number(trace.patient.nhs_number or number)
+        notices: tuple[Notice, ...] = ()
+        verification = verifying.result(until)
+        if current != number:
+            text = "The NHS number that was asked for has been replaced; the record is read under the current number."
+            notices = (Notice("number-superseded", text, tracer.name),)
+            if verification.by is None:
+                verification = self._verifying(current, who, until, correlation).result(until)
+        person = Person(current, frozenset({number, current}), trace.patient, tracer.name)
+        return _Traced(person, None, reading, notices), verification
+
+    def _trace(
+        self, tracer: OpenSystem, reading: Reading, number: str, who: AccessContext
+    ) -> tuple[Trace | None, Failure | None]:
+        if tracer.failure is not None:
+            return None, tracer.failure
+        refusal = tracer.configured.settings.agreement.refusal(who.purpose, None, datetime.now(UTC).date())
+        if refusal:
+            return None, Failure(GapReason.NO_AGREEMENT, refusal)
+        limit = self._configuration.hub.trace_max_age_seconds
+        with self._lock:
+            kept = self._traces.get(number)
+        if kept is not None and time.monotonic() - kept[0] <= limit:
+            return kept[1], None
+        asking = call(lambda: _method(tracer, Capability.TRACE_PERSON)(reading), f"trace-{tracer.name}")
+        trace, error = asking.result(reading.deadline)
+        failure = _failure(error)
+        if failure is None and not isinstance(trace, Trace):
+            failure = Failure(GapReason.ADAPTER_FAULT, "trace_person gave no Trace")
+        if failure is not None:
+            self.events.emit(Code.SYSTEM_GAP, system=tracer.name, step="trace_person", reason=str(failure.reason))
+            return None, failure
+        if limit > 0 and trace is not None:
+            with self._lock:
+                self._traces[number] = (time.monotonic(), trace)
+        return trace, None
+
+    def _resolve(self, identifier: Identifier, who: AccessContext, until: Deadline, correlation: str) -> NhsNumber:
+        able = [system for system in self._systems if system.offers(Capability.RESOLVE_IDENTIFIER) and system.adapter]
+        calls = []
+        for system in able:
+            reading = self._reading(system, who, until, correlation, identifiers=(identifier,))
+            resolve = _method(system, Capability.RESOLVE_IDENTIFIER)
+            calls.append((system.name, call(partial(resolve, reading, identifier), f"resolve-{system.name}")))
+        numbers, silent = set(), []
+        for name, asking in calls:
+            number, error = asking.result(until)
+            if error is not None:
+                silent.append(name)
+            elif number is not None:
+                numbers.add(nhs_number(number))
+        if len(numbers) == 1:
+            return numbers.pop()
+        if numbers:
+            raise PersonUnknown("connected systems give different NHS numbers for this identifier; ask by NHS number")
+        said = f" ({', '.join(silent)} did not answer)" if silent else ""
+        raise PersonUnknown(f"no connected system could say whose identifier this is{said}")
+
+    # Whether the user may
+
+    def _verifying(self, number: NhsNumber, who: AccessContext, until: Deadline, correlation: str) -> _Verifying:
+        able = [s for s in self._systems if s.offers(Capability.VERIFY_RELATIONSHIP) and s.adapter is not None]
+        calls = []
+        if who.relationship != BREAK_GLASS:
+            for system in able:
+                reading = self._reading(system, who, until, correlation, number=number)
+                verify = _method(system, Capability.VERIFY_RELATIONSHIP)
+                calls.append((system.name, call(partial(verify, reading), f"verify-{system.name}")))
+        return _Verifying(calls)
+
+    def _require_relationship(self, who: AccessContext, verified: _Verification) -> None:
+        require_relationship(
+            who,
+            verified.by,
+            live=any(system.configured.settings.environment == "live" for system in self._systems),
+            allow_asserted=self._configuration.hub.allow_asserted_relationship,
+            silent=verified.silent,
+        )
+
+    # Reading
+
+    def _reading(
+        self,
+        system: OpenSystem,
+        who: AccessContext,
+        until: Deadline,
+        correlation: str,
+        *,
+        number: NhsNumber | None = None,
+        sections: frozenset[SectionName] = frozenset(),
+        identifiers: tuple[Identifier, ...] = (),
+        former: tuple[NhsNumber, ...] = (),
+        traced: Patient | None = None,
+    ) -> Reading:
+        settings = system.configured.settings
+        limit = settings.deadline_seconds or self._configuration.hub.system_deadline_seconds
+        deadline = until.earlier(limit)
+        return Reading(
+            system=system.name,
+            who=who,
+            wire=system.wire.bound(deadline=deadline, correlation_id=correlation),
+            deadline=deadline,
+            nhs_number=number,
+            former_numbers=former,
+            identifiers=identifiers,
+            sections=sections,
+            traced=traced,
+            zone=settings.zone,
+        )
+
+    def _read(
+        self, traced: _Traced, who: AccessContext, wanted: frozenset[SectionName], until: Deadline, correlation: str
+    ) -> list[Asked]:
+        person = traced.person
+        running: list[tuple[Asked, SystemReading | None, Deadline]] = []
+        for system in self._systems:
+            asked = self._asked(system, who, wanted)
+            is_tracer = system.name == person.tracer
+            if is_tracer and traced.reading is None:
+                silent = SystemRead(None, False, traced.failure, {})
+                running.append((_with(asked, silent), None, until))
+                continue
+            if system.adapter is None:
+                running.append((_with(asked, SystemRead(None, False, system.failure, {})), None, until))
+                continue
+            if asked.refused and not asked.could_hold:
+                running.append((asked, None, until))
+                continue
+            if not asked.could_hold and not is_tracer:
+                running.append((asked, None, until))
+                continue
+            former = tuple(nhs_number(n) for n in sorted(person.numbers - {person.number}))
+            reading = (
+                traced.reading
+                if is_tracer and traced.reading is not None and not former
+                else self._reading(
+                    system,
+                    who,
+                    until,
+                    correlation,
+                    number=nhs_number(person.number),
+                    sections=asked.could_hold,
+                    former=former,
+                    traced=person.traced,
+                )
+            )
+            known = person.traced if is_tracer else None
+            one = SystemReading(
+                system.adapter,
+                reading,
+                sorted(asked.could_hold),
+                parallel=self._configuration.hub.parallel_per_system,
+                events=self.events,
+                known=known,
+            )
+            running.append((asked, one.start(), reading.deadline))
+        done = [asked if one is None else _with(asked, one.result(deadline)) for asked, one, deadline in running]
+        for asked in done:
+            if asked.read is not None and asked.read.failure is not None:
+                self.events.emit(Code.SYSTEM_GAP, system=asked.system, reason=str(asked.read.failure.reason))
+        return done
+
+    def _asked(self, system: OpenSystem, who: AccessContext, wanted: frozenset[SectionName]) -> Asked:
+        spec, settings = system.configured.spec, system.configured.settings
+        today = datetime.now(UTC).date()
+        holds = frozenset(name for name in wanted if system.offers(READS[name]))
+        hides = frozenset(name for name in wanted if system.hides(name, READS[name]))
+        refused = {name: why for name in holds | hides if (why := settings.agreement.refusal(who.purpose, name, today))}
+        return Asked(
+            system=system.name,
+            supplier=spec.supplier,
+            product=spec.product,
+            tried_against=spec.tried_against.words(),
+            assumed=spec.tried_against.assumed,
+            environment=settings.environment,
+            could_hold=holds - refused.keys(),
+            undeclared=hides - refused.keys(),
+            partly=frozenset(name for name in holds if system.support(READS[name]) is Support.PARTIAL),
+            refused=refused,
+        )
+
+    # Telling
+
+    def _tell_privacy_officer(
+        self, who: AccessContext, number: str, correlation: str, taken: Sequence[tuple[str, Taken]]
+    ) -> None:
+        if who.relationship == BREAK_GLASS:
+            self.privacy.break_glass(who, number, correlation)
+        if taken:
+            self.privacy.withheld(
+                who, number, correlation, [(policy, one.system, str(one.section), one.item) for policy, one in taken]
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Verification:
+    """Who confirmed the relationship, if anybody; and who could have and was silent."""
+
+    by: str | None = None
+    silent: tuple[str, ...] = ()
+
+
+class _Verifying:
+    """The systems that are being asked whether the relationship is real."""
+
+    def __init__(self, calls: list[tuple[str, Any]]) -> None:
+        self._calls = calls
+
+    def result(self, until: Deadline) -> _Verification:
+        silent = []
+        by = None
+        for name, asking in self._calls:
+            verified, error = asking.result(until)
+            if isinstance(verified, Verified):
+                by = by or f"{name}: {verified.how}"
+            elif error is not None:
+                silent.append(name)
+        return _Verification(by, tuple(silent))
+
+
+class _Entry:
+    """The audit entry of one request, written exactly once, before anything is returned."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        who: AccessContext,
+        action: Literal["read", "find"],
+        correlation: str,
+        patient: str | None,
+        sections: tuple[str, ...],
+    ) -> None:
+        self._hub, self._who, self._action, self._correlation = hub, who, action, correlation
+        self.patient, self._sections = patient, sections
+        self.verified_by: str | None = None
+
+    def refusing(self) -> _Refusing:
+        """A block in which `AccessRefused` is audited on its way out."""
+        return _Refusing(self)
+
+    def failed(self, code: str) -> None:
+        self._write("failure", reason_code=code)
+
+    def refused(self, code: str) -> None:
+        self._hub.events.emit(Code.ACCESS_REFUSED, reason=code)
+        self._write("refused", reason_code=code)
+
+    def shown(self, record: Record, asked: Sequence[str]) -> None:
+        by_system: dict[str, list[str]] = {}
+        for item in (record.patient, *record.items()):
+            for source in item.sources:
+                by_system.setdefault(source.system, []).append(source.id)
+        self._write(
+            "partial" if record.gaps else "success",
+            systems_asked=tuple(asked),
+            gaps=tuple(dict.fromkeys((gap.system, str(gap.reason)) for gap in record.gaps)),
+            shown=tuple(Shown(system, tuple(ids)) for system, ids in sorted(by_system.items())),
+        )
+
+    def found(self, people: Sequence[Patient], gaps: Sequence[Gap], system: str) -> None:
+        self._write(
+            "partial" if gaps else "success",
+            systems_asked=(system,),
+            gaps=tuple((gap.system, str(gap.reason)) for gap in gaps),
+            shown=(Shown(system, tuple(patient.source.id for patient in people)),) if people else (),
+        )
+
+    def _write(
+        self,
+        outcome: Literal["success", "partial", "failure", "refused"],
+        *,
+        systems_asked: tuple[str, ...] = (),
+        gaps: tuple[tuple[str, str], ...] = (),
+        shown: tuple[Shown, ...] = (),
+        reason_code: str | None = None,
+    ) -> None:
+        action: Any = "refused" if outcome == "refused" else self._action
+        if self._who.relationship == BREAK_GLASS and self._action == "read" and outcome != "refused":
+            action = "break-glass"
+        self._hub.audit.append(
+            AuditRecord(
+                action=action,
+                outcome=outcome,
+                who=self._who,
+                patient=self.patient,
+                verified_by=self.verified_by,
+                purpose=self._who.purpose,
+                sections=self._sections,
+                systems_asked=systems_asked,
+                gaps=gaps,
+                shown=shown,
+                correlation_id=self._correlation,
+                reason_code=reason_code,
+                at=datetime.now(UTC),
+            )
+        )
+
+
+class _Refusing:
+    def __init__(self, entry: _Entry) -> None:
+        self._entry = entry
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, AccessRefused):
+            self._entry.refused(error.code)
+
+
+def _trail(configuration: Configuration, events: EventStream) -> AuditTrail:
+    settings = configuration.audit
+    return AuditTrail(
+        configuration.path(settings.store),
+        key=configuration.audit_key,
+        anchor=configuration.path(settings.anchor),
+        fallback=configuration.path(settings.fallback),
+        events=events,
+    )
+
+
+def _stream(configuration: Configuration, events: EventStream) -> PrivacyStream:
+    settings = configuration.privacy
+    return PrivacyStream(
+        configuration.path(settings.store),
+        key=configuration.privacy_key,
+        anchor=configuration.path(settings.anchor),
+        fallback=configuration.path(settings.fallback),
+        events=events,
+    )
+
+
+def _wanted(sections: Iterable[SectionName | str] | None) -> frozenset[SectionName]:
+    if sections is None:
+        return frozenset(SectionName)
+    try:
+        wanted = frozenset(SectionName(name) for name in sections)
+    except ValueError:
+        raise UsageError(f"no such section; sections are {', '.join(SectionName)}") from None
+    if not wanted:
+        raise UsageError("no section is asked for")
+    return wanted
+
+
+def _number(identifier: str | Identifier) -> str:
+    return identifier if isinstance(identifier, str) else identifier.value or ""
+
+
+def _method(system: OpenSystem, capability: Capability) -> Callable[..., Any]:
+    method: Callable[..., Any] = getattr(system.adapter, str(capability))
+    return method
+
+
+def _failure(error: BaseException | Failure | None) -> Failure | None:
+    return error if error is None or isinstance(error, Failure) else Failure.of(error)
+
+
+def _with(asked: Asked, read: SystemRead) -> Asked:
+    return replace(asked, read=read)
+
+
+def _relationship_notice(who: AccessContext, verified_by: str | None) -> tuple[Notice, ...]:
+    if who.relationship == BREAK_GLASS:
+        return (Notice("break-glass", "Opened by break-glass; the privacy officer has been told.", "mpftconnect"),)
+    if verified_by is None:
+        text = "Nobody verified the relationship to this person; it is as the user states it."
+        return (Notice("relationship-asserted", text, "mpftconnect"),)
+    return ()
