@@ -20,7 +20,9 @@ class SystemView:
         patient: Demographics as that system has them, where they differ from the person's; None if they do not.
         items: Items by section. Their `source.id` is the system's own id of the thing; the rest of `source` is a
             placeholder, since an adapter makes its own.
-        settings: What only that twin understands.
+        settings: What only that twin understands: `caseload`, a tuple of open and closed referrals
+            (`{"team", "team_code", "practitioner", "opened", "closed"}`, dates as ISO text or None), for a system
+            that verifies relationships; `invalidated`, for a tracing service that must not give the number out.
     """
 
     local_id: str
@@ -35,7 +37,8 @@ class Person:
 
     Args:
         role: Why they exist: `full`, `sparse`, `restricted`, `very-restricted`, `deceased`, `superseded`,
-            `birth-date-differs`, `cross-border`, `sexual-health`, `twin-a`, `twin-b`, ...
+            `birth-date-differs`, `cross-border`, `sexual-health`, `twin-a`, `twin-b`, `father`, `son`,
+            `changed-name`, `invalidated`, `unverified`.
         nhs_number: The current number.
         former_numbers: Superseded numbers.
         patient: Demographics as the tracing service holds them; `patient.restriction` is set where it applies.
