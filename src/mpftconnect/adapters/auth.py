@@ -34,9 +34,11 @@ __all__ = ["ApiKeyHeader", "Auth", "BasicAuth", "BearerToken", "SignedJwtAuth"]
 class Auth(Protocol):
     """Adds credentials to the headers of a request. Called from several threads at once."""
 
-    def apply(self, headers: Mapping[str, str], deadline: Deadline) -> dict[str, str]:
+    def apply(self, headers: Mapping[str, str], deadline: Deadline | None = None) -> dict[str, str]:
         """The headers with credentials added.
 
+        Args:
+            deadline: How long this may take, where credentials must be fetched; None for the wire's own limit.
         Raises:
             AdapterError: Credentials could not be had before the deadline.
         """
@@ -53,7 +55,7 @@ class _Fixed:
             raise UsageError(f"the secret for the header {name} is empty or holds control characters")
         self._name, self._value = name, value
 
-    def apply(self, headers: Mapping[str, str], deadline: Deadline) -> dict[str, str]:
+    def apply(self, headers: Mapping[str, str], deadline: Deadline | None = None) -> dict[str, str]:
         return {**headers, self._name: self._value}
 
     def renew(self, refused: Mapping[str, str]) -> bool:
@@ -63,7 +65,7 @@ class _Fixed:
 class ApiKeyHeader(_Fixed):
     """A key in a header; `apikey` is the NHS API platform's ("application-restricted RESTful APIs - API key").
 
-    >>> ApiKeyHeader("s3cret").apply({}, Deadline.after(1))
+    >>> ApiKeyHeader("s3cret").apply({})
     {'apikey': 's3cret'}
     """
 
@@ -148,8 +150,9 @@ class SignedJwtAuth:
         self._lock = threading.Lock()
         self._token: tuple[str, float] | None = None
 
-    def apply(self, headers: Mapping[str, str], deadline: Deadline) -> dict[str, str]:
-        return {**headers, "Authorization": f"Bearer {self._current(deadline)}"}
+    def apply(self, headers: Mapping[str, str], deadline: Deadline | None = None) -> dict[str, str]:
+        until = deadline or Deadline.after(self._wire.endpoint.deadline_seconds)
+        return {**headers, "Authorization": f"Bearer {self._current(until)}"}
 
     def renew(self, refused: Mapping[str, str]) -> bool:
         token = self._token
