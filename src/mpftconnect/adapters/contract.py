@@ -325,6 +325,7 @@ class AdapterContext:
         secret: Looks up a configured secret by name; raises `ConfigurationError` if it is not there.
         wire: The system's wire.
         state: A folder of its own, mode 0700, made on first use; None where nothing may be kept.
+        folder: The configuration file's folder: relative paths among the settings are relative to it.
     """
 
     name: str
@@ -335,6 +336,7 @@ class AdapterContext:
     events: EventStream
     zone: str = DEFAULT_ZONE
     state: Path | None = None
+    folder: Path = Path()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

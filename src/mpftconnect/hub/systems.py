@@ -78,6 +78,7 @@ def open_system(system: ConfiguredSystem, configuration: Configuration, events: 
         events=events,
         zone=settings.zone,
         state=configuration.state / "systems" / system.name,
+        folder=configuration.folder,
     )
     try:
         return OpenSystem(system, wire, recorder, spec.open(context))
