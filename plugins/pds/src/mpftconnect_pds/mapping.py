@@ -1,0 +1,221 @@
+"""Between PDS's FHIR and the common model: what is particular to PDS, on top of the SDK's R4 mapping.
+
+Source: PDS FHIR API specification, components/schemas/*.yaml and components/paths/*.yaml.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mpftconnect.adapters import Reading, Refusal
+from mpftconnect.errors import AnswerRejected, NotAnNhsNumber, UsageError
+from mpftconnect.fhir import read_resource
+from mpftconnect.model import (
+    NHS_NUMBER_SYSTEM,
+    Demographics,
+    Identifier,
+    NhsNumber,
+    Patient,
+    Reference,
+    RelatedPerson,
+    nhs_number,
+)
+
+__all__ = [
+    "Entry",
+    "emergency_contacts",
+    "entries_of",
+    "number_of",
+    "read_patient",
+    "read_related_person",
+    "search_parameters",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a searchset, with its place for messages."""
+
+    place: str
+    full_url: str
+    resource: Mapping[str, Any]
+
+
+def number_of(resource: Any) -> NhsNumber:
+    """The NHS number of a Patient, which PDS states twice: as `id` and as `identifier`.
+
+    Raises:
+        AnswerRejected: Not a Patient, not an NHS number, or the two differ.
+    """
+    if not isinstance(resource, Mapping) or resource.get("resourceType") != "Patient":
+        raise AnswerRejected("a Patient is expected", place="resourceType")
+    number = _number(resource.get("id"), "Patient.id")
+    identifiers = resource.get("identifier", [])
+    for index, identifier in enumerate(identifiers if isinstance(identifiers, list) else [None]):
+        place = f"Patient.identifier[{index}]"
+        if not isinstance(identifier, Mapping):
+            raise AnswerRejected("an object is expected", place=place)
+        if identifier.get("system", NHS_NUMBER_SYSTEM) != NHS_NUMBER_SYSTEM:
+            continue
+        if _number(identifier.get("value"), f"{place}.value") != number:
+            raise AnswerRejected("the identifier is not the number that the id states", place=f"{place}.value")
+    return number
+
+
+def _number(text: Any, place: str) -> NhsNumber:
+    try:
+        if isinstance(text, str) and re.fullmatch(r"\d{10}", text, re.ASCII):
+            return nhs_number(text)
+    except NotAnNhsNumber:
+        pass
+    raise AnswerRejected("a valid NHS number is expected", place=place)
+
+
+def read_patient(reading: Reading, resource: Mapping[str, Any]) -> Patient:
+    """A Patient, as a retrieval or a search gives it."""
+    number = number_of(resource)
+    version = _at(resource, "meta", "versionId")
+    source = reading.source(f"Patient/{number}", version=version if isinstance(version, str) else None)
+    item = read_resource(resource, source=source, zone=reading.zone)
+    if not isinstance(item, Patient):
+        raise AnswerRejected("a Patient is expected", place="resourceType")
+    return item
+
+
+def entries_of(bundle: Any) -> Iterator[Entry | Refusal]:
+    """The entries of a searchset. An entry that is none becomes a `Refusal`.
+
+    Raises:
+        AnswerRejected: Not a searchset, or `total` is not the number of entries (PDS does not page).
+    """
+    if not isinstance(bundle, Mapping) or bundle.get("resourceType") != "Bundle":
+        raise AnswerRejected("a Bundle is expected", place="resourceType")
+    if bundle.get("type") != "searchset":
+        raise AnswerRejected("a searchset is expected", place="Bundle.type")
+    entries = bundle.get("entry", [])
+    if not isinstance(entries, list):
+        raise AnswerRejected("an array is expected", place="Bundle.entry")
+    if bundle.get("total", len(entries)) != len(entries):
+        raise AnswerRejected("the total is not the number of entries", place="Bundle.total")
+    return _entries(entries)
+
+
+def _entries(entries: list[Any]) -> Iterator[Entry | Refusal]:
+    for index, entry in enumerate(entries):
+        place = f"entry[{index}]"
+        resource = entry.get("resource") if isinstance(entry, Mapping) else None
+        if not isinstance(resource, Mapping):
+            yield Refusal(place, "an entry with a resource is expected", content=entry)
+            continue
+        full_url = entry.get("fullUrl")
+        yield Entry(place, full_url if isinstance(full_url, str) else "", resource)
+
+
+def read_related_person(reading: Reading, entry: Entry, number: NhsNumber) -> RelatedPerson | Refusal:
+    """A related person of the patient with that number.
+
+    In PDS, `RelatedPerson.patient` names the related person's *own* record (PatientReference.yaml: "NHS number for
+    the related person"), so whose related person it is stands in `fullUrl` alone. The model's `reference` keeps
+    the own record's number.
+    """
+    owner = re.search(r"/Patient/([^/]+)/RelatedPerson/[^/]+$", entry.full_url)
+    if owner is None:
+        return Refusal(f"{entry.place}.fullUrl", "it does not say whose related person it is", content=entry.resource)
+    if owner[1] != number:
+        return Refusal(
+            f"{entry.place}.fullUrl", "somebody else's related person", wrong_person=True, content=entry.resource
+        )
+    own_id = entry.resource.get("id")
+    if not isinstance(own_id, str) or not own_id:
+        return Refusal(f"{entry.place}.resource.id", "an id is expected", content=entry.resource)
+    resource = {name: value for name, value in entry.resource.items() if name != "patient"}
+    source = reading.source(f"Patient/{number}/RelatedPerson/{own_id}")
+    try:
+        item = read_resource(resource, source=source, zone=reading.zone)
+        own_number = _own_number(entry.resource.get("patient"))
+    except AnswerRejected as error:
+        return Refusal(f"{entry.place}.{error.place or 'resource'}", error.rule, content=entry.resource)
+    if not isinstance(item, RelatedPerson):
+        return Refusal(f"{entry.place}.resource", "a RelatedPerson is expected", content=entry.resource)
+    if own_number is None:
+        return item
+    reference = Reference(type="Patient", identifier=Identifier.nhs(own_number))
+    return item.model_copy(update={"reference": reference})
+
+
+def emergency_contacts(patient: Patient) -> Iterator[RelatedPerson]:
+    """The numbers to call in an emergency, which PDS keeps in `Patient.contact` (Contact.yaml): no name, no kind.
+
+    The Patient of the common model has no place for them, so they stand in its `extra`.
+    """
+    for extra in patient.extra:
+        index = re.fullmatch(r"contact\[(\d+)\]", extra.path)
+        if extra.path == "contact" and isinstance(extra.value, list):
+            contacts = list(enumerate(extra.value))
+        elif index:
+            contacts = [(int(index[1]), extra.value)]
+        else:
+            continue
+        for at, contact in contacts:
+            yield from _emergency_contact(patient, at, contact)
+
+
+def _emergency_contact(patient: Patient, at: int, contact: Any) -> Iterator[RelatedPerson]:
+    raise NotImplementedError
+
+
+def _own_number(reference: Any) -> NhsNumber | None:
+    value = _at(reference, "identifier", "value")
+    return None if value is None else _number(value, "patient.identifier.value")
+
+
+def search_parameters(demographics: Demographics, *, history: bool) -> list[tuple[str, str]]:
+    """The query of a non-fuzzy search (patient-search.yaml, "Non-fuzzy search").
+
+    A partial date of birth becomes a range. `_max-results` is 1: all that application-restricted access allows.
+
+    Raises:
+        UsageError: The family name or the date of birth is missing; PDS searches by nothing less.
+
+    >>> from mpftconnect.model import PartialDate
+    >>> search_parameters(Demographics(family="Quillfeather", birth_date=PartialDate("1950-02")), history=False)
+    [('family', 'Quillfeather'), ('birthdate', 'ge1950-02-01'), ('birthdate', 'le1950-02-28'), ('_max-results', '1')]
+    """
+    if not demographics.family or demographics.birth_date is None:
+        raise UsageError("PDS searches by family name and date of birth at least")
+    text = demographics.birth_date.text
+    start, end = _first_and_last_day(text)
+    born = [("birthdate", f"eq{text}")] if start == end else [("birthdate", f"ge{start}"), ("birthdate", f"le{end}")]
+    optional = (
+        ("gender", demographics.gender),
+        ("address-postalcode", demographics.postal_code),
+        ("email", demographics.email),
+        ("phone", demographics.telephone),
+    )
+    return [
+        ("family", demographics.family),
+        *(("given", given) for given in demographics.given),
+        *born,
+        *((name, value) for name, value in optional if value),
+        *([("_history", "true")] if history else []),
+        ("_max-results", "1"),
+    ]
+
+
+def _first_and_last_day(text: str) -> tuple[str, str]:
+    year, month, day = (*text.split("-"), "", "")[:3]
+    if day:
+        return text, text
+    last_month = int(month or 12)
+    last_day = monthrange(int(year), last_month)[1] if int(year) else 31
+    return f"{year}-{month or '01'}-01", f"{year}-{last_month:02}-{last_day:02}"
+
+
+def _at(value: Any, *path: str) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
