@@ -1,0 +1,343 @@
+"""One person's record as one HTML file that needs nothing else: no script, no font, no network.
+
+Laid out to WCAG 2.2 level AA (W3C Recommendation, 5 October 2023): landmarks (1.3.1), one heading of level one and
+no level left out, a skip link (2.4.1), text contrast (1.4.3), nothing said by colour alone (1.4.1), visible focus
+(2.4.7) and reflow at 320 CSS pixels (1.4.10). Long lists fold with `<details>`, which print opens again.
+
+Everything that a source sent is text: templates escape it, characters that could reorder or hide what is read are
+made visible, and a Content-Security-Policy (CSP Level 3, `default-src 'none'`) allows the one style sheet by its hash.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from mpftconnect.hub.plan_view import CarePlanView, FromPlan, newest_first
+from mpftconnect.hub.record import Conflict, Record
+from mpftconnect.model import (
+    Agreement,
+    CarePlan,
+    ContingencyPlan,
+    HumanName,
+    Identifier,
+    Item,
+    PartialDate,
+    Patient,
+    Section,
+    SectionName,
+    SectionStatus,
+    Source,
+    When,
+    format_nhs_number,
+)
+from mpftconnect.pages.facts import facts_of, moment_words, technical_facts, value_words
+from mpftconnect.pages.standing import plain_status, standing_of
+
+__all__ = ["record_page"]
+
+_LONDON = ZoneInfo("Europe/London")
+
+# The order of reading: what can harm first, paperwork last.
+_TITLES: dict[SectionName, str] = {
+    SectionName.ALERTS: "Alerts and risks",
+    SectionName.ALLERGIES: "Allergies and intolerances",
+    SectionName.LEGAL_STATUS: "Legal status",
+    SectionName.MEDICATIONS: "Medicines",
+    SectionName.PROBLEMS: "Problems and diagnoses",
+    SectionName.RESULTS: "Results and measurements",
+    SectionName.REPORTS: "Reports of investigations",
+    SectionName.NOTES: "Progress notes",
+    SectionName.ENCOUNTERS: "Contacts with services",
+    SectionName.APPOINTMENTS: "Appointments",
+    SectionName.REFERRALS: "Referrals",
+    SectionName.DOCUMENTS: "Letters and documents",
+    SectionName.IMMUNISATIONS: "Vaccinations",
+    SectionName.CONSENTS: "Consent and advance statements",
+    SectionName.CARE_TEAM: "Care team",
+    SectionName.CONTACTS: "Family, carers and other contacts",
+    SectionName.CARE_PLANS: "Every care plan, as each system holds it",
+}
+# A reader must never have to open something to see these.
+_NEVER_FOLDED = frozenset(
+    {SectionName.ALERTS, SectionName.ALLERGIES, SectionName.LEGAL_STATUS, SectionName.MEDICATIONS}
+)
+_SHOWN_UNFOLDED = 10
+_LONG_TEXT = 600  # characters; longer free text shows its beginning and unfolds
+
+# What the macros of a whole plan show; the other fields of a plan are facts like those of any item.
+_PLAN_PARTS = (
+    *("about_me", "strengths", "needs", "goals", "actions", "formulation", "contingency"),
+    *("additional_plans", "agreement", "review", "team", "coordinator"),
+)
+_MODE_WORDS = {
+    "live": "",
+    "extract": "from a report cut earlier",
+    "feed": "pushed to us by the source",
+    "cache": "from our own store",
+}
+_OUTCOME_WORDS = {
+    "answered": "Answered in full",
+    "holds-nothing": "Answered that it holds nothing for this person",
+    "partly": "Answered in part",
+    "silent": "Did not answer",
+    "set-apart": "Answered, but set apart: it may be about somebody else",
+}
+_RESTRICTION_WORDS = {
+    "R": "This is a restricted person. Whatever could tell where they are is left out of this page.",
+    "V": "This is a very restricted person. Whatever could tell where they are is left out, and even a name may be.",
+    "REDACTED": "The record of this person exists and almost nothing of it may be shown.",
+}
+# NHS Data Dictionary, NHS NUMBER STATUS INDICATOR CODE; UK Core CodeSystem
+# UKCore-NHSNumberVerificationStatusEngland has the same codes.
+_VERIFICATION_WORDS = {
+    "01": "present and verified",
+    "02": "present, not traced",
+    "03": "a trace is needed",
+    "04": "a trace found nobody, or several people",
+    "05": "a trace found a conflict that is not settled",
+    "06": "a trace is under way",
+    "07": "not present, and no trace is needed",
+    "08": "a trace is postponed: a baby under six weeks old",
+}
+
+# C0 and C1 controls, lone surrogates, and the controls of the bidirectional algorithm (Unicode Standard Annex 9,
+# section 2): the last can make a dose read backwards.
+_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def _make_visible(value: Any) -> Any:
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", str(value))
+    return value
+
+
+def clock_words(moment: datetime) -> str:
+    """A moment of ours in London time, with the zone stated.
+
+    >>> from datetime import UTC
+    >>> clock_words(datetime(2026, 7, 1, 9, 5, tzinfo=UTC)), clock_words(datetime(2026, 12, 1, 9, 5, tzinfo=UTC))
+    ('1 July 2026, 10:05 BST', '1 December 2026, 09:05 GMT')
+    """
+    local = moment.astimezone(_LONDON)
+    return f"{PartialDate(local.date().isoformat()).words()}, {local:%H:%M %Z}"
+
+
+def _source_words(source: Source) -> str:
+    mode = _MODE_WORDS[source.mode]
+    as_of = f"current at {clock_words(source.as_of)}" if source.as_of else ""
+    return ", ".join(part for part in (f"{source.system}, fetched {clock_words(source.fetched)}", mode, as_of) if part)
+
+
+def _clinical_words(item: Item) -> str:
+    return moment_words(item.clinical_date) if item.clinical_date else "not stated"
+
+
+def _state_words(section: Section[Item]) -> str:
+    """The status in a few words for the list of contents. Never a bare nothing."""
+    shown = f"{len(section)} shown" if len(section) else ""
+    state = {
+        SectionStatus.ITEMS: "",
+        SectionStatus.ASSERTED_NONE: "a clinician recorded that there are none",
+        SectionStatus.NOTHING_RECORDED: "nothing recorded where we could look",
+        SectionStatus.PARTIAL: "not complete",
+        SectionStatus.NOT_ASKED: "not asked for",
+        SectionStatus.UNAVAILABLE: "not available",
+        SectionStatus.RESTRICTED: "not shown: restricted",
+    }[section.status]
+    silent = "not complete" if section.missing and section.status is not SectionStatus.PARTIAL else ""
+    return ", ".join(part for part in (shown, state, silent) if part) or "not complete"
+
+
+@dataclass(frozen=True, slots=True)
+class _SectionView:
+    name: SectionName
+    title: str
+    section: Section[Item]
+    shown: tuple[Item, ...]
+    folded: tuple[Item, ...]
+    state: str
+
+    @property
+    def trusted(self) -> bool:
+        return self.section.complete
+
+
+def _newest_first(items: Iterable[Item]) -> tuple[Item, ...]:
+    """By clinical date, undated ones last, in an order that is always the same."""
+    by_key = sorted(items, key=lambda item: item.key)
+    dated = sorted((i for i in by_key if i.clinical_date), key=lambda i: _sort_key(i.clinical_date), reverse=True)
+    return (*dated, *(item for item in by_key if not item.clinical_date))
+
+
+def _sort_key(moment: When | None) -> str:
+    return moment.sort_key if moment else ""
+
+
+def _reading_order(name: SectionName, items: Iterable[Item]) -> tuple[Item, ...]:
+    ordered = _newest_first(items)
+    # "No known allergies" is never read before an allergy that another source records.
+    return tuple(sorted(ordered, key=lambda item: item.asserts_none)) if name is SectionName.ALLERGIES else ordered
+
+
+def _section_views(record: Record) -> tuple[_SectionView, ...]:
+    views = []
+    for name, title in _TITLES.items():
+        section = record.section(name)
+        ordered = _reading_order(name, section)
+        # One more is not worth a fold.
+        fold = len(ordered) if name in _NEVER_FOLDED or len(ordered) <= _SHOWN_UNFOLDED + 1 else _SHOWN_UNFOLDED
+        views.append(_SectionView(name, title, section, ordered[:fold], ordered[fold:], _state_words(section)))
+    return tuple(views)
+
+
+@dataclass(frozen=True, slots=True)
+class _ConflictView:
+    conflict: Conflict
+    items: tuple[Item, ...]
+
+
+def _conflict_views(record: Record) -> tuple[_ConflictView, ...]:
+    known: dict[str, Item] = {item.key: item for item in record.items()}
+    known.setdefault(record.patient.key, record.patient)
+    return tuple(
+        _ConflictView(conflict, tuple(known[key] for key in conflict.items if key in known))
+        for conflict in record.conflicts
+    )
+
+
+def _inactive_contingency(record: Record) -> tuple[FromPlan[ContingencyPlan], ...]:
+    """Crisis plans of plans that their source does not call active: they are shown too, and called what they are."""
+    plans = newest_first(plan for plan in record.care_plans if not plan.is_active)
+    return tuple(FromPlan(part, plan) for plan in plans for part in plan.contingency)
+
+
+def _plan_alone(plan: CarePlan, section: Section[CarePlan]) -> CarePlanView:
+    return CarePlanView((plan,), section.status, section.missing, section.complete)
+
+
+def _number_words(patient: Patient) -> str:
+    number = patient.nhs_number
+    if number is None:
+        return "not stated"
+    code = patient.verification_status
+    verified = _VERIFICATION_WORDS.get(code or "", f"verification status {code}") if code else "verification not stated"
+    return f"{format_nhs_number(number)} ({verified})"
+
+
+def _other_identifiers(patient: Patient) -> tuple[Identifier, ...]:
+    current = next((i for i in patient.identifiers if i.is_nhs_number and i.use != "old"), None)
+    return tuple(identifier for identifier in patient.identifiers if identifier is not current)
+
+
+def _other_names(patient: Patient) -> tuple[HumanName, ...]:
+    return tuple(name for name in patient.names if name is not patient.name)
+
+
+def _death_words(patient: Patient) -> str:
+    if not patient.deceased and patient.death_notification is None:
+        return ""
+    when = f" {moment_words(patient.deceased)}" if isinstance(patient.deceased, When) else ""
+    notified = f" ({patient.death_notification.words()})" if patient.death_notification else ""
+    return f"This person has died{when}{notified}." if patient.deceased else f"A death was notified{notified}."
+
+
+def _left_over(record: Record) -> tuple[tuple[str, int], ...]:
+    counts = Counter[str]()
+    for item in (record.patient, *record.items()):
+        counts[item.source.system] += len(item.extra)
+    return tuple(sorted((system, count) for system, count in counts.items() if count))
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    text: Markup
+    policy: str
+
+
+@lru_cache(maxsize=1)
+def _style() -> _Style:
+    # The hash is of exactly what stands between the tags, so line ends must not depend on the machine.
+    text = (files(__package__) / "templates" / "record.css").read_text(encoding="utf-8").replace("\r\n", "\n")
+    digest = b64encode(sha256(text.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    return _Style(Markup(text), policy)  # noqa: S704 - the SDK's own file, no outside text
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("mpftconnect.pages", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_make_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        clinical_words=_clinical_words,
+        clock_words=clock_words,
+        facts_of=facts_of,
+        long_text=_LONG_TEXT,
+        moment_words=moment_words,
+        no_agreement=Agreement(),
+        number_words=_number_words,
+        other_identifiers=_other_identifiers,
+        other_names=_other_names,
+        outcome_words=_OUTCOME_WORDS,
+        plain_status=plain_status,
+        plan_alone=_plan_alone,
+        plan_parts=_PLAN_PARTS,
+        source_words=_source_words,
+        standing_of=standing_of,
+        technical_facts=technical_facts,
+        value_words=value_words,
+    )
+    environment.tests["care_plan"] = lambda item: isinstance(item, CarePlan)
+    return environment
+
+
+def record_page(record: Record, *, title: str | None = None, demonstration: bool = False) -> str:
+    """The record as one self-contained HTML page in plain English, to read or to print.
+
+    Args:
+        record: What to show. All of it is shown; a section that is empty or partial says why.
+        title: Heading of the page; the person's name where it is left out.
+        demonstration: True where the systems are stand-ins: the page then says so first.
+    Returns:
+        HTML 5 text without lone surrogates, to be written as UTF-8.
+    """
+    style = _style()
+    return (
+        _templates()
+        .get_template("record.html")
+        .render(
+            record=record,
+            patient=record.patient,
+            title=title or f"Record of {record.patient.words()}",
+            demonstration=demonstration,
+            style=style.text,
+            policy=style.policy,
+            restriction=_RESTRICTION_WORDS.get(record.restriction or ""),
+            death=_death_words(record.patient),
+            plan=record.care_plan,
+            inactive_contingency=_inactive_contingency(record),
+            conflicts=_conflict_views(record),
+            disputed=frozenset(key for conflict in record.conflicts for key in conflict.items),
+            sections=_section_views(record),
+            left_over=_left_over(record),
+            test_systems=tuple(answer.system for answer in record.systems if answer.environment != "live"),
+        )
+    )
