@@ -1,0 +1,5 @@
+"""The command line: parsing and printing only."""
+
+from mpftconnect.cli.app import main
+
+__all__ = ["main"]

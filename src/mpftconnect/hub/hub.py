@@ -135,6 +135,11 @@ class Hub:
         """The systems that may be read, in the order of the configuration."""
         return self._systems
 
+    @property
+    def configured_user(self) -> AccessContext | None:
+        """The `[who]` of the configuration, for command-line use."""
+        return self._configuration.who
+
     # One person's record
 
     def record(

@@ -1,0 +1,109 @@
+"""Options that several commands share: the configuration, who asks, and how an NHS number comes in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from mpftconnect.cli.progress import progress_listener
+from mpftconnect.errors import UsageError
+from mpftconnect.hub import Hub, connect
+from mpftconnect.model import AccessContext
+
+__all__ = ["connected", "connection_options", "nhs_number_from", "who_from", "who_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_FILE = "mpftconnect.toml"
+
+
+def connection_options(function: F) -> F:
+    """`--config`, `--sandbox` and `--quiet`."""
+    for option in (
+        click.option("--quiet", is_flag=True, help="No progress on standard error."),
+        click.option("--sandbox", is_flag=True, help="Use twins and synthetic people instead of a configuration."),
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help=f"Configuration file. [default: {DEFAULT_FILE}]",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def who_options(function: F) -> F:
+    """Who asks. What is not given here comes from `[who]` of the configuration."""
+    for option in (
+        click.option("--reason", help="Why; needed for break-glass."),
+        click.option("--relationship", help="Claimed relationship: caseload, referral, admission, break-glass."),
+        click.option("--organisation", help="ODS code of the organisation that you act for."),
+        click.option("--role", help="Your job role."),
+        click.option("--name", help="Your name, as the audit shows it."),
+        click.option("--user", help="Your user id."),
+    ):
+        function = option(function)
+    return function
+
+
+SANDBOX_USER = AccessContext(
+    user="sandbox.user",
+    name="Sandbox User",
+    role="community-nurse",
+    organisation="RRE",
+    purpose="direct-care",
+    relationship="caseload",
+)
+
+
+def who_from(given: dict[str, Any], configured: AccessContext | None, *, sandbox: bool) -> AccessContext:
+    """The access context from options, then the configuration.
+
+    Raises:
+        UsageError: Something is missing; the message names the options.
+    """
+    base = configured or (SANDBOX_USER if sandbox else None)
+    known = {**(base.model_dump() if base else {}), **{key: value for key, value in given.items() if value}}
+    known.setdefault("purpose", "direct-care")
+    needed = ("user", "name", "role", "organisation", "relationship")
+    missing = [f"--{field}" for field in needed if not known.get(field)]
+    if missing:
+        raise UsageError(f"who asks? give {', '.join(missing)}, or a [who] table in the configuration")
+    return AccessContext(**known)
+
+
+@contextmanager
+def connected(config: Path | None, *, sandbox: bool, quiet: bool, **more: Any) -> Iterator[Hub]:
+    """A hub for the command, with progress on standard error."""
+    if sandbox and config:
+        raise UsageError("give --config or --sandbox, not both")
+    path = config or Path(DEFAULT_FILE)
+    if not sandbox and config is None and not path.exists():
+        raise UsageError(f"there is no {DEFAULT_FILE} here: name one with --config, or try --sandbox")
+    listeners = () if quiet else (progress_listener(),)
+    with connect(sandbox=True, listeners=listeners, **more) if sandbox else connect(path, listeners=listeners) as hub:
+        yield hub
+
+
+def nhs_number_from(argument: str | None) -> str:
+    """An NHS number from the prompt or standard input (`-`); as an argument it is taken with a warning.
+
+    Arguments stand in the shell's history and in the list of processes, where a patient's number should not be.
+    """
+    if argument is None:
+        return str(click.prompt("NHS number", err=True))
+    if argument == "-":
+        line = sys.stdin.readline().strip()
+        if not line:
+            raise UsageError("no NHS number on standard input")
+        return line
+    click.echo(
+        "warning: a number given as an argument stays in your shell's history; use - or leave it out to be asked",
+        err=True,
+    )
+    return argument

@@ -1,0 +1,92 @@
+"""Where patient data may lie, in one table (rule 13): what a DPIA and an information asset register need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Place", "places"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place where the SDK may keep something.
+
+    Args:
+        name: What it is.
+        where: The path, or what configures it.
+        holds: Which patient data, in words; `none` is said as such.
+        protection: Encryption and file modes, honestly.
+        retention: How long, and who removes it.
+        erasure: How one person's data is removed, or why not.
+    """
+
+    name: str
+    where: str
+    holds: str
+    protection: str
+    retention: str
+    erasure: str
+
+
+_PRIVATE = "folder 0700, file 0600; NOT encrypted by this SDK: put it on an encrypted volume"
+_KEPT = (
+    "none for a single person: an access audit is kept for as long as the record (Records Management Code of Practice)"
+)
+
+
+def places(
+    *,
+    audit: str = "[audit] store and fallback",
+    anchors: str = "[audit] and [privacy] anchor",
+    privacy: str = "[privacy] store and fallback",
+    audit_days: int | None = None,
+    privacy_days: int | None = None,
+    state: str = "state",
+) -> tuple[Place, ...]:
+    """Every place, for the given configuration.
+
+    >>> [place.name for place in places()][0]
+    'audit trail'
+    """
+
+    def kept(days: int | None) -> str:
+        return f"{days or 2922} days, then mpftconnect audit purge"
+
+    return (
+        Place(
+            "audit trail",
+            audit,
+            "NHS numbers, who read what and when, ids of the items shown; no names and no clinical content",
+            f"sealed; {_PRIVATE}",
+            kept(audit_days),
+            _KEPT,
+        ),
+        Place(
+            "privacy-officer stream",
+            privacy,
+            "NHS numbers, ids of items that silent policies withheld, break-glass events",
+            f"sealed under its own key; {_PRIVATE}",
+            kept(privacy_days),
+            _KEPT,
+        ),
+        Place("anchors", anchors, "none: counts and digests", "sealed", "as long as the trail", "not needed"),
+        Place(
+            "rate budgets", f"{state}/budgets", "none: times of requests", "folder 0700", "overwritten", "not needed"
+        ),
+        Place(
+            "exchanges",
+            "memory of the running process",
+            "test environments: requests and answers; live: digests, status, timing and ids only",
+            "memory only",
+            "the last 500 a system, gone with the process",
+            "not needed",
+        ),
+        Place(
+            "record pages and exports",
+            "wherever a user writes them (record --html, --json, --fhir; demo)",
+            "a whole record",
+            "NOT encrypted: the user's responsibility; demo holds synthetic people only",
+            "the user's responsibility",
+            "delete the file",
+        ),
+    )

@@ -1,0 +1,105 @@
+"""Walks one system step by step: name, connection, TLS, clock, then what its adapter can check."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from mpftconnect.adapters.contract import Step
+from mpftconnect.adapters.deadline import Deadline
+from mpftconnect.errors import MpftConnectError
+from mpftconnect.hub.systems import OpenSystem
+
+__all__ = ["examine"]
+
+_SECONDS = 5.0
+# NHS signed JWTs live for at most five minutes, and GP Connect's for exactly that: a clock further out than half a
+# minute begins to cost requests.
+_CLOCK_LIMIT_SECONDS = 30.0
+
+
+def examine(system: OpenSystem) -> Iterator[Step]:
+    """Each step as it is done; stops after one that makes the next meaningless. Makes no patient-bearing request."""
+    if system.failure is not None:
+        yield Step("adapter", False, f"the adapter could not be opened: {system.failure.detail}")
+        return
+    if system.configured.spec.endpoint == "http":
+        for step in _network(system):
+            yield step
+            if not step.ok:
+                return
+    if system.adapter is None:
+        return
+    wire = system.wire.bound(deadline=Deadline.after(_SECONDS * 4))
+    try:
+        yield from system.adapter.check_connection(wire)
+    except MpftConnectError as error:
+        yield Step("adapter's own check", False, str(error))
+    except Exception as error:  # noqa: BLE001 - a stranger's code; only the kind of error is shown
+        yield Step("adapter's own check", False, f"the adapter failed with {type(error).__name__}: report it")
+
+
+def _network(system: OpenSystem) -> Iterator[Step]:
+    settings = system.configured.settings
+    target = urlsplit(settings.proxy or settings.endpoint or "")
+    what = "proxy" if settings.proxy else "system"
+    secure = target.scheme == "https"
+    host, port = target.hostname or "", target.port or (443 if secure else 80)
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        yield Step("DNS", False, f"the name of the {what} is not known here: check endpoint, DNS and VPN or HSCN")
+        return
+    yield Step("DNS", True)
+    started = time.monotonic()
+    try:
+        with socket.create_connection(addresses[0][4][:2], timeout=_SECONDS) as connection:
+            yield Step("connection", True)
+            if secure:
+                yield _tls(connection, host, system)
+    except OSError:
+        said = "refused or filtered" if time.monotonic() - started < _SECONDS else "no answer"
+        yield Step("connection", False, f"no connection to the {what} ({said}): check port, firewall and proxy")
+        return
+    yield _clock(system)
+
+
+def _tls(connection: socket.socket, host: str, system: OpenSystem) -> Step:
+    settings = system.configured.settings
+    endpoint = system.wire.endpoint
+    context = ssl.create_default_context(cafile=endpoint.ca_bundle)
+    if endpoint.client_certificate:
+        context.load_cert_chain(endpoint.client_certificate, endpoint.client_key)
+    try:
+        with context.wrap_socket(connection, server_hostname=host) as secured:
+            return Step("TLS", True, secured.version() or "")
+    except ssl.SSLCertVerificationError as error:
+        own = "" if settings.ca_bundle else "; if your organisation inspects TLS, name its CA in ca_bundle"
+        return Step("TLS", False, f"the certificate is not trusted ({error.verify_message}){own}")
+    except (OSError, ssl.SSLError) as error:
+        return Step("TLS", False, f"the handshake failed ({type(error).__name__}): check TLS version and certificates")
+
+
+def _clock(system: OpenSystem) -> Step:
+    try:
+        answer = system.wire.bound(deadline=Deadline.after(_SECONDS), auth=None).get("", label="clock")
+    except MpftConnectError as error:
+        return Step("clock", False, f"no HTTP answer to compare clocks by: {error}")
+    stated = answer.headers.get("Date")
+    try:
+        theirs = parsedate_to_datetime(stated) if stated else None
+    except ValueError:
+        theirs = None
+    if theirs is None:
+        return Step("clock", True, "the system does not state its time; not compared")
+    if theirs.tzinfo is None:
+        theirs = theirs.replace(tzinfo=UTC)
+    apart = abs((datetime.now(UTC) - theirs).total_seconds())
+    if apart > _CLOCK_LIMIT_SECONDS:
+        return Step("clock", False, f"this machine and the system are {apart:.0f} s apart: set the clock (NTP)")
+    return Step("clock", True)
