@@ -3,8 +3,10 @@
 The second read is made while one system fails: the same code then refuses to go on, and says whom to ask.
 """
 
-from mpftconnect import AccessContext, IncompleteRecord, Record, connect
+from mpftconnect import AccessContext, Record, connect, load_plugins
 from mpftconnect.adapters import Fault
+from mpftconnect.errors import IncompleteRecord
+from mpftconnect.sandbox import Sandbox
 
 WHO = AccessContext(
     user="jane.doe",
@@ -27,12 +29,12 @@ def allergies_for_the_screen(record: Record) -> list[str]:
 
 
 def main() -> None:
-    with connect(sandbox=True) as hub:
+    with Sandbox(load_plugins()) as sandbox, connect(sandbox=sandbox) as hub:
         print("All systems answer:")
         for line in allergies_for_the_screen(hub.record("999 000 0018", WHO, sections=["allergies"])):
             print(" ", line)
         system = hub.record("999 000 0018", WHO, sections=["allergies"]).allergies.asked[0]
-        with hub.sandbox.faults[system].on(Fault.SERVER_ERROR):
+        with sandbox.faults[system].on(Fault.SERVER_ERROR):
             print(f"\n{system} fails:")
             for line in allergies_for_the_screen(hub.record("999 000 0018", WHO, sections=["allergies"])):
                 print(" ", line)

@@ -1,7 +1,8 @@
 """Search by demographics, and compare the record with what the user had in front of them."""
 
-from mpftconnect import AccessContext, TooManyMatches, connect
-from mpftconnect.model import Demographics, PartialDate, format_nhs_number
+from mpftconnect import AccessContext, Demographics, PartialDate, connect
+from mpftconnect.errors import TooManyMatches
+from mpftconnect.model import format_nhs_number
 
 WHO = AccessContext(
     user="jane.doe",
@@ -23,6 +24,7 @@ def main() -> None:
         except TooManyMatches as error:
             print("Ask for more details:", error)
             return
+        print(people.words())
         for person in people:
             print(format_nhs_number(person.nhs_number), person.words())
 

@@ -3,7 +3,8 @@
 The claims must come from a token whose signature your sign-in library has verified.
 """
 
-from mpftconnect import AccessContext, AccessRefused, UsageError, connect
+from mpftconnect import AccessContext, connect
+from mpftconnect.errors import AccessRefused, UsageError
 
 CLAIMS = {
     "sub": "a1b2c3",

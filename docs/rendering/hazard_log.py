@@ -154,7 +154,7 @@ def render(hazards: tuple[Hazard, ...]) -> str:
 
 
 def _scheme() -> Iterator[str]:
-    yield "### How severity and likelihood make a rating"
+    yield "## How severity and likelihood make a rating"
     yield ""
     yield "| Likelihood | " + " | ".join(severity.capitalize() for severity in SEVERITIES) + " |"
     yield "|---|" + "---|" * len(SEVERITIES)

@@ -127,8 +127,8 @@ _AGREEMENT = {
 
 @pytest.mark.parametrize("block", configurations())
 def test_a_configuration_loads(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mpftconnect.hub.configuration import load_configuration
-    from mpftconnect.plugins import load_plugins
+    from mpftconnect import load_plugins
+    from mpftconnect.hub import load_configuration
 
     shown = tomllib.loads(block.text)
     whole = shown if "version" in shown else tomllib.loads(_REST) | shown
@@ -190,7 +190,7 @@ def parse(command: click.Command, name: str, args: list[str]) -> None:
 def test_commands_exist(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from mpftconnect.cli import cli
+    from mpftconnect.cli.app import commands as tree
 
     monkeypatch.chdir(tmp_path)
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
@@ -199,7 +199,7 @@ def test_commands_exist(
             program = os.path.basename(words[0])  # noqa: PTH119 - a word of a page, not a path of ours
             if program == "mpftconnect":
                 try:
-                    parse(cli, "mpftconnect", words[1:])
+                    parse(tree, "mpftconnect", words[1:])
                 except click.ClickException as error:
                     pytest.fail(f"{block.place}: {' '.join(words)}: {error.format_message()}")
             elif program == "make":

@@ -22,7 +22,7 @@ def test_every_dependency_has_its_reason(root: Path) -> None:
     text = (root / "docs" / "decisions" / "0002-dependencies.md").read_text(encoding="utf-8")
     run_time = text.partition("### At run time")[2].partition("### Extras")[0]
     extra = text.partition("### Extras")[2].partition("### For development only")[0]
-    rows = {match for match in re.findall(r"^\| `([\w.-]+)`", run_time, re.MULTILINE)}
+    rows = set(re.findall(r"^\| `([\w.-]+)`", run_time, re.MULTILINE))
     assert rows == needed
-    assert {match for match in re.findall(r"^\| `([\w-]+)`", extra, re.MULTILINE)} == set(extras)
+    assert set(re.findall(r"^\| `([\w-]+)`", extra, re.MULTILINE)) == set(extras)
     assert {name for name in offered if f"`{name}`" not in extra} == set()
