@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mpftconnect.sandbox.portraits import known_as, portrait
     from mpftconnect.sandbox.sandbox import Sandbox
     from mpftconnect.sandbox.sexual_health import (
+        EXCLUDED,
         EXCLUDED_CODES,
         EXCLUDED_ORGANISATIONS,
         EXCLUDED_PHRASES,
@@ -53,12 +54,20 @@ _WHERE = {
     "Sandbox": "mpftconnect.sandbox.sandbox",
     "seeded_values": "mpftconnect.sandbox.sweep",
     **dict.fromkeys(
-        ("EXCLUDED_CODES", "EXCLUDED_ORGANISATIONS", "EXCLUDED_PHRASES", "EXCLUDED_SERVICES", "EXCLUDED_SYSTEMS"),
+        (
+            "EXCLUDED",
+            "EXCLUDED_CODES",
+            "EXCLUDED_ORGANISATIONS",
+            "EXCLUDED_PHRASES",
+            "EXCLUDED_SERVICES",
+            "EXCLUDED_SYSTEMS",
+        ),
         "mpftconnect.sandbox.sexual_health",
     ),
 }
 
 __all__ = [
+    "EXCLUDED",
     "EXCLUDED_CODES",
     "EXCLUDED_ORGANISATIONS",
     "EXCLUDED_PHRASES",

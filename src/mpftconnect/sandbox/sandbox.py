@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mpftconnect.adapters.twin import WIRE_FAULTS, Fault, FaultSwitch, Twin, TwinSpec
 from mpftconnect.errors import UsageError
-from mpftconnect.model import SectionName
 from mpftconnect.sandbox.host import FaultTiming, Host
 from mpftconnect.sandbox.people import Person
 
@@ -23,7 +22,7 @@ AGREEMENT: dict[str, Any] = {
     "name": "Sandbox sharing agreement (synthetic people only)",
     "parties": ["RRE", "sandbox"],
     "purposes": ["direct-care"],
-    "sections": [str(section) for section in SectionName],
+    "sections": ["all"],
     "expires": "2099-12-31",
 }
 

@@ -1,8 +1,8 @@
 """A person with data of a service that a silent policy hides, and the same person without them.
 
 Each excluded item has its own way of giving the service away: a code, the service's name, an organisation's code, a
-place, a reference to something else that is excluded, words in a free text. `EXCLUDED_IDS` says which they are; the
-person without them is what a reader of the record must not be able to tell apart from the one with them (rule 6).
+place, a reference to something else that is excluded, words in a free text. The person without them is what a reader
+of the record must not be able to tell apart from the one with them (rule 6).
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from mpftconnect.sandbox.portraits import portrait
 from mpftconnect.sandbox.services import COMMUNITY_NURSING, GP, LABORATORY, NURSE, coded, service, ucum
 
 __all__ = [
+    "EXCLUDED",
     "EXCLUDED_CODES",
     "EXCLUDED_ORGANISATIONS",
     "EXCLUDED_PHRASES",
@@ -58,9 +59,17 @@ SERVICE_CODE = "sexual-health"
 EXCLUDED_SYSTEMS: tuple[str, ...] = ("sexual-health",)
 EXCLUDED_ORGANISATIONS: tuple[str, ...] = (CLINIC_CODE, CLINIC)
 EXCLUDED_SERVICES: tuple[str, ...] = (SERVICE_CODE, SERVICE)
-EXCLUDED_PHRASES: tuple[str, ...] = (CLINIC, SERVICE)
+EXCLUDED_PHRASES: tuple[str, ...] = (CLINIC,)
 # SNOMED CT: 15628003 Gonorrhea (disorder), 76272004 Syphilis (disorder).
 EXCLUDED_CODES: tuple[str, ...] = ("15628003", "76272004")
+# The same as one table of settings for the policy `never-shown`.
+EXCLUDED: dict[str, list[str]] = {
+    "systems": list(EXCLUDED_SYSTEMS),
+    "organisations": list(EXCLUDED_ORGANISATIONS),
+    "services": list(EXCLUDED_SERVICES),
+    "phrases": list(EXCLUDED_PHRASES),
+    "codes": list(EXCLUDED_CODES),
+}
 
 _CLINIC = Actor(
     name=CLINIC,
