@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from mpftconnect.hub import Record
+from mpftconnect.hub import PlanLine, Record
 from mpftconnect.model import Item, SectionName, format_nhs_number
 
 __all__ = ["summary"]
@@ -74,8 +75,16 @@ def _plan(record: Record) -> Iterator[str]:
             yield f"  Call: {actor.words()}" + (f" {phones}" if phones else "")
     if view.plans:
         yield f"\nSingle care plan, from {len(view.plans)} active plan(s):"
-    for title, lines in (("Need", view.needs), ("Goal", view.goals), ("Action", view.actions)):
-        for line in lines:
+    parts: tuple[tuple[str, Sequence[PlanLine[Any]]], ...] = (
+        ("About me", view.about_me),
+        ("Strength", view.strengths),
+        ("Need", view.needs),
+        ("Goal", view.goals),
+        ("Action", view.actions),
+        ("Formulation", view.formulation),
+    )
+    for title, planned in parts:
+        for line in planned:
             author = line.author.words() if line.author else "author not stated"
             date = line.recorded.words() if line.recorded else "date not stated"
             yield f"  {title}: {line.words()}  [{author}; {date}; {line.agreement.words()}; {line.plan.source.system}]"

@@ -51,14 +51,14 @@ def _network(system: OpenSystem) -> Iterator[Step]:
     secure = target.scheme == "https"
     host, port = target.hostname or "", target.port or (443 if secure else 80)
     try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError:
         yield Step("DNS", False, f"the name of the {what} is not known here: check endpoint, DNS and VPN or HSCN")
         return
     yield Step("DNS", True)
     started = time.monotonic()
     try:
-        with socket.create_connection(addresses[0][4][:2], timeout=_SECONDS) as connection:
+        with socket.create_connection((host, port), timeout=_SECONDS) as connection:
             yield Step("connection", True)
             if secure:
                 yield _tls(connection, host, system)

@@ -25,9 +25,8 @@ from mpftconnect.errors import (
 )
 from mpftconnect.events import Code, EventStream
 from mpftconnect.governance.admission import BREAK_GLASS, admit, require_relationship
-from mpftconnect.governance.audit import AuditRecord, AuditTrail, Shown
+from mpftconnect.governance.audit import AuditRecord, AuditTrail, PrivacyStream, Shown, Withholding
 from mpftconnect.governance.policies import Policy, PolicySpec, Taken
-from mpftconnect.governance.privacy import PrivacyStream
 from mpftconnect.governance.restriction import restrict_patient
 from mpftconnect.hub.assemble import Asked, Person, assemble
 from mpftconnect.hub.configuration import Configuration
@@ -126,8 +125,6 @@ class Hub:
         """Close every connection and stop what `connect()` started."""
         for system in self._systems:
             system.wire.close()
-        self.audit.close()
-        self.privacy.close()
         self._resources.close()
 
     @property
@@ -202,8 +199,8 @@ class Hub:
             notices=(*traced.notices, *_relationship_notice(who, verified.by)),
         )
         record = assembled.record
-        self._tell_privacy_officer(who, traced.person.number, correlation, assembled.taken)
-        entry.shown(record, [one.system for one in asked if one.read is not None])
+        written = entry.shown(record, [one.system for one in asked if one.read is not None])
+        self._tell_privacy_officer(written, assembled.taken)
         self.events.emit(
             Code.READ_FINISHED,
             count=sum(1 for _ in record.items()),
@@ -458,15 +455,12 @@ class Hub:
 
     # Telling
 
-    def _tell_privacy_officer(
-        self, who: AccessContext, number: str, correlation: str, taken: Sequence[tuple[str, Taken]]
-    ) -> None:
-        if who.relationship == BREAK_GLASS:
-            self.privacy.break_glass(who, number, correlation)
-        if taken:
-            self.privacy.withheld(
-                who, number, correlation, [(policy, one.system, str(one.section), one.item) for policy, one in taken]
-            )
+    def _tell_privacy_officer(self, read: AuditRecord, taken: Sequence[tuple[str, Taken]]) -> None:
+        """Written at every read, whether anything was taken or not, so that the time it takes tells nothing."""
+        if read.who.relationship == BREAK_GLASS:
+            self.privacy.append(replace(read, action="break-glass"))
+        withheld = [Withholding(one.system, one.item, policy, str(one.section)) for policy, one in taken]
+        self.privacy.record_withheld(read, withheld)
 
 
 @dataclass(frozen=True, slots=True)
@@ -522,12 +516,12 @@ class _Entry:
         self._hub.events.emit(Code.ACCESS_REFUSED, reason=code)
         self._write("refused", reason_code=code)
 
-    def shown(self, record: Record, asked: Sequence[str]) -> None:
+    def shown(self, record: Record, asked: Sequence[str]) -> AuditRecord:
         by_system: dict[str, list[str]] = {}
         for item in (record.patient, *record.items()):
             for source in item.sources:
                 by_system.setdefault(source.system, []).append(source.id)
-        self._write(
+        return self._write(
             "partial" if record.gaps else "success",
             systems_asked=tuple(asked),
             gaps=tuple(dict.fromkeys((gap.system, str(gap.reason)) for gap in record.gaps)),
@@ -550,27 +544,24 @@ class _Entry:
         gaps: tuple[tuple[str, str], ...] = (),
         shown: tuple[Shown, ...] = (),
         reason_code: str | None = None,
-    ) -> None:
-        action: Any = "refused" if outcome == "refused" else self._action
-        if self._who.relationship == BREAK_GLASS and self._action == "read" and outcome != "refused":
-            action = "break-glass"
-        self._hub.audit.append(
-            AuditRecord(
-                action=action,
-                outcome=outcome,
-                who=self._who,
-                patient=self.patient,
-                verified_by=self.verified_by,
-                purpose=self._who.purpose,
-                sections=self._sections,
-                systems_asked=systems_asked,
-                gaps=gaps,
-                shown=shown,
-                correlation_id=self._correlation,
-                reason_code=reason_code,
-                at=datetime.now(UTC),
-            )
+    ) -> AuditRecord:
+        record = AuditRecord(
+            action="refused" if outcome == "refused" else self._action,
+            outcome=outcome,
+            who=self._who,
+            patient=self.patient,
+            verified_by=self.verified_by,
+            purpose=self._who.purpose,
+            sections=self._sections,
+            systems_asked=systems_asked,
+            gaps=gaps,
+            shown=shown,
+            correlation_id=self._correlation,
+            reason_code=reason_code,
+            at=datetime.now(UTC),
         )
+        self._hub.audit.append(record)
+        return record
 
 
 class _Refusing:

@@ -1,0 +1,199 @@
+"""`mpftconnect audit`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from mpftconnect.cli.exits import Exit
+from mpftconnect.cli.options import DEFAULT_FILE, nhs_number_from, who_from, who_options
+from mpftconnect.errors import UsageError
+from mpftconnect.events import EventStream, log_listener
+from mpftconnect.governance.audit import AuditTrail, PrivacyStream
+from mpftconnect.governance.audit_query import read_affected, read_audit
+from mpftconnect.hub import Configuration, load_configuration
+from mpftconnect.model import AccessContext, nhs_number
+from mpftconnect.plugins import load_plugins
+
+__all__ = ["command"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group("audit")
+def command() -> None:
+    """Read and verify the audit trail.
+
+    Reading it is itself controlled (`[audit] readers`) and audited.
+    """
+
+
+def _trail_options(function: F) -> F:
+    for option in (
+        click.option("--privacy", is_flag=True, help="The privacy-officer stream instead of the ordinary trail."),
+        click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="Configuration file."),
+    ):
+        function = option(function)
+    return function
+
+
+def _open(config: Path | None, privacy: bool) -> tuple[AuditTrail, Configuration]:
+    known = load_configuration(config or Path(DEFAULT_FILE), load_plugins())
+    settings, key = (known.privacy, known.privacy_key) if privacy else (known.audit, known.audit_key)
+    kind = PrivacyStream if privacy else AuditTrail
+    trail = kind(
+        known.path(settings.store),
+        key=key,
+        anchor=known.path(settings.anchor),
+        fallback=known.path(settings.fallback),
+        events=EventStream([log_listener]),
+    )
+    return trail, known
+
+
+def _readers(known: Configuration, privacy: bool) -> tuple[str, ...]:
+    return (known.privacy if privacy else known.audit).readers
+
+
+def _who(given: dict[str, Any], known: Configuration) -> AccessContext:
+    given = {**given, "relationship": given.get("relationship") or "audit"}
+    return who_from(given, known.who, sandbox=False)
+
+
+def _moment(text: str | None, option: str) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option}: expected a date or time, such as 2026-03-31 or 2026-03-31T09:00+00:00") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@command.command("show")
+@_trail_options
+@click.option("--since", help="From this date or time (UTC unless it has an offset).")
+@click.option("--until", help="Until this date or time.")
+@click.option("--patient", metavar="NHSNO|-", help="Only about this person; - reads the number from standard input.")
+@click.option("--of-user", help="Only by this user.")
+@click.option("--json", "as_json", is_flag=True, help="Print FHIR AuditEvents, one a line.")
+@who_options
+def show(
+    config: Path | None,
+    privacy: bool,
+    since: str | None,
+    until: str | None,
+    patient: str | None,
+    of_user: str | None,
+    as_json: bool,
+    **who: Any,
+) -> None:
+    """Show entries. That you looked becomes an entry too."""
+    trail, known = _open(config, privacy)
+    number = nhs_number(nhs_number_from(patient)) if patient else None
+    found = read_audit(
+        trail,
+        _who(who, known),
+        roles=_readers(known, privacy),
+        since=_moment(since, "--since"),
+        until=_moment(until, "--until"),
+        patient=number,
+        user=of_user,
+    )
+    for entry in found:
+        if as_json:
+            click.echo(json.dumps({"seq": entry.seq, "sealed": entry.sealed, "event": entry.event}))
+            continue
+        agents = entry.event.get("agent") or [{}]
+        name = agents[0].get("name", "unknown")
+        kind = (entry.event.get("subtype") or [entry.event.get("type", {})])[0].get("code", "")
+        seal = "" if entry.sealed else "  SEAL BROKEN"
+        click.echo(f"{entry.seq:>6}  {entry.at:%Y-%m-%d %H:%M:%S}  {kind:<8}  {name}  {_outcome(entry.event)}{seal}")
+
+
+def _outcome(event: dict[str, Any]) -> str:
+    return str(event.get("outcomeDesc", ""))
+
+
+@command.command("verify")
+@_trail_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def verify(config: Path | None, privacy: bool, as_json: bool) -> None:
+    """Look for change, removal, reordering and truncation, against the seals and the anchor.
+
+    Exit code 1: something is wrong.
+    """
+    trail, _ = _open(config, privacy)
+    seen = trail.verify()
+    if as_json:
+        findings = [{"code": f.code, "seq": f.seq, "words": f.words} for f in seen.findings]
+        counts = {key: getattr(seen, key) for key in ("ok", "entries", "anchored", "unanchored", "waiting", "purged")}
+        click.echo(json.dumps({**counts, "findings": findings, "notes": seen.notes, "cannot_see": seen.cannot_see}))
+    else:
+        click.echo(f"{seen.entries} entries, anchored up to {seen.anchored}: {'intact' if seen.ok else 'NOT INTACT'}")
+        for finding in seen.findings:
+            click.echo(f"  ! {finding.words}")
+        for note in seen.notes:
+            click.echo(f"  - {note}")
+        click.echo("What this cannot see:")
+        for sentence in seen.cannot_see:
+            click.echo(f"  - {sentence}")
+    if not seen.ok:
+        raise click.exceptions.Exit(Exit.NOT_MET)
+
+
+@command.command("affected")
+@_trail_options
+@click.option("--source", required=True, help="System whose data is concerned.")
+@click.option("--item", help="Id of the item at the source; without it, anything of the source.")
+@click.option("--from", "since", help="From this date or time.")
+@click.option("--to", "until", help="Until this date or time.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@who_options
+def affected(
+    config: Path | None,
+    privacy: bool,
+    source: str,
+    item: str | None,
+    since: str | None,
+    until: str | None,
+    as_json: bool,
+    **who: Any,
+) -> None:
+    """Who was shown something: for when it turns out to be wrong, or somebody else's."""
+    trail, known = _open(config, privacy)
+    people = read_affected(
+        trail,
+        _who(who, known),
+        source=source,
+        item=item,
+        since=_moment(since, "--from"),
+        until=_moment(until, "--to"),
+        roles=_readers(known, privacy),
+    )
+    for one in people:
+        if as_json:
+            row = {key: getattr(one, key) for key in ("seq", "user", "name", "role", "organisation", "patient")}
+            click.echo(json.dumps({**row, "at": one.at.isoformat(), "items": len(one.items)}))
+        else:
+            click.echo(f"{one.at:%Y-%m-%d %H:%M:%S}  {one.name} ({one.role}, {one.organisation})  entry {one.seq}")
+    if not as_json:
+        click.echo(f"{len(people)} showings found in the trail.")
+
+
+@command.command("purge")
+@_trail_options
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def purge(config: Path | None, privacy: bool, yes: bool) -> None:
+    """Remove entries that are past their retention, leaving a seal that says how many went."""
+    trail, known = _open(config, privacy)
+    days = (known.privacy if privacy else known.audit).retention_days
+    before = datetime.now(UTC) - timedelta(days=days)
+    if not yes:
+        click.confirm(f"Remove entries before {before:%Y-%m-%d} ({days} days)?", abort=True, err=True)
+    click.echo(f"{trail.purge(before)} entries removed")
