@@ -4,6 +4,7 @@ The SDK is synchronous and safe between threads, so one hub serves them all.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from mpftconnect import AccessContext, Hub, Record, connect
 from mpftconnect.sandbox import PEOPLE
@@ -18,7 +19,7 @@ WHO = AccessContext(
 )
 
 
-async def read_all(hub: Hub, numbers: list[str]) -> list[Record]:
+async def read_all(hub: Hub, numbers: Sequence[str]) -> list[Record]:
     return await asyncio.gather(*(asyncio.to_thread(hub.record, number, WHO) for number in numbers))
 
 

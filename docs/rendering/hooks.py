@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import data_map_table
 import hazard_log
 import plugin_table
 from mkdocs.exceptions import PluginError
@@ -13,6 +14,7 @@ from mkdocs.exceptions import PluginError
 RENDERED = {
     "<!-- rendered: hazard log -->": lambda docs: hazard_log.render(hazard_log.load(docs / "safety" / "hazards.toml")),
     "<!-- rendered: plugins -->": lambda docs: plugin_table.render(),
+    "<!-- rendered: data map -->": lambda docs: data_map_table.render(),
 }
 
 # A `src` of any element, or the `href` of a <link>, that leads off the site: the page would not work without a network,

@@ -39,3 +39,9 @@ def hazard_log() -> ModuleType:
 @pytest.fixture(scope="session")
 def plugin_table() -> ModuleType:
     return rendering("plugin_table")
+
+
+@pytest.fixture(scope="session")
+def reference_pages() -> ModuleType:
+    pytest.importorskip("griffe", reason="the extra docs is not installed")
+    return rendering("reference_pages")

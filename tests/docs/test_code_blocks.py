@@ -181,9 +181,9 @@ def parse(command: click.Command, name: str, args: list[str]) -> None:
             context.close()
             return
         rest = [*context._protected_args, *context.args]
-        name, found, args = command.resolve_command(context, rest)
+        found_name, found, args = command.resolve_command(context, rest)
         assert found is not None
-        parent, command = context, found
+        parent, command, name = context, found, found_name or name
 
 
 @pytest.mark.parametrize("page", pages_with("console"))
