@@ -68,8 +68,8 @@ def _plan(record: Record) -> Iterator[str]:
             ("Also", part.value.other),
         )
         for title, lines in groups:
-            for line in lines:
-                yield f"  {title}: {line.words()}"
+            for one in lines:
+                yield f"  {title}: {one.words()}"
         for actor in part.value.whom_to_call:
             phones = ", ".join(point.words() for point in actor.telecom)
             yield f"  Call: {actor.words()}" + (f" {phones}" if phones else "")

@@ -1,0 +1,51 @@
+# `make demo` and `make test` do all the set-up. Every target works from a clean clone with Python 3.11 or newer.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PLUGINS := $(sort $(dir $(wildcard plugins/*/pyproject.toml)))
+PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
+
+.PHONY: help demo test lint docs bench build browser clean
+
+help:            ## what there is to make
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
+
+# One stamp for each set of extras, so that a second `make` installs nothing.
+$(VENV)/.run: $(BIN)/python $(PROJECTS)
+	$(BIN)/python -m pip install --quiet -e . $(foreach p,$(PLUGINS),-e ./$(p))
+	@touch $@
+
+$(VENV)/.test $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: $(VENV)/.run
+	$(BIN)/python -m pip install --quiet -e ".[$*]"
+	@touch $@
+
+demo: $(VENV)/.run                    ## read synthetic people from twins of every system; writes demo/
+	$(BIN)/mpftconnect demo --out demo
+
+test: $(VENV)/.test                   ## the whole test suite
+	$(BIN)/python -m pytest -q -n 2
+
+lint: $(VENV)/.lint $(VENV)/.test     ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy src $(foreach p,$(PLUGINS),$(p)src)
+
+docs: $(VENV)/.docs                   ## the documentation site, strict, in site/
+	$(BIN)/mkdocs build --strict --quiet
+
+bench: $(VENV)/.bench                 ## speed, as ratios beside a peer in the same run
+	$(BIN)/python benchmarks/run.py
+
+browser: $(VENV)/.test                ## pages in headless Chromium: axe-core, widths, keyboard (needs chromium and npm)
+	cd tests/browser && npm ci --silent --no-audit --no-fund
+	$(BIN)/python -m pytest -q tests/browser
+
+build:                                ## wheels and a CycloneDX SBOM of what they install, in dist/
+	$(PYTHON) build_release.py
+
+clean:
+	rm -rf $(VENV) dist site demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
