@@ -6,16 +6,31 @@ import io
 import os
 import tarfile
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mpftconnect.adapters import TwinRequest, TwinResponse
+from mpftconnect.adapters import (
+    AdapterContext,
+    Deadline,
+    Endpoint,
+    FaultSwitch,
+    MemoryRecorder,
+    Reading,
+    Twin,
+    TwinRequest,
+    TwinResponse,
+    Wire,
+    json_response,
+)
+from mpftconnect.events import Code, Event, EventStream
 from mpftconnect.model import (
+    AccessContext,
     Actor,
     Address,
     Coding,
@@ -32,8 +47,10 @@ from mpftconnect.model import (
     SectionName,
     Source,
     When,
+    nhs_number,
 )
-from mpftconnect.sandbox import Person, SystemView
+from mpftconnect.sandbox import Host, Person, SystemView
+from mpftconnect_pds import PdsAdapter, PdsSettings
 from mpftconnect_pds.twin import BASE_PATH, PdsTwin
 
 FULL, FORMER = "9990000018", "9990000107"
@@ -214,6 +231,114 @@ def caller(caller_of: MakeCaller) -> Caller:
     return caller_of()
 
 
+@dataclass
+class Script:
+    """Stands in front of a twin: its tokens are the twin's, its answers to the API are given by `answers`.
+
+    `answers` is by path below the API's base: a response, or a list of responses for one request after another.
+    """
+
+    twin: PdsTwin
+    answers: Mapping[str, TwinResponse | list[TwinResponse]]
+    faults: FaultSwitch = field(default_factory=FaultSwitch)
+    asked: list[TwinRequest] = field(default_factory=list)
+
+    def handle(self, request: TwinRequest) -> TwinResponse:
+        if not request.path.startswith(BASE_PATH):
+            return self.twin.handle(request)
+        self.asked.append(request)
+        answer = self.answers.get(request.path.removeprefix(f"{BASE_PATH}/"), TwinResponse(500))
+        return answer.pop(0) if isinstance(answer, list) else answer
+
+
+@dataclass
+class Line:
+    """An adapter, connected to a twin over loopback HTTP."""
+
+    adapter: PdsAdapter
+    wire: Wire
+    recorder: MemoryRecorder
+    events: list[Event]
+    who: AccessContext
+
+    def reading(self, number: str | None = FULL, **changes: Any) -> Reading:
+        fields: dict[str, Any] = {
+            "system": "pds",
+            "who": self.who,
+            "wire": self.wire,
+            "deadline": Deadline.after(5),
+            "nhs_number": nhs_number(number) if number else None,
+        }
+        return Reading(**fields | changes)
+
+    def count(self, code: Code) -> int:
+        return sum(event.code is code for event in self.events)
+
+
+@pytest.fixture
+def who() -> AccessContext:
+    return AccessContext(
+        user="jane.doe", name="Jane Doe", role="community-nurse", organisation="RRE", purpose="direct-care",
+        relationship="caseload", role_profile_id="555254240100",
+    )  # fmt: skip
+
+
+MakeLine = Callable[..., Line]
+
+
+@pytest.fixture
+def line_to(who: AccessContext) -> Iterator[MakeLine]:
+    """Connects an adapter to a twin, or to a script in front of one."""
+    with ExitStack() as stack:
+
+        def connect(twin: Twin, *, authorisation: PdsTwin, retries: int = 0, **settings: Any) -> Line:
+            base_url = stack.enter_context(Host(twin)).base_url
+            events, recorder = list[Event](), MemoryRecorder(100)
+            endpoint = Endpoint(base_url=base_url + BASE_PATH, environment="test", retries=retries)
+            wire = stack.enter_context(Wire("pds", endpoint, events=EventStream([events.append]), recorder=recorder))
+            server = authorisation.authorisation
+            secrets = {"api_key": server.api_key, "private_key": server.private_key_pem}
+            own = {"token_url": base_url + server.path, "key_id": server.key_id} | settings
+            context = AdapterContext(
+                name="pds",
+                environment="test",
+                settings=PdsSettings(**own),
+                secret=secrets.__getitem__,
+                wire=wire,
+                events=wire.events,
+            )
+            return Line(PdsAdapter(context), wire, recorder, events, who)
+
+        yield connect
+
+
+@pytest.fixture
+def twin(people: tuple[Person, ...]) -> PdsTwin:
+    return PdsTwin(people, requests_per_second=1000, retry_after_seconds=0)
+
+
+@pytest.fixture
+def line(line_to: MakeLine, twin: PdsTwin) -> Line:
+    return line_to(twin, authorisation=twin)
+
+
+@pytest.fixture
+def script(line_to: MakeLine, twin: PdsTwin) -> Callable[..., tuple[Line, Script]]:
+    """A line to a system that answers as told: a body (dict), or whole responses, by path."""
+
+    def make(answers: Mapping[str, Any], **settings: Any) -> tuple[Line, Script]:
+        script = Script(twin, {path: _responses(answer) for path, answer in answers.items()})
+        return line_to(script, authorisation=twin, **settings), script
+
+    return make
+
+
+def _responses(answer: Any) -> TwinResponse | list[TwinResponse]:
+    if isinstance(answer, list):
+        return [response for each in answer if isinstance(response := _responses(each), TwinResponse)]
+    return answer if isinstance(answer, TwinResponse) else json_response(answer)
+
+
 def _material_folder() -> Path | None:
     beside = Path(__file__).resolve().parents[4] / "shared" / "material"
     folders = [Path(os.environ["MPFT_MATERIAL"])] if os.environ.get("MPFT_MATERIAL") else [beside]
@@ -236,7 +361,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 content = archive.extractfile(member)
                 assert content is not None
                 with tarfile.open(fileobj=io.BytesIO(content.read())) as inner:
-                    inner.extractall(target, filter="data")  # noqa: S202 - filtered
+                    inner.extractall(target, filter="data")
     yield target
 
 

@@ -294,9 +294,7 @@ class TestUpdates:
         return caller_of(access="healthcare-worker")
 
     def test_are_forbidden_in_application_restricted_access(self, caller: Any) -> None:
-        response = caller.send(
-            "PATCH", f"/Patient/{FULL}", self.GENDER, Content_Type=self.JSON_PATCH, If_Match='W/"1"'
-        )
+        response = caller.send("PATCH", f"/Patient/{FULL}", self.GENDER, Content_Type=self.JSON_PATCH, If_Match='W/"1"')
         assert (response.status, code_of(response)) == (403, PdsCode.INVALID_METHOD)
 
     def test_move_the_version_on_and_refuse_the_old_one(self, worker: Any) -> None:
@@ -384,9 +382,7 @@ class TestAgainstTheSpecification:
             for error in OAS30Validator(schema).iter_errors(body)
         ]
 
-    @pytest.mark.parametrize(
-        "number", [FULL, FORMER, SPARSE, RESTRICTED, VERY_RESTRICTED, DECEASED, TWIN_A]
-    )
+    @pytest.mark.parametrize("number", [FULL, FORMER, SPARSE, RESTRICTED, VERY_RESTRICTED, DECEASED, TWIN_A])
     def test_patients(self, caller: Any, specification: Specification, number: str) -> None:
         body = body_of(caller.get(f"/Patient/{number}"))
         assert self.complaints(specification.schema("Patient"), body) == []
@@ -410,9 +406,7 @@ class TestAgainstTheSpecification:
         assert self.complaints(specification.schema("OperationOutcome"), body_of(response)) == []
 
     @pytest.mark.parametrize("path", ["patient-get", "patient-search", "relatedpersons-get"])
-    def test_it_knows_every_code_in_the_tables_with_its_status(
-        self, specification: Specification, path: str
-    ) -> None:
+    def test_it_knows_every_code_in_the_tables_with_its_status(self, specification: Specification, path: str) -> None:
         published = specification.codes(path)
         assert len(published) >= 8
         # These come under a second status, which the twin gives where they arise.

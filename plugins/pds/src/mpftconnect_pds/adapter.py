@@ -38,6 +38,7 @@ from mpftconnect_pds.mapping import (
     Entry,
     emergency_contacts,
     entries_of,
+    is_known_by_number_alone,
     number_of,
     read_patient,
     read_related_person,
@@ -53,6 +54,19 @@ REQUESTS_PER_SECOND = 5.0
 # Header parameters of the same file: RoleId has this pattern; an ODS code is letters and digits.
 _ODS_CODE = re.compile(r"[A-Za-z0-9]{2,12}", re.ASCII)
 _ROLE_ID = re.compile(r"[0-9]{1,20}", re.ASCII)
+
+_ACCEPT = {"Accept": "application/fhir+json"}
+_NO_RECORD = {PdsCode.RESOURCE_NOT_FOUND: 404, PdsCode.INVALIDATED_RESOURCE: 404}
+
+_IF_NOT_AUTHORISED = (
+    "check api_key, key_id and private_key, that the public key is registered under key_id, that token_url is the "
+    "environment's own, and this machine's clock: the signed request is good for five minutes"
+)
+_IF_NOT_CONNECTED = (
+    "the token was given but the API was not: connect the application to PDS, application-restricted access, in "
+    "the developer portal, and check that token_url and endpoint are of the same environment"
+)
+_IF_NOT_PDS = "check that the endpoint ends in /personal-demographics/FHIR/R4 and is of the right environment"
 
 
 class WrongPerson(AnswerRejected):
@@ -152,7 +166,7 @@ class PdsAdapter:
         try:
             self._auth.apply({}, Deadline.after(wire.endpoint.deadline_seconds))
         except AdapterError as error:
-            yield Step("token", False, f"{error.rule}: {_TOKEN_ADVICE}")
+            yield Step("token", False, f"{error.rule}: {_IF_NOT_AUTHORISED}")
             return
         yield Step("token", True)
         try:
@@ -161,7 +175,7 @@ class PdsAdapter:
             if not isinstance(said, PdsCode):
                 raise AnswerRejected("an answer to a search without parameters")
         except AdapterError as error:
-            advice = _PERMISSION_ADVICE if isinstance(error, NotPermitted) else _CALL_ADVICE
+            advice = _IF_NOT_CONNECTED if isinstance(error, NotPermitted) else _IF_NOT_PDS
             yield Step("harmless call", False, f"{error.rule}: {advice}")
         else:
             yield Step("harmless call", True)
@@ -173,7 +187,11 @@ class PdsAdapter:
         current = number_of(said)
         if current != number:
             self._confirm_superseded(reading, number, current)
-        return Trace("found", read_patient(reading, said))
+        patient = read_patient(reading, said)
+        if patient.restriction == "REDACTED":
+            # Meta.yaml: the record is invalid and the code "never returned", so whatever came with it is not used.
+            return Trace("invalidated")
+        return Trace("found", patient)
 
     def _confirm_superseded(self, reading: Reading, number: NhsNumber, current: NhsNumber) -> None:
         """Ask again before another number is taken for a superseding one.
@@ -221,20 +239,6 @@ class PdsAdapter:
         return headers
 
 
-_ACCEPT = {"Accept": "application/fhir+json"}
-_NO_RECORD = {PdsCode.RESOURCE_NOT_FOUND: 404, PdsCode.INVALIDATED_RESOURCE: 404}
-
-_TOKEN_ADVICE = (
-    "check api_key, key_id and private_key, that the public key is registered under key_id, that token_url is the "
-    "environment's own, and this machine's clock: the signed request is good for five minutes"
-)
-_PERMISSION_ADVICE = (
-    "the token was given but the API was not: connect the application to PDS, application-restricted access, in "
-    "the developer portal, and check that token_url and endpoint are of the same environment"
-)
-_CALL_ADVICE = "check that the endpoint ends in /personal-demographics/FHIR/R4 and is of the right environment"
-
-
 def _judged(answer: Answer, also: Mapping[PdsCode, int]) -> Mapping[str, Any] | PdsCode:
     """What an answer says: its resource, or its code if that is one of `also` and comes under that status.
 
@@ -278,15 +282,13 @@ def _may_be_born_then(patient: Patient, demographics: Demographics) -> bool:
     return held.startswith(wanted) or wanted.startswith(held)
 
 
-def _related(
-    reading: Reading, entry: Entry | Refusal, number: NhsNumber
-) -> Iterator[RelatedPerson | Notice | Refusal]:
+def _related(reading: Reading, entry: Entry | Refusal, number: NhsNumber) -> Iterator[RelatedPerson | Notice | Refusal]:
     if isinstance(entry, Refusal):
         yield entry
         return
     found = read_related_person(reading, entry, number)
     yield found
-    if isinstance(found, RelatedPerson) and found.reference is not None and not found.names:
+    if isinstance(found, RelatedPerson) and is_known_by_number_alone(found):
         yield Notice(
             "contact-by-reference",
             "A related person is known to PDS only by their own NHS number; their details were not looked up.",

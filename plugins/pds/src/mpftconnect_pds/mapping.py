@@ -15,13 +15,14 @@ from mpftconnect.adapters import Reading, Refusal
 from mpftconnect.errors import AnswerRejected, NotAnNhsNumber, UsageError
 from mpftconnect.fhir import read_resource
 from mpftconnect.model import (
+    DEFAULT_ZONE,
     NHS_NUMBER_SYSTEM,
     Demographics,
-    Identifier,
     NhsNumber,
     Patient,
-    Reference,
     RelatedPerson,
+    Source,
+    extra_from,
     nhs_number,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "Entry",
     "emergency_contacts",
     "entries_of",
+    "is_known_by_number_alone",
     "number_of",
     "read_patient",
     "read_related_person",
@@ -83,6 +85,10 @@ def read_patient(reading: Reading, resource: Mapping[str, Any]) -> Patient:
     item = read_resource(resource, source=source, zone=reading.zone)
     if not isinstance(item, Patient):
         raise AnswerRejected("a Patient is expected", place="resourceType")
+    if item.restriction is None:
+        # PDS always states a level (Meta.yaml). Where it does not, or states one that is new, whether the person may
+        # be located is unknown, and they are protected as a restricted person is.
+        return item.model_copy(update={"restriction": "R"})
     return item
 
 
@@ -119,8 +125,8 @@ def read_related_person(reading: Reading, entry: Entry, number: NhsNumber) -> Re
     """A related person of the patient with that number.
 
     In PDS, `RelatedPerson.patient` names the related person's *own* record (PatientReference.yaml: "NHS number for
-    the related person"), so whose related person it is stands in `fullUrl` alone. The model's `reference` keeps
-    the own record's number.
+    the related person"), so whose related person it is stands in `fullUrl` alone. The item refers to the patient, as
+    FHIR R4 means it, and keeps the own record in `extra`, as sent, under the path `patient`.
     """
     owner = re.search(r"/Patient/([^/]+)/RelatedPerson/[^/]+$", entry.full_url)
     if owner is None:
@@ -129,48 +135,66 @@ def read_related_person(reading: Reading, entry: Entry, number: NhsNumber) -> Re
         return Refusal(
             f"{entry.place}.fullUrl", "somebody else's related person", wrong_person=True, content=entry.resource
         )
+    if entry.resource.get("resourceType") != "RelatedPerson":
+        return Refusal(f"{entry.place}.resource", "a RelatedPerson is expected", content=entry.resource)
     own_id = entry.resource.get("id")
     if not isinstance(own_id, str) or not own_id:
         return Refusal(f"{entry.place}.resource.id", "an id is expected", content=entry.resource)
-    resource = {name: value for name, value in entry.resource.items() if name != "patient"}
     source = reading.source(f"Patient/{number}/RelatedPerson/{own_id}")
-    try:
-        item = read_resource(resource, source=source, zone=reading.zone)
-        own_number = _own_number(entry.resource.get("patient"))
-    except AnswerRejected as error:
-        return Refusal(f"{entry.place}.{error.place or 'resource'}", error.rule, content=entry.resource)
-    if not isinstance(item, RelatedPerson):
-        return Refusal(f"{entry.place}.resource", "a RelatedPerson is expected", content=entry.resource)
-    if own_number is None:
+    resource = {**entry.resource, "patient": _subject(number)}
+    item = _related_person(resource, source, entry.place, zone=reading.zone)
+    own_record = entry.resource.get("patient")
+    if isinstance(item, Refusal) or own_record in (None, {}):
         return item
-    reference = Reference(type="Patient", identifier=Identifier.nhs(own_number))
-    return item.model_copy(update={"reference": reference})
+    return item.model_copy(update={"extra": (*item.extra, extra_from("patient", own_record))})
 
 
-def emergency_contacts(patient: Patient) -> Iterator[RelatedPerson]:
-    """The numbers to call in an emergency, which PDS keeps in `Patient.contact` (Contact.yaml): no name, no kind.
+def is_known_by_number_alone(person: RelatedPerson) -> bool:
+    """Whether PDS gave no name but the person's own record (RelatedPerson.yaml, `name`)."""
+    return not person.names and any(extra.path == "patient" for extra in person.extra)
+
+
+def _subject(number: str) -> dict[str, Any]:
+    return {"type": "Patient", "identifier": {"system": NHS_NUMBER_SYSTEM, "value": number}}
+
+
+def emergency_contacts(patient: Patient) -> Iterator[RelatedPerson | Refusal]:
+    """The numbers to call in an emergency, which PDS keeps in `Patient.contact` (Contact.yaml): no name, no kin.
 
     The Patient of the common model has no place for them, so they stand in its `extra`.
     """
     for extra in patient.extra:
         index = re.fullmatch(r"contact\[(\d+)\]", extra.path)
-        if extra.path == "contact" and isinstance(extra.value, list):
-            contacts = list(enumerate(extra.value))
-        elif index:
-            contacts = [(int(index[1]), extra.value)]
-        else:
-            continue
-        for at, contact in contacts:
-            yield from _emergency_contact(patient, at, contact)
+        if index:
+            yield _emergency_contact(patient, int(index[1]), extra.value)
+        elif extra.path == "contact":
+            contacts = extra.value if isinstance(extra.value, list) else [extra.value]
+            for at, contact in enumerate(contacts):
+                yield _emergency_contact(patient, at, contact)
 
 
-def _emergency_contact(patient: Patient, at: int, contact: Any) -> Iterator[RelatedPerson]:
-    raise NotImplementedError
+def _emergency_contact(patient: Patient, at: int, contact: Any) -> RelatedPerson | Refusal:
+    place = f"Patient.contact[{at}]"
+    if not isinstance(contact, Mapping):
+        return Refusal(place, "an object is expected", content=contact)
+    own_id = contact.get("id")
+    name = own_id if isinstance(own_id, str) and own_id else str(at)
+    source = patient.source.model_copy(update={"id": f"{patient.source.id}/contact/{name}"})
+    resource = {**contact, "resourceType": "RelatedPerson", "id": name, "patient": _subject(patient.nhs_number or "")}
+    item = _related_person(resource, source, place)
+    return item if isinstance(item, Refusal) else item.model_copy(update={"emergency_contact": True})
 
 
-def _own_number(reference: Any) -> NhsNumber | None:
-    value = _at(reference, "identifier", "value")
-    return None if value is None else _number(value, "patient.identifier.value")
+def _related_person(
+    resource: Mapping[str, Any], source: Source, place: str, *, zone: str = DEFAULT_ZONE
+) -> RelatedPerson | Refusal:
+    try:
+        item = read_resource(resource, source=source, zone=zone)
+    except AnswerRejected as error:
+        return Refusal(f"{place}.{error.place}" if error.place else place, error.rule, content=resource)
+    if not isinstance(item, RelatedPerson):
+        return Refusal(place, "a RelatedPerson is expected", content=resource)
+    return item
 
 
 def search_parameters(demographics: Demographics, *, history: bool) -> list[tuple[str, str]]:

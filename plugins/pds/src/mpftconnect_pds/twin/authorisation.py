@@ -90,6 +90,11 @@ class AuthorisationServer:
             self.tokens_given += 1
         return token
 
+    def revoke_all(self) -> None:
+        """No token given so far is good any longer."""
+        with self._lock:
+            self._tokens.clear()
+
     def knows(self, token: str) -> bool:
         """Whether the token was given by this server and has not expired."""
         with self._lock:
@@ -129,9 +134,7 @@ class AuthorisationServer:
         if not header.get("alg"):
             raise _Denied("Missing 'alg' header in client_assertion JWT")
         if header["alg"] != "RS512":
-            raise _Denied(
-                "Invalid 'alg' header in client_assertion JWT - unsupported JWT algorithm - must be 'RS512'"
-            )
+            raise _Denied("Invalid 'alg' header in client_assertion JWT - unsupported JWT algorithm - must be 'RS512'")
         if header["kid"] != self.key_id:
             raise _Denied("Invalid 'kid' header in client_assertion JWT - no matching public key", 401)
         try:
@@ -161,9 +164,7 @@ class AuthorisationServer:
         if unique is None:
             raise _Denied("Missing 'jti' claim in client_assertion JWT")
         if not isinstance(unique, str) or not unique:
-            raise _Denied(
-                "Invalid 'jti' claim in client_assertion JWT - must be a unique string value such as a GUID"
-            )
+            raise _Denied("Invalid 'jti' claim in client_assertion JWT - must be a unique string value such as a GUID")
         with self._lock:
             self._seen = {known: until for known, until in self._seen.items() if until > moment}
             if unique in self._seen:

@@ -237,17 +237,17 @@ def _extensions(patient: Patient) -> list[dict[str, Any]]:
                 ]
             },
         }
-        parts = [status]
+        notified: list[dict[str, Any]] = [status]
         if isinstance(patient.deceased, When) and patient.deceased.has_time:
-            parts.append({"url": "systemEffectiveDate", "valueDateTime": _moment(patient.deceased)})
-        out.append({"url": f"{_UK_CORE}DeathNotificationStatus", "extension": parts})
+            notified.append({"url": "systemEffectiveDate", "valueDateTime": _moment(patient.deceased)})
+        out.append({"url": f"{_UK_CORE}DeathNotificationStatus", "extension": notified})
     for need in patient.communication[:1]:
         # Language.yaml: English must not be given as the preferred language.
         if need.language and need.language.coding and need.language.coding[0].code != "en":
             coding = need.language.coding[0]
             language = {"system": f"{_UK_CORE_CODES}HumanLanguage", "version": "1.0.0"}
             language |= _filled({"code": coding.code, "display": coding.display})
-            parts = [{"url": "language", "valueCodeableConcept": {"coding": [language]}}]
+            parts: list[dict[str, Any]] = [{"url": "language", "valueCodeableConcept": {"coding": [language]}}]
             if need.interpreter_required is not None:
                 parts.append({"url": "interpreterRequired", "valueBoolean": need.interpreter_required})
             out.append({"url": f"{_UK_CORE}NHSCommunication", "extension": parts})
@@ -283,8 +283,7 @@ def _period(period: Period | None) -> dict[str, Any] | None:
 
 def _concept(concept: Concept) -> dict[str, Any]:
     codings = [
-        _filled({"system": coding.system, "code": coding.code, "display": coding.display})
-        for coding in concept.coding
+        _filled({"system": coding.system, "code": coding.code, "display": coding.display}) for coding in concept.coding
     ]
     return {"coding": codings}
 

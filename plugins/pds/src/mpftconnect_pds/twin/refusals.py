@@ -35,9 +35,7 @@ TABLE: Mapping[PdsCode, _Row] = {
         "processing",
         "Resource that has been marked as invalid was requested - invalid resources cannot be retrieved",
     ),
-    PdsCode.INVALID_METHOD: _Row(
-        403, "forbidden", "Cannot update resource with Application-Restricted access token"
-    ),
+    PdsCode.INVALID_METHOD: _Row(403, "forbidden", "Cannot update resource with Application-Restricted access token"),
     PdsCode.INVALID_RESOURCE_ID: _Row(400, "value", "Resource Id is invalid"),
     PdsCode.INVALID_SEARCH_DATA: _Row(400, "value", "Search data is invalid"),
     PdsCode.INVALID_UPDATE: _Row(400, "structure", "Update is invalid"),
@@ -45,9 +43,7 @@ TABLE: Mapping[PdsCode, _Row] = {
     PdsCode.MISSING_VALUE: _Row(400, "required", "Required value is missing"),
     PdsCode.PRECONDITION_FAILED: _Row(412, "structure", "Required condition was not fulfilled"),
     PdsCode.RESOURCE_NOT_FOUND: _Row(404, "not-found", "Resource not found", "information"),
-    PdsCode.RESOURCE_VERSION_MISMATCH: _Row(
-        409, "conflict", "Resource version supplied does not match actual version"
-    ),
+    PdsCode.RESOURCE_VERSION_MISMATCH: _Row(409, "conflict", "Resource version supplied does not match actual version"),
     PdsCode.SERVICE_UNAVAILABLE: _Row(503, "timeout", "Service unavailable"),
     PdsCode.TOO_MANY_MATCHES: _Row(200, "multiple-matches", "Too Many Matches", "information"),
     PdsCode.TOO_MANY_REQUESTS: _Row(429, "value", "Too many requests"),

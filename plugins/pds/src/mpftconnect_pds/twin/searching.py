@@ -93,9 +93,7 @@ def parse(request: TwinRequest, access: AccessMode) -> Query:
         raise _unsearchable("address-postcode and address-postalcode cannot be used together")
     born = ranges["birthdate"]
     if born is None:
-        raise Refused(
-            PdsCode.MISSING_VALUE, "Missing value - 'birth_date/birth_date_range_start/birth_date_range_end'"
-        )
+        raise Refused(PdsCode.MISSING_VALUE, "Missing value - 'birth_date/birth_date_range_start/birth_date_range_end'")
     query = Query(
         max_results=limit,
         family=_name(request, "family"),
@@ -121,9 +119,7 @@ def _check_combination(query: Query) -> None:
     present |= {"gender"} if query.gender else set()
     enough = any(needed <= present for needed in _FUZZY_COMBINATIONS) if query.fuzzy else "family" in present
     if not enough:
-        raise _unsearchable(
-            "No searches were performed as the search criteria did not meet the minimum requirements"
-        )
+        raise _unsearchable("No searches were performed as the search criteria did not meet the minimum requirements")
     for name, text in texts.items():
         if text and "*" in text:
             if query.fuzzy:
@@ -260,9 +256,7 @@ def _fuzzy_name(query: Query, current: list[HumanName], former: list[HumanName])
             held = ((name.given or ("",))[0].casefold(), (name.family or "").casefold())
             if held == pair:
                 return exact
-    held_pairs = {
-        (_soundex((name.given or ("",))[0]), _soundex(name.family or "")) for name in (*current, *former)
-    }
+    held_pairs = {(_soundex((name.given or ("",))[0]), _soundex(name.family or "")) for name in (*current, *former)}
     sounds = (_soundex(pair[0]), _soundex(pair[1]))
     return False if {sounds, sounds[::-1]} & held_pairs else None
 
