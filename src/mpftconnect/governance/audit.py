@@ -52,6 +52,7 @@ __all__ = [
 ]
 
 LOCK_SECONDS = 5.0
+_WRONG_KEY = "key-does-not-fit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,19 +362,20 @@ class AuditTrail:
 
     def _check_before_append(self, head: Head, head_fits: bool) -> None:
         """Refuse the store where writing to it would hide what happened to it."""
+        anchored, trouble = None, None
         try:
             anchored = self._anchor.newest()
             if head.seq == 0 and anchored is None:
                 # A trail does not begin without an anchor: one that is missing later is then known to be lost.
                 self._anchor.begin()
         except KeyDoesNotFit:
-            raise StoreFailed("key-does-not-fit") from None
+            trouble = _WRONG_KEY
         except OSError:
-            if head.seq == 0:
-                raise StoreFailed("anchor-unavailable") from None
-            anchored = None
+            trouble = "anchor-unavailable"
+        if head.seq == 0 and trouble:
+            raise StoreFailed(trouble)
         if anchored is None and not head_fits:
-            raise StoreFailed("key-does-not-fit")
+            raise StoreFailed(_WRONG_KEY)
         if anchored is not None and anchored.entries > head.seq:
             raise StoreFailed("store-behind-anchor" if head.seq else "store-missing")
 
@@ -388,7 +390,8 @@ class AuditTrail:
         try:
             with self._sink.lock():
                 waiting, seal = self._sink.append(text)
-                self._anchor_sink(waiting, seal)
+                if reason != _WRONG_KEY:
+                    self._anchor_sink(waiting, seal)
         except OSError as error:
             self._events.emit(Code.AUDIT_FAILED, step=self.name, reason=reason)
             raise AuditUnavailable(

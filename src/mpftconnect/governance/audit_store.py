@@ -157,13 +157,15 @@ class AuditStore:
         return self._seal.fits(point.seal, "checkpoint", point.through, point.first, point.kind, point.head, point.at)
 
     def present(self) -> bool:
-        """Whether there is a file with something in it."""
-        try:
-            return self.path.stat().st_size > 0
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            raise StoreFailed(_reason(error)) from None
+        """Whether there is a database with something in it."""
+        with self._failing_plainly():
+            try:
+                if not self.path.stat().st_size:
+                    return False
+            except FileNotFoundError:
+                return False
+            with closing(self._connect()) as db:
+                return not _blank(db)
 
     def append(self, events: Sequence[str], before: Callable[[Head, bool], None]) -> Head:
         """Add events that are not here yet, all or none; they are on the disk when this returns.
@@ -328,14 +330,14 @@ class AuditStore:
             create_private_folder(self.path.parent)
             create_private_file(self.path)
             with closing(self._connect()) as db:
-                if db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+                if _blank(db):
                     db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = FULL")  # the log is flushed at each commit (sqlite.org/pragma.html)
                 db.execute("PRAGMA fullfsync = ON")  # on macOS a plain flush stops at the drive's own memory
                 db.execute("PRAGMA secure_delete = ON")  # what is purged is overwritten, not only unlinked
                 db.execute("BEGIN IMMEDIATE")
                 try:
-                    if db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+                    if _blank(db):
                         for statement in _TABLES.values():
                             db.execute(statement)
                     yield db
@@ -360,6 +362,11 @@ class AuditStore:
         except (sqlite3.Error, OSError, OverflowError, ValueError) as error:
             # The text of these errors may hold a value or a path; the reason code does not.
             raise StoreFailed(_reason(error)) from None
+
+
+def _blank(db: sqlite3.Connection) -> bool:
+    """Whether nothing was ever made in it, or its first writer was refused."""
+    return bool(db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,))
 
 
 def _text(raw: bytes) -> str:

@@ -194,7 +194,7 @@ def _examine_store(
         seen.find("store-unreadable", None, f"the store cannot be read to its end ({failure.reason})")
         return stored
     if not heads and (seen.entries or seen.purged):
-        seen.find("anchor-missing", None, "the anchor is gone: whether the newest entries were cut off cannot be said")
+        seen.find("anchor-missing", None, "no anchor is left: whether the newest entries were cut off cannot be said")
     if seen.newest < newest:
         words = (
             f"the newest entries are missing: the anchor counts to {newest}, the store ends at {seen.newest}. They "
