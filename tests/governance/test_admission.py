@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from mpftconnect.errors import AccessRefused, UsageError
+from mpftconnect.governance.admission import admit, require_relationship
+from mpftconnect.governance.agreements import Agreement
+from mpftconnect.model import AccessContext, SectionName
+
+WHO = AccessContext(user="u", name="n", role="r", organisation="RRE", purpose="direct-care", relationship="caseload")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"purpose": "research"}, "purpose-not-allowed"),
+        ({"purpose": ""}, "purpose-not-allowed"),
+        ({"user": ""}, "who-incomplete"),
+        ({"role": ""}, "who-incomplete"),
+        ({"organisation": ""}, "who-incomplete"),
+        ({"relationship": ""}, "who-incomplete"),
+        ({"relationship": "break-glass"}, "reason-needed"),
+        ({"relationship": "break-glass", "reason": "  "}, "reason-needed"),
+    ],
+)
+def test_what_is_not_admitted(change: dict[str, str], code: str) -> None:
+    with pytest.raises(AccessRefused) as refused:
+        admit(WHO.model_copy(update=change))
+    assert refused.value.code == code
+
+
+def test_direct_care_and_a_reasoned_break_glass_are_admitted() -> None:
+    admit(WHO)
+    admit(WHO.model_copy(update={"relationship": "break-glass", "reason": "found unconscious"}))
+
+
+@pytest.mark.parametrize(
+    ("verified", "live", "allow", "relationship", "passes"),
+    [
+        ("rio: caseload", True, False, "caseload", True),
+        (None, True, False, "caseload", False),
+        (None, True, True, "caseload", True),
+        (None, False, False, "caseload", True),
+        (None, True, False, "break-glass", True),
+    ],
+)
+def test_an_asserted_relationship(
+    verified: str | None, live: bool, allow: bool, relationship: str, passes: bool
+) -> None:
+    who = WHO.model_copy(update={"relationship": relationship, "reason": "why"})
+
+    def ask() -> None:
+        require_relationship(who, verified, live=live, allow_asserted=allow, silent=("rio",))
+
+    if passes:
+        ask()
+    else:
+        with pytest.raises(AccessRefused, match="rio did not answer") as refused:
+            ask()
+        assert refused.value.code == "relationship-not-verified"
+
+
+def test_an_agreement_covers_its_purpose_sections_and_time_and_no_more() -> None:
+    agreement = Agreement(
+        name="ISA-7",
+        parties=("RRE",),
+        purposes=("direct-care",),
+        sections=("notes",),
+        expires="2026-03-31",  # type: ignore[arg-type]
+    )
+    last_day = datetime.date(2026, 3, 31)
+    assert agreement.refusal("direct-care", SectionName.NOTES, last_day) is None
+    assert "section" in str(agreement.refusal("direct-care", SectionName.RESULTS, last_day))
+    assert "purpose" in str(agreement.refusal("research", SectionName.NOTES, last_day))
+    assert "expired" in str(agreement.refusal("direct-care", SectionName.NOTES, datetime.date(2026, 4, 1)))
+
+
+def test_from_oidc_takes_the_selected_role_and_names_what_is_missing() -> None:
+    roles = [
+        {"person_roleid": "1", "role_name": "Clerk", "org_code": "RRE"},
+        {"person_roleid": "2", "role_name": "Nurse", "org_code": "RL4"},
+    ]
+    claims = {"sub": "s", "name": "Jane Doe", "nhsid_nrbac_roles": roles, "selected_roleid": "2"}
+    who = AccessContext.from_oidc(claims, purpose="direct-care", relationship="caseload")
+    assert (who.role, who.organisation, who.role_profile_id) == ("Nurse", "RL4", "2")
+    with pytest.raises(UsageError, match="no role is selected"):
+        AccessContext.from_oidc({**claims, "selected_roleid": None}, purpose="direct-care", relationship="caseload")
+    with pytest.raises(UsageError, match="no role is selected"):
+        # A role id that is not among the roles must not fall back to another role.
+        AccessContext.from_oidc({**claims, "selected_roleid": "9"}, purpose="direct-care", relationship="caseload")
+    with pytest.raises(UsageError, match="sub, name"):
+        AccessContext.from_oidc({"nhsid_nrbac_roles": roles[:1]}, purpose="direct-care", relationship="caseload")

@@ -1,0 +1,181 @@
+"""The silent exclusion: by code, organisation, service, phrase, raw entry, and in everything derived."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mpftconnect.adapters.contract import Refusal
+from mpftconnect.governance.exclusion import SEED_CODES, ExclusionSettings, exclusion_spec
+from mpftconnect.governance.policies import Contribution, Taken
+from mpftconnect.model import (
+    Action,
+    Actor,
+    Appointment,
+    CarePlan,
+    CareTeam,
+    Condition,
+    ContingencyPlan,
+    DiagnosticReport,
+    DocumentReference,
+    Encounter,
+    Extra,
+    Item,
+    Line,
+    Observation,
+    Participant,
+    ProgressNote,
+    Reference,
+    SectionName,
+    ServiceRequest,
+    Source,
+    concept,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SETTINGS = ExclusionSettings(
+    systems=("clinic",), organisations=("ZZ9", "Quiet House"), services=("Quiet Service",), codes=("111",),
+    phrases=("quiet matter",), seed=False,
+)  # fmt: skip
+
+
+def source(id_: str) -> Source:
+    return Source(system="rio", id=id_, fetched=NOW)
+
+
+def kept(items: list[Item], settings: ExclusionSettings = SETTINGS) -> tuple[list[Item], tuple[Taken, ...]]:
+    policy = exclusion_spec.build(settings)
+    shown, taken = policy.apply(Contribution("rio", None, {SectionName.NOTES: tuple(items)}))
+    return list(shown.items[SectionName.NOTES]), taken
+
+
+plain = Condition(source=source("Condition/1"), code=concept("Asthma", "195967001"))
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        Condition(source=source("x"), code=concept("Something", "111")),
+        Observation(source=source("x"), code=concept("Test"), value=concept(None, "111")),
+        Appointment(source=source("x"), service=concept("quiet  SERVICE")),
+        Appointment(source=source("x"), location=(Actor(name="Quiet House"),)),
+        DocumentReference(source=source("x"), custodian=Actor(organization_code="ZZ9")),
+        DocumentReference(source=source("x"), author=Actor(organization="quiet house")),
+        ServiceRequest(source=source("x"), performers=(Actor(role="Quiet Service"),)),
+        ProgressNote(source=source("x"), text="Seen about a Quiet\nMatter today."),
+        Encounter(source=source("x"), encounter=None, provider=Actor(organization_code="ZZ9")),
+        Condition(source=source("x"), code=concept("A"), extra=(Extra(path="a", json_text='{"b":[{"code":"111"}]}'),)),
+        Condition(source=source("x"), code=concept("A"), extra=(Extra(path="a", json_text='"ZZ9"'),)),
+        Encounter(source=source("x"), based_on=(Reference(display="Quiet House"),)),
+    ],
+    ids=lambda item: type(item).__name__,
+)
+def test_each_way_of_giving_it_away(item: Item) -> None:
+    shown, taken = kept([plain, item])
+    assert shown == [plain]
+    assert [one.item for one in taken] == ["x"]
+
+
+def test_what_only_looks_like_it_stays() -> None:
+    items: list[Item] = [
+        Condition(source=source("1"), code=concept("Code 1111", "1111")),
+        ProgressNote(source=source("2"), text="A quiet matterhorn picture"),
+        Appointment(source=source("3"), service=concept("Quiet Service for Bats")),
+    ]
+    assert kept(items) == (items, ())
+
+
+def test_what_is_derived_goes_too_however_long_the_chain() -> None:
+    encounter = Encounter(source=source("Encounter/1"), service=concept("Quiet Service"))
+    result = Observation(
+        source=source("Observation/2"), code=concept("T"), encounter=Reference(reference="Encounter/1")
+    )
+    report = DiagnosticReport(
+        source=source("DiagnosticReport/3"),
+        code=concept("R"),
+        results=(Reference(reference="https://rio.example/fhir/Observation/2"),),
+    )
+    letter = DocumentReference(
+        source=source("DocumentReference/4"), based_on=(Reference(reference="DiagnosticReport/3/_history/7"),)
+    )
+    shown, taken = kept([letter, report, plain, result, encounter])
+    assert shown == [plain]
+    assert len(taken) == 4
+
+
+def test_a_care_plan_and_a_team_lose_lines_and_not_themselves() -> None:
+    appointment = Appointment(source=source("Appointment/9"), service=concept("Quiet Service"))
+    plan = CarePlan(
+        source=source("CarePlan/1"),
+        status="active",
+        actions=(
+            Action(description="Go there", reference=Reference(reference="Appointment/9")),
+            Action(description="Walk every day"),
+        ),
+        about_me=(Line(description="About the quiet matter"), Line(description="I like tea")),
+        contingency=(
+            ContingencyPlan(
+                what_to_do=(Line(description="Ring me"), Line(description="x", code=concept(None, "111"))),
+                whom_to_call=(Actor(organization_code="ZZ9"), Actor(name="Sister")),
+            ),
+        ),
+        extra=(Extra(path="a", json_text='"111"'),),
+    )
+    team = CareTeam(
+        source=source("CareTeam/1"),
+        participants=(
+            Participant(actor=Actor(name="A", organization="Quiet House")),
+            Participant(actor=Actor(name="B")),
+        ),
+    )
+    shown, taken = kept([appointment, plan, team])
+    left, people = shown
+    assert isinstance(left, CarePlan)
+    assert isinstance(people, CareTeam)
+    assert [a.description for a in left.actions] == ["Walk every day"]
+    assert [a.description for a in left.about_me] == ["I like tea"]
+    assert [a.description for a in left.contingency[0].what_to_do] == ["Ring me"]
+    assert [a.name for a in left.contingency[0].whom_to_call] == ["Sister"]
+    assert left.extra == ()
+    assert [p.actor.name for p in people.participants] == ["B"]
+    assert sorted((one.item, one.whole) for one in taken) == [
+        ("Appointment/9", True),
+        ("CarePlan/1", False),
+        ("CareTeam/1", False),
+    ]
+
+
+def test_a_plan_of_the_excluded_service_goes_whole() -> None:
+    plan = CarePlan(source=source("CarePlan/1"), service=concept("Quiet Service"), about_me=(Line(description="x"),))
+    assert kept([plan])[0] == []
+
+
+def test_a_refused_entry_gives_no_hint_either() -> None:
+    policy = exclusion_spec.build(SETTINGS)
+    hinting = Refusal(
+        "entry[3]", "broken", content={"resourceType": "Condition", "code": {"coding": [{"code": "111"}]}}
+    )
+    plainly = Refusal("entry[4]", "broken", content={"resourceType": "Condition"})
+    shown, taken = policy.apply(Contribution("rio", None, {}, {}, {SectionName.PROBLEMS: (hinting, plainly)}))
+    assert shown.refusals[SectionName.PROBLEMS] == (plainly,)
+    assert len(taken) == 1
+
+
+def test_an_excluded_system_is_never_asked() -> None:
+    policy = exclusion_spec.build(SETTINGS)
+    assert policy.withholds_system("clinic")
+    assert not policy.withholds_system("rio")
+
+
+def test_codes_come_from_files_too_and_the_seed_list_can_be_left_out(tmp_path: Path) -> None:
+    refset = tmp_path / "refset.txt"
+    refset.write_text('"222",Something\n\n333\tElse\n', encoding="utf-8-sig")
+    settings = ExclusionSettings(code_files=(str(refset),))
+    seed = sorted(SEED_CODES)[0]
+    items: list[Item] = [
+        Condition(source=source(code), code=concept("A", code)) for code in ("222", "333", seed, "444")
+    ]
+    assert [item.source.id for item in kept(items, settings)[0]] == ["444"]
+    assert len(kept(items, settings.model_copy(update={"seed": False, "code_files": ()}))[0]) == 4

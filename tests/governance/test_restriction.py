@@ -1,0 +1,105 @@
+"""Of a restricted person nothing is shown that could reveal where they are: a place is planted in every field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from mpftconnect.governance import restriction
+from mpftconnect.governance.restriction import SHOWN_SECTIONS, restrict, restrict_patient, restricted_sections
+from mpftconnect.model import (
+    SECTION_TYPES,
+    Address,
+    Coding,
+    CommunicationNeed,
+    Dosage,
+    HumanName,
+    MedicationStatement,
+    Observation,
+    Patient,
+    Quantity,
+    SectionName,
+    Source,
+    concept,
+    parts,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PLACE = "14 Wolfscote Rise"
+
+
+KEPT_TEXT = {"code", "system", "unit", "version", "status", "comparator", "kind", "intent", "type", "severity"} | {
+    "criticality", "category", "decision", "lot_number", "dose_number", "priority", "use", "display", "timing"
+}  # fmt: skip
+
+
+def planted(path: str) -> str:
+    """The place in every string, but for codes, units and the like, which cannot hold an address."""
+    name = path.rstrip(".0123456789").rpartition(".")[2]
+    return "code" if name in KEPT_TEXT else PLACE
+
+
+@pytest.mark.parametrize("alternative", range(9))
+@pytest.mark.parametrize("name", sorted(SectionName))
+def test_no_place_survives_in_any_section(name: SectionName, alternative: int, filled: Callable[..., Any]) -> None:
+    item = filled(SECTION_TYPES[name], alternative=alternative, text=planted)
+    assert any(PLACE in part for _, part in parts(item) if isinstance(part, str))
+    safe = restrict(item)
+    if name not in SHOWN_SECTIONS:
+        assert safe is None
+        return
+    assert safe is not None
+    left = {path for path, part in parts(safe) if isinstance(part, str) and PLACE in part}
+    left -= {f"{source}.{name}" for source in ("source", "also[0]") for name in ("system", "id")}
+    # How to take a medicine is text that is kept on purpose: losing it is the greater danger.
+    assert {path for path in left if not path.startswith("dosage")} == set()
+
+
+def test_a_field_that_is_added_to_the_model_stays_hidden() -> None:
+    for kind, allowed in restriction._ALLOWED.items():
+        assert allowed <= set(kind.model_fields)
+        hidden = set(kind.model_fields) - allowed
+        assert {"author", "note", "service", "encounter", "extra", "identifiers", "subject", "based_on"} <= hidden
+
+
+def test_whole_sections_that_say_where_are_hidden() -> None:
+    hidden = restricted_sections(SectionName)
+    assert {"contacts", "documents", "notes", "appointments", "care_team", "encounters", "care_plans"} <= hidden
+    assert {"allergies", "medications", "problems", "results"} & hidden == set()
+
+
+def test_a_patient_keeps_name_number_and_birth_date_and_no_place() -> None:
+    source = Source(system="pds", id="1", fetched=NOW)
+    patient = Patient(
+        source=source,
+        names=(HumanName(family="Okonjo", text=PLACE),),
+        addresses=(Address(line=(PLACE,)),),
+        birth_place=Address(city=PLACE),
+        communication=(CommunicationNeed(note=PLACE),),
+        restriction="R",
+    )
+    safe = restrict_patient(patient)
+    assert safe.names[0].family == "Okonjo"
+    assert safe.restriction == "R"
+    assert not any(PLACE in part for _, part in parts(safe) if isinstance(part, str))
+
+
+def test_amounts_and_doses_are_exact_and_codes_keep_their_display() -> None:
+    source = Source(system="rio", id="1", fetched=NOW)
+    weight = Observation(source=source, code=concept("Weight", "27113001", display="Body weight"),
+                         value=Quantity(value="72.50", unit="kg"))  # fmt: skip
+    safe = restrict(weight)
+    assert isinstance(safe, Observation)
+    assert str(safe.value.value) == "72.50"  # type: ignore[union-attr]
+    assert safe.code.coding == (Coding(system="http://snomed.info/sct", code="27113001", display="Body weight"),)
+    drug = MedicationStatement(source=source, medication=concept("X"), dosage=(Dosage(text="One at night"),))
+    kept = restrict(drug)
+    assert isinstance(kept, MedicationStatement)
+    assert kept.dosage[0].text == "One at night"
+
+
+def test_every_section_is_decided() -> None:
+    assert {SECTION_TYPES[name] for name in SHOWN_SECTIONS} <= set(SECTION_TYPES.values())
