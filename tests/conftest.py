@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, TypeVar
 
 import pytest
+from pydantic import AwareDatetime
 
 from mpftconnect.errors import GapReason
 from mpftconnect.hub.record import Conflict, Gap, Joined, Record, SystemAnswer, Unmatched, Withheld
@@ -89,8 +91,10 @@ def _filled(annotation: Any, path: str, alternative: int, text: Callable[[str], 
         return When("2024-05-06T07:08:00Z")
     if annotation is PartialDate:
         return PartialDate("1950-03-02")
-    if isinstance(annotation, type) and issubclass(annotation, datetime):
+    if annotation in (AwareDatetime, datetime):
         return MADE
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return list(annotation)[alternative % len(annotation)]
     if annotation is bool:
         return alternative % 2 == 0
     if annotation is int:

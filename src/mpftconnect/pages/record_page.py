@@ -74,6 +74,7 @@ _TITLES: dict[SectionName, str] = {
 _NEVER_FOLDED = frozenset(
     {SectionName.ALERTS, SectionName.ALLERGIES, SectionName.LEGAL_STATUS, SectionName.MEDICATIONS}
 )
+_LED_BY_STANDING = _NEVER_FOLDED | {SectionName.PROBLEMS}
 _SHOWN_UNFOLDED = 10
 _LONG_TEXT = 600  # characters; longer free text shows its beginning and unfolds
 
@@ -186,10 +187,18 @@ def _sort_key(moment: When | None) -> str:
     return moment.sort_key if moment else ""
 
 
-def _reading_order(name: SectionName, items: Iterable[Item]) -> tuple[Item, ...]:
-    ordered = _newest_first(items)
+def _rank(item: Item) -> int:
+    standing = standing_of(item)
+    if standing.void:
+        return 3
     # "No known allergies" is never read before an allergy that another source records.
-    return tuple(sorted(ordered, key=lambda item: item.asserts_none)) if name is SectionName.ALLERGIES else ordered
+    return 2 if item.asserts_none else 1 if standing.ended else 0
+
+
+def _reading_order(name: SectionName, items: Iterable[Item]) -> tuple[Item, ...]:
+    """Newest first; where what holds now matters most, that comes before what ended or never stood."""
+    ordered = _newest_first(items)
+    return tuple(sorted(ordered, key=_rank)) if name in _LED_BY_STANDING else ordered
 
 
 def _section_views(record: Record) -> tuple[_SectionView, ...]:

@@ -83,6 +83,11 @@ class Standing:
     void: bool
     why: str
 
+    @property
+    def ended(self) -> bool:
+        """Whether a status says that it is over."""
+        return any(tone == "ended" for tone, _ in self.tags)
+
 
 def _code(value: str | Concept) -> str:
     if isinstance(value, Concept):
