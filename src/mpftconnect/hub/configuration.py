@@ -184,11 +184,11 @@ def load_configuration(
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise ConfigurationError([f"{path}: there is no such file"]) from None
+            raise ConfigurationError([f"{label}: there is no such file at {path}"]) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError([f"{path}: cannot be read ({type(error).__name__})"]) from None
+            raise ConfigurationError([f"{label}: cannot be read ({type(error).__name__})"]) from None
         except tomllib.TOMLDecodeError as error:
-            raise ConfigurationError([f"{path}: not TOML: {error}"]) from None
+            raise ConfigurationError([f"{label}: not TOML: {error}"]) from None
     return _Checker(label, folder, registry, sandbox).check(table)
 
 
@@ -217,7 +217,7 @@ class _Checker:
         # Even where the whole does not fit, its parts are checked further, so that all mistakes come at once.
         systems = self._systems(table.get("systems"))
         policies = self._policies(table.get("policies"))
-        keys = {name: self._key(file, name) for name in ("audit", "privacy")}
+        keys = {name: self._key(table.get(name), name) for name in ("audit", "privacy")}
         tracer = file.hub.trace if file else None
         if tracer and tracer not in {system.name for system in systems}:
             self._say("hub.trace", "expected the name of one of the systems")
@@ -253,11 +253,13 @@ class _Checker:
             self._say(at, f"the file {reference.file} cannot be read ({type(error).__name__})")
             return ""
 
-    def _key(self, file: _File | None, name: str) -> bytes:
-        if file is None:
+    def _key(self, table: Any, name: str) -> bytes:
+        try:
+            settings = AuditSettings.model_validate(table)
+        except ValidationError:  # already said of the whole file
             return b""
         before = len(self.problems)
-        text = self._secret(getattr(file, name).key, f"{name}.key")
+        text = self._secret(settings.key, f"{name}.key")
         try:
             key = bytes.fromhex(text)
         except ValueError:

@@ -58,19 +58,18 @@ def merge(items: Iterable[T]) -> tuple[T, ...]:
 
 
 def _joined(alike: Sequence[T]) -> list[T]:
-    by_system: dict[str, list[T]] = defaultdict(list)
+    # Each system once in a fact: two equal doses in one system stay two beside another system's two.
+    facts: list[tuple[set[str], list[T]]] = []
     for item in sorted(alike, key=lambda item: item.key):
-        by_system[item.source.system].append(item)
-    if len(by_system) == 1:
-        return list(alike)
-    # The n-th of each system are one fact: two equal doses in one system stay two beside another system's two.
-    rounds = max(len(items) for items in by_system.values())
-    out = []
-    for index in range(rounds):
-        same = [items[index] for _, items in sorted(by_system.items()) if index < len(items)]
-        first, *others = same
-        out.append(_one(first, others) if others else first)
-    return out
+        systems = {source.system for source in item.sources}
+        for known, same in facts:
+            if not known & systems:
+                known |= systems
+                same.append(item)
+                break
+        else:
+            facts.append((systems, [item]))
+    return [_one(same[0], same[1:]) if len(same) > 1 else same[0] for _, same in facts]
 
 
 def _one(first: T, others: Sequence[T]) -> T:

@@ -1,0 +1,146 @@
+"""Every mistake of a configuration at once, with file, key and what is expected; secrets only as references."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mpftconnect.adapters.contract import AdapterSpec, Capability, TriedAgainst, only
+from mpftconnect.errors import ConfigurationError
+from mpftconnect.governance.exclusion import exclusion_spec
+from mpftconnect.hub.configuration import load_configuration
+from mpftconnect.model import Model
+from mpftconnect.plugins import Plugin, PluginRegistry
+
+
+class Own(Model):
+    wanted: int
+    folder: str = "x"
+
+
+SPEC = AdapterSpec(
+    name="acme", supplier="Acme", product="Record", tried_against=TriedAgainst("nothing"),
+    capabilities=only(Capability.FIND_PATIENT), open=lambda context: None,  # type: ignore[arg-type,return-value]
+    settings=Own, secrets=("token",), optional_secrets=("spare",),
+)  # fmt: skip
+REGISTRY = PluginRegistry((Plugin("acme", "mpftconnect-acme", "1", None, (SPEC,), (), (exclusion_spec,)),))
+
+GOOD = """
+version = 1
+
+[audit]
+store = "audit/trail.sqlite"
+anchor = "anchor/anchor.jsonl"
+fallback = "fallback/entries.jsonl"
+key = { file = "key" }
+
+[privacy]
+store = "privacy/trail.sqlite"
+anchor = "anchor/privacy.jsonl"
+fallback = "fallback/privacy.jsonl"
+key = { env = "MPFT_TEST_KEY" }
+
+[systems.acme]
+adapter = "acme"
+endpoint = "https://acme.example/fhir"
+settings = { wanted = 3 }
+secrets = { token = { env = "MPFT_TEST_TOKEN" } }
+agreement = { name = "ISA-1", parties = ["RRE"], purposes = ["direct-care"], sections = ["all"], expires = 2030-01-01 }
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "key").write_text("00" * 32)
+    monkeypatch.setenv("MPFT_TEST_KEY", "11" * 32)
+    monkeypatch.setenv("MPFT_TEST_TOKEN", "s3cret-token")
+    return tmp_path
+
+
+def load(folder: Path, text: str) -> Any:
+    (folder / "mpftconnect.toml").write_text(text)
+    return load_configuration(folder / "mpftconnect.toml", REGISTRY)
+
+
+def problems(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigurationError) as refused:
+        load(folder, text)
+    assert all(line.startswith("mpftconnect.toml: ") for line in refused.value.problems)
+    return str(refused.value)
+
+
+def test_a_good_file(folder: Path) -> None:
+    known = load(folder, GOOD)
+    (system,) = known.systems
+    assert system.own == Own(wanted=3)
+    assert system.secrets == {"token": "s3cret-token"}
+    assert system.settings.environment == "live"
+    assert known.audit_key == bytes(32)
+    assert known.path("a/b") == folder.resolve() / "a/b"
+
+
+def test_every_mistake_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MPFT_TEST_TOKEN")
+    text = (
+        GOOD.replace("version = 1", "version = 2\nstray = 1")
+        .replace('key = { file = "key" }', 'key = { file = "nokey" }')
+        .replace("wanted = 3", 'wanted = "many"')
+        .replace("https://acme.example/fhir", "ftp://acme")
+        + '\n[systems.other]\nadapter = "nobody"\n'
+        "agreement = { name = 'x', parties = [], purposes = [], sections = [], expires = 2030-01-01 }\n"
+        '\n[[policies]]\npolicy = "unknown-policy"\n'
+    )
+    said = problems(folder, text)
+    for expected in (
+        "version: ", "stray: no such setting", "audit.key: the file nokey cannot be read",
+        "systems.acme.settings.wanted: ", "systems.acme.endpoint: expected the base URL",
+        "systems.acme.secrets.token: the environment variable MPFT_TEST_TOKEN is not set",
+        "systems.other.adapter: no installed plugin provides adapter 'nobody'",
+        "policies[0].policy: no installed plugin provides this policy (installed: never-shown)",
+    ):  # fmt: skip
+        assert expected in said, expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("version = 1", "", "version: "),
+        ('store = "audit/trail.sqlite"', "", "audit.store: "),
+        ("[systems.acme]", "[systems.acme]\nenviroment = 'test'", "systems.acme.enviroment: no such setting"),
+        ("[systems.acme]", "[systems.acme]\nenvironment = 'prod'", "systems.acme.environment: "),
+        ("[systems.acme]", "[systems.acme]\nzone = 'Mars/Olympus'", "systems.acme.zone: "),
+        ("[systems.acme]", "[systems.acme]\nca_bundle = 'none.pem'", "there is no file none.pem"),
+        ("[systems.acme]", "[hub]\ntrace = 'pds'\n[systems.acme]", "hub.trace: expected the name of one"),
+        ("https://acme.example", "http://acme.example", "a live system needs https"),
+        ('{ env = "MPFT_TEST_TOKEN" }', '{ value = "Wolfenstein" }', "a secret may not stand in the file"),
+        ('{ env = "MPFT_TEST_TOKEN" }', '{ env = "A", file = "b" }', "systems.acme.secrets.token"),
+        ("secrets = { token", "secrets = { tokem", "adapter acme knows no such secret"),
+        ("agreement = ", "agreementt = ", "systems.acme.agreement: "),
+        ("2030-01-01", "'never'", "systems.acme.agreement.expires: "),
+    ],
+)
+def test_one_mistake(folder: Path, old: str, new: str, expected: str) -> None:
+    said = problems(folder, GOOD.replace(old, new))
+    assert expected in said
+    assert "Wolfenstein" not in said
+
+
+def test_a_short_key_says_how_to_make_one(folder: Path) -> None:
+    (folder / "key").write_text("short")
+    assert "at least 32 bytes" in problems(folder, GOOD)
+
+
+def test_no_file_no_toml_and_no_text(folder: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there is no such file"):
+        load_configuration(folder / "none.toml", REGISTRY)
+    assert "not TOML" in problems(folder, "version = ")
+    (folder / "mpftconnect.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_configuration(folder / "mpftconnect.toml", REGISTRY)
+
+
+def test_a_policy_that_cannot_be_made(folder: Path) -> None:
+    text = GOOD + '\n[[policies]]\npolicy = "never-shown"\nsettings = { code_files = ["no-such-file.txt"] }\n'
+    assert "policies[0].settings: policy never-shown could not be made" in problems(folder, text)
