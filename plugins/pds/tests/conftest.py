@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from mpftconnect.adapters import (
     Wire,
     json_response,
 )
+from mpftconnect.adapters.twin_transport import TwinTransport
 from mpftconnect.events import Code, Event, EventStream
 from mpftconnect.model import (
     AccessContext,
@@ -275,7 +277,7 @@ class Line:
         return sum(event.code is code for event in self.events)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def who() -> AccessContext:
     return AccessContext(
         user="jane.doe", name="Jane Doe", role="community-nurse", organisation="RRE", purpose="direct-care",
@@ -288,28 +290,39 @@ MakeLine = Callable[..., Line]
 
 @pytest.fixture
 def line_to(who: AccessContext) -> Iterator[MakeLine]:
-    """Connects an adapter to a twin, or to a script in front of one."""
+    """Connects an adapter to a twin, or to a script in front of one: in process, or over loopback HTTP."""
     with ExitStack() as stack:
+        yield partial(connect, stack, who)
 
-        def connect(twin: Twin, *, authorisation: PdsTwin, retries: int = 0, **settings: Any) -> Line:
-            base_url = stack.enter_context(Host(twin)).base_url
-            events, recorder = list[Event](), MemoryRecorder(100)
-            endpoint = Endpoint(base_url=base_url + BASE_PATH, environment="test", retries=retries)
-            wire = stack.enter_context(Wire("pds", endpoint, events=EventStream([events.append]), recorder=recorder))
-            server = authorisation.authorisation
-            secrets = {"api_key": server.api_key, "private_key": server.private_key_pem}
-            own = {"token_url": base_url + server.path, "key_id": server.key_id} | settings
-            context = AdapterContext(
-                name="pds",
-                environment="test",
-                settings=PdsSettings(**own),
-                secret=secrets.__getitem__,
-                wire=wire,
-                events=wire.events,
-            )
-            return Line(PdsAdapter(context), wire, recorder, events, who)
 
-        yield connect
+def connect(
+    stack: ExitStack,
+    who: AccessContext,
+    twin: Twin,
+    *,
+    authorisation: PdsTwin,
+    retries: int = 0,
+    sockets: bool = False,
+    **settings: Any,
+) -> Line:
+    base_url = stack.enter_context(Host(twin)).base_url if sockets else BASE_URL
+    transport = None if sockets else TwinTransport(twin, base_url)
+    events, recorder = list[Event](), MemoryRecorder(100)
+    endpoint = Endpoint(base_url=base_url + BASE_PATH, environment="test", retries=retries)
+    stream = EventStream([events.append])
+    wire = stack.enter_context(Wire("pds", endpoint, events=stream, recorder=recorder, transport=transport))
+    server = authorisation.authorisation
+    secrets = {"api_key": server.api_key, "private_key": server.private_key_pem}
+    own = {"token_url": base_url + server.path, "key_id": server.key_id} | settings
+    context = AdapterContext(
+        name="pds",
+        environment="test",
+        settings=PdsSettings(**own),
+        secret=secrets.__getitem__,
+        wire=wire,
+        events=wire.events,
+    )
+    return Line(PdsAdapter(context), wire, recorder, events, who)
 
 
 @pytest.fixture
@@ -323,14 +336,31 @@ def line(line_to: MakeLine, twin: PdsTwin) -> Line:
 
 
 @pytest.fixture
-def script(line_to: MakeLine, twin: PdsTwin) -> Callable[..., tuple[Line, Script]]:
+def socket_line(line_to: MakeLine, twin: PdsTwin) -> Line:
+    """The same over loopback HTTP."""
+    return line_to(twin, authorisation=twin, sockets=True)
+
+
+@pytest.fixture(scope="session")
+def scripted(people: tuple[Person, ...], who: AccessContext) -> Iterator[tuple[Line, Script]]:
+    # One for all tests: opening an adapter checks its private key, which takes longer than most of them.
+    twin = PdsTwin(people, requests_per_second=100_000)
+    script = Script(twin, {})
+    with ExitStack() as stack:
+        yield connect(stack, who, script, authorisation=twin), script
+
+
+@pytest.fixture
+def script(scripted: tuple[Line, Script]) -> Callable[[Mapping[str, Any]], tuple[Line, Script]]:
     """A line to a system that answers as told: a body (dict), or whole responses, by path."""
+    line, script = scripted
 
-    def make(answers: Mapping[str, Any], **settings: Any) -> tuple[Line, Script]:
-        script = Script(twin, {path: _responses(answer) for path, answer in answers.items()})
-        return line_to(script, authorisation=twin, **settings), script
+    def tell(answers: Mapping[str, Any]) -> tuple[Line, Script]:
+        script.answers = {path: _responses(answer) for path, answer in answers.items()}
+        script.asked.clear()
+        return line, script
 
-    return make
+    return tell
 
 
 def _responses(answer: Any) -> TwinResponse | list[TwinResponse]:

@@ -1,4 +1,4 @@
-"""The adapter over loopback HTTP: against the twin, and against answers that no sound PDS would give."""
+"""The adapter against the twin, and against answers that no sound PDS would give."""
 
 from __future__ import annotations
 
@@ -434,12 +434,14 @@ class TestHeaders:
 
 
 class TestTokens:
-    def test_sixteen_threads_share_one_token(self, line: Any, twin: PdsTwin) -> None:
+    def test_sixteen_threads_share_one_token(self, socket_line: Any, twin: PdsTwin) -> None:
+        line = socket_line
         together(16, lambda: line.adapter.trace_person(line.reading()))
         assert twin.authorisation.tokens_given == 1
         assert line.count(Code.TOKEN_FETCHED) == 1
 
-    def test_a_refused_token_is_renewed_once_for_all_threads(self, line: Any, twin: PdsTwin) -> None:
+    def test_a_refused_token_is_renewed_once_for_all_threads(self, socket_line: Any, twin: PdsTwin) -> None:
+        line = socket_line
         line.adapter.trace_person(line.reading())
         twin.authorisation.revoke_all()
         together(8, lambda: line.adapter.trace_person(line.reading()))
@@ -476,12 +478,13 @@ class TestRate:
         clock[0] += 1
         assert line.adapter.trace_person(line.reading()).outcome == "found"
 
-    def test_a_passing_failure_is_tried_again_under_one_request_id(self, script: Any) -> None:
-        busy = Refused(PdsCode.TOO_MANY_REQUESTS, headers={"Retry-After": "0"}).response()
-        line, script_ = script({f"Patient/{FULL}": [busy, patient_body()]}, retries=1)
-        assert line.adapter.trace_person(line.reading()).outcome == "found"
-        first, second = (request.headers["X-Request-ID"] for request in script_.asked)
-        assert first == second
+    def test_a_passing_failure_is_tried_again_under_one_request_id(self, line_to: Any, twin: PdsTwin) -> None:
+        line = line_to(twin, authorisation=twin, retries=1)
+        with twin.answering(PdsCode.TOO_MANY_REQUESTS), pytest.raises(RateLimited):
+            line.adapter.trace_person(line.reading())
+        token, first, second = line.recorder.exchanges
+        assert (token.label, first.attempt, second.attempt) == ("token", 1, 2)
+        assert first.request_id == second.request_id
 
     def test_the_deadline_ends_it(self, line: Any) -> None:
         with pytest.raises(AdapterError) as caught:

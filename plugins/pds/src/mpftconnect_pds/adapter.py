@@ -144,7 +144,7 @@ class PdsAdapter:
 
     def read_contacts(self, reading: Reading) -> Iterator[RelatedPerson | Notice | Refusal]:
         """The numbers for emergencies, which stand on the Patient, and then the related people."""
-        patient = self.find_patient(reading)
+        patient = reading.patient or self.find_patient(reading)
         if patient is None:
             return
         yield from emergency_contacts(patient)
