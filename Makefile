@@ -19,7 +19,7 @@ $(VENV)/.run: $(BIN)/python $(PROJECTS)
 	$(BIN)/python -m pip install --quiet -e . $(foreach p,$(PLUGINS),-e ./$(p))
 	@touch $@
 
-$(VENV)/.test $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: $(VENV)/.run
+$(VENV)/.test $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench $(VENV)/.sbom: $(VENV)/.%: $(VENV)/.run
 	$(BIN)/python -m pip install --quiet -e ".[$*]"
 	@touch $@
 
@@ -44,8 +44,12 @@ browser: $(VENV)/.test                ## pages in headless Chromium: axe-core, w
 	cd tests/browser && npm ci --silent --no-audit --no-fund
 	$(BIN)/python -m pytest -q tests/browser
 
-build:                                ## wheels and a CycloneDX SBOM of what they install, in dist/
-	$(PYTHON) build_release.py
+build: $(VENV)/.sbom                  ## wheels, and a CycloneDX SBOM of all that they install, in dist/
+	rm -rf dist && $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist . $(foreach p,$(PLUGINS),./$(p))
+	$(PYTHON) -m venv dist/.installed
+	dist/.installed/bin/python -m pip install --quiet dist/*.whl
+	$(BIN)/cyclonedx-py environment dist/.installed/bin/python --output-file dist/mpftconnect.cdx.json
+	rm -rf dist/.installed
 
 clean:
 	rm -rf $(VENV) dist site demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,229 @@
+"""From what systems said to a record: every status, and what each failure does and does not spoil."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from mpftconnect.adapters.contract import Found, Refusal
+from mpftconnect.errors import GapReason
+from mpftconnect.governance.exclusion import Exclusion, ExclusionSettings, exclusion_spec
+from mpftconnect.hub.assemble import Asked, Person, assemble
+from mpftconnect.hub.fan_out import Failure, SectionRead, SystemRead
+from mpftconnect.hub.record import Record
+from mpftconnect.model import (
+    AllergyIntolerance,
+    Condition,
+    Demographics,
+    HumanName,
+    Identifier,
+    Notice,
+    PartialDate,
+    Patient,
+    Reference,
+    SectionName,
+    Source,
+    concept,
+)
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NUMBER = "9990000018"
+ALLERGIES, PROBLEMS = SectionName.ALLERGIES, SectionName.PROBLEMS
+TIMED_OUT = Failure(GapReason.TIMED_OUT, "late")
+
+
+def patient(system: str, born: str = "1950-03-04", **more: Any) -> Patient:
+    return Patient(
+        source=Source(system=system, id="Patient/1", fetched=NOW),
+        identifiers=(Identifier.nhs(NUMBER),),
+        names=(HumanName(family="Okonjo"),),
+        birth_date=PartialDate(born),
+        **more,
+    )
+
+
+def allergy(system: str, text: str = "Penicillin", code: str | None = None, **more: Any) -> AllergyIntolerance:
+    source = Source(system=system, id=f"AllergyIntolerance/{text}", fetched=NOW)
+    return AllergyIntolerance(source=source, code=concept(text, code), **more)
+
+
+NONE_KNOWN = ("No known allergies", "716186003")
+
+
+def read(system: str, *found: Found, failure: Failure | None = None, name: SectionName = ALLERGIES) -> SystemRead:
+    return SystemRead(patient(system), True, None, {name: SectionRead(found, failure)})
+
+
+def asked(system: str, said: SystemRead | None, *, holds: tuple[SectionName, ...] = (ALLERGIES,), **more: Any) -> Asked:
+    return Asked(system, "S", "P", "nothing", False, "test", frozenset(holds), read=said, **more)
+
+
+SILENT = SystemRead(None, False, TIMED_OUT, {})
+NOT_HELD = SystemRead(None, True, None, {})
+
+
+def record(
+    *parts: Asked, traced: Patient | None = None, wanted: tuple[SectionName, ...] = (ALLERGIES,), **more: Any
+) -> Record:
+    person = Person(NUMBER, frozenset({NUMBER}), traced or patient("pds"), "pds")
+    person = replace(person, traced=None) if more.pop("untraced", False) else person
+    return assemble(
+        person, parts, wanted=frozenset(wanted), policies=more.pop("policies", ()), made=NOW, correlation_id="c", **more
+    ).record
+
+
+@pytest.mark.parametrize(
+    ("parts", "status", "missing"),
+    [
+        ([asked("rio", read("rio", allergy("rio")))], "items", ()),
+        ([asked("rio", read("rio", allergy("rio", *NONE_KNOWN)))], "asserted-none", ()),
+        ([asked("rio", read("rio"))], "nothing-recorded", ()),
+        ([asked("rio", NOT_HELD)], "nothing-recorded", ()),
+        ([asked("rio", SILENT)], "unavailable", ("rio",)),
+        ([], "unavailable", ()),
+        ([asked("rio", read("rio")), asked("gp", SILENT)], "partial", ("gp",)),
+        ([asked("rio", read("rio", allergy("rio", *NONE_KNOWN))), asked("gp", SILENT)], "partial", ("gp",)),
+        ([asked("rio", read("rio", allergy("rio"))), asked("gp", SILENT)], "partial", ("gp",)),
+        ([asked("rio", read("rio", failure=TIMED_OUT))], "unavailable", ("rio",)),
+        ([asked("rio", read("rio", allergy("rio"), failure=TIMED_OUT))], "partial", ("rio",)),
+        ([asked("rio", read("rio", Refusal("entry[3]", "broken")))], "partial", ("rio",)),
+        ([asked("rio", None, holds=(), undeclared=frozenset({ALLERGIES}))], "unavailable", ("rio",)),
+        (
+            [asked("gp", read("gp")), asked("rio", None, holds=(), undeclared=frozenset({ALLERGIES}))],
+            "partial",
+            ("rio",),
+        ),
+        ([asked("gp", read("gp")), asked("rio", None, holds=(), refused={ALLERGIES: "expired"})], "partial", ("rio",)),
+    ],
+)
+def test_what_a_section_says(parts: list[Asked], status: str, missing: tuple[str, ...]) -> None:
+    section = record(*parts).allergies
+    assert section.status == status
+    assert section.complete == (status in ("items", "asserted-none", "nothing-recorded") and not missing)
+    if status != "unavailable" or missing:
+        assert section.missing == missing
+
+
+def test_a_section_not_asked_for_says_so() -> None:
+    assert record(asked("rio", read("rio"))).problems.status == "not-asked"
+
+
+def test_an_entry_that_cannot_be_read_is_a_warning_with_its_place() -> None:
+    made = record(asked("rio", read("rio", allergy("rio"), Refusal("entry[3]", "has no code"))))
+    (warning,) = made.allergies.warnings
+    assert (warning.code, warning.system) == ("entries-refused", "rio")
+    assert "entry[3]: has no code" in warning.text
+    assert len(made.allergies) == 1
+
+
+def test_a_notice_of_the_source_reaches_the_reader() -> None:
+    made = record(asked("gp", read("gp", Notice("confidential-items", "Items are withheld."))))
+    assert made.allergies.warnings == (Notice("confidential-items", "Items are withheld.", "gp"),)
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        Refusal("entry[0]", "about somebody else", wrong_person=True),
+        allergy("rio", subject=Reference(reference="Patient/2")),
+        allergy("rio", subject=Reference(reference="https://rio/fhir/Patient/2")),
+        allergy("rio", subject=Reference(identifier=Identifier.nhs("9990000026"))),
+    ],
+)
+def test_somebody_elses_data_is_set_aside_and_said(stranger: Found) -> None:
+    mine = allergy("rio", "Latex", subject=Reference(reference="Patient/1"))
+    made = record(asked("rio", read("rio", stranger, mine)), asked("gp", read("gp", allergy("gp"))))
+    assert [item.words() for item in made.allergies] == ["Penicillin", "Latex"]
+    assert [item.source.system for item in made.allergies] == ["gp", "rio"]
+    assert [(g.system, g.reason) for g in made.gaps] == [("rio", GapReason.WRONG_PERSON)]
+    assert made.allergies.status == "partial"
+
+
+def test_a_contribution_that_does_not_match_is_set_apart_and_not_shown() -> None:
+    other = SystemRead(patient("rio", "1950-04-03"), True, None, {ALLERGIES: SectionRead((allergy("rio"),))})
+    made = record(asked("rio", other), asked("gp", read("gp")))
+    assert len(made.allergies) == 0
+    assert made.allergies.status == "partial"
+    (apart,) = made.unmatched
+    assert (apart.system, apart.reason, apart.kinds) == ("rio", "birth-date-differs", (ALLERGIES,))
+    assert next(s.outcome for s in made.systems if s.system == "rio") == "set-apart"
+
+
+def test_an_excluded_kind_is_not_named_among_what_was_set_apart() -> None:
+    other = SystemRead(
+        patient("rio", "1950-04-03"), True, None, {ALLERGIES: SectionRead((allergy("rio", "X", "111"),))}
+    )
+    policy = Exclusion(ExclusionSettings(codes=("111",), seed=False))
+    made = record(asked("rio", other), policies=[(exclusion_spec, policy)])
+    assert made.unmatched[0].kinds == ()
+
+
+def test_without_a_trace_the_person_is_treated_as_restricted_and_the_record_says_so() -> None:
+    made = record(
+        asked("rio", read("rio", allergy("rio", note=("Lives at 1 Wolfscote",)))),
+        untraced=True,
+        trace_failure=TIMED_OUT,
+        wanted=(ALLERGIES, SectionName.CONTACTS),
+    )
+    assert not made.identity_confirmed
+    assert {g.reason for g in made.gaps} == {GapReason.TIMED_OUT, GapReason.IDENTITY_UNCONFIRMED}
+    assert made.allergies[0].note == ()
+    assert made.contacts.status == "restricted"
+    assert "Wolfscote" not in made.to_json()
+
+
+def test_without_a_trace_systems_that_disagree_are_all_set_apart() -> None:
+    other = SystemRead(patient("gp", "1950-04-03"), True, None, {ALLERGIES: SectionRead((allergy("gp"),))})
+    made = record(asked("rio", read("rio", allergy("rio"))), asked("gp", other), untraced=True, trace_failure=TIMED_OUT)
+    assert {apart.system for apart in made.unmatched} == {"rio", "gp"}
+    assert len(made.allergies) == 0
+    assert made.patient.source.system == "caller"
+
+
+def test_the_patient_is_the_tracing_services() -> None:
+    made = record(asked("rio", read("rio")), traced=patient("pds", gender="female"))
+    assert made.patient.source.system == "pds"
+    assert made.identity_confirmed
+
+
+def test_expectations_that_fail_are_named() -> None:
+    made = record(asked("rio", read("rio")), expect=Demographics(family="Smith", birth_date=PartialDate("1950-03-04")))
+    assert made.mismatches == ("family name",)
+
+
+def test_explain_says_by_which_rule_a_source_joined() -> None:
+    made = record(asked("rio", read("rio", allergy("rio"))), asked("gp", read("gp", allergy("gp"))))
+    (one,) = made.allergies
+    why = made.explain(one)
+    assert {j.system: j.rule for j in why.joined} == {
+        "rio": "number-birth-date-name",
+        "gp": "number-birth-date-name",
+    }
+    assert "the same in every clinical field" in why.merged
+
+
+def test_the_order_of_systems_makes_no_difference() -> None:
+    parts = [
+        asked("rio", read("rio", allergy("rio"), allergy("rio", "Latex"))),
+        asked("gp", read("gp", allergy("gp"), allergy("gp", *NONE_KNOWN))),
+        asked("icr", SILENT),
+    ]
+    one, other = record(*parts), record(*reversed(parts))
+    assert one.allergies.items == other.allergies.items
+    assert one.conflicts == other.conflicts
+    assert set(one.gaps) == set(other.gaps)
+
+
+def test_a_problem_in_the_wrong_section_never_arrives() -> None:
+    stray = Condition(source=Source(system="rio", id="Condition/1", fetched=NOW), code=concept("Asthma"))
+    made = record(asked("rio", read("rio", stray, name=PROBLEMS), holds=(PROBLEMS,)), wanted=(PROBLEMS,))
+    assert [item.words() for item in made.problems] == ["Asthma"]
+    assert made.allergies.status == "not-asked"
+
+
+def test_a_section_has_no_truth_value() -> None:
+    with pytest.raises(TypeError, match="empty never means none"):
+        bool(record(asked("rio", read("rio"))).allergies)
