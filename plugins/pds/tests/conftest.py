@@ -221,8 +221,8 @@ def caller_of(people: tuple[Person, ...], clock: Clock) -> MakeCaller:
     """Makes a twin for the people, with settings, and a caller that its authorisation server knows."""
 
     def make(**settings: Any) -> Caller:
-        settings = {"requests_per_second": 1000, "now": clock, "monotonic": clock} | settings
-        twin = PdsTwin(people, **settings)
+        settings = {"people": people, "requests_per_second": 1000, "now": clock, "monotonic": clock} | settings
+        twin = PdsTwin(**settings)
         return Caller(twin, twin.authorisation.grant())
 
     return make

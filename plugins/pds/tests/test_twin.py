@@ -15,6 +15,7 @@ import yaml
 from openapi_schema_validator import OAS30Validator
 
 from mpftconnect.adapters import Fault, TwinRequest, TwinResponse
+from mpftconnect.sandbox import PEOPLE
 from mpftconnect_pds.outcomes import PdsCode, codes_of
 from mpftconnect_pds.twin import PdsTwin
 from mpftconnect_pds.twin.refusals import TABLE
@@ -397,6 +398,19 @@ class TestAgainstTheSpecification:
     def test_related_people(self, caller: Any, specification: Specification, number: str) -> None:
         body = body_of(caller.get(f"/Patient/{number}/RelatedPerson"))
         assert self.complaints(specification.schema("RelatedPersonBundle"), body) == []
+
+    def test_the_sandboxes_people(self, caller_of: Any, specification: Specification) -> None:
+        caller = caller_of(people=PEOPLE)
+        patient, related = specification.schema("Patient"), specification.schema("RelatedPersonBundle")
+        asked = 0
+        for person in PEOPLE:
+            response = caller.get(f"/Patient/{person.nhs_number}")
+            if response.status == 200:
+                assert self.complaints(patient, body_of(response)) == [], person.role
+                people = body_of(caller.get(f"/Patient/{person.nhs_number}/RelatedPerson"))
+                assert self.complaints(related, people) == [], person.role
+                asked += 1
+        assert asked >= 10
 
     @pytest.mark.parametrize("code", list(TABLE))
     def test_every_refusal_it_can_give(self, caller: Any, specification: Specification, code: PdsCode) -> None:

@@ -96,7 +96,7 @@ class PdsTwin:
         self.faults = FaultSwitch()
         self.authorisation = AuthorisationServer(token_lifetime_seconds=token_lifetime_seconds, now=now)
         self._access = access
-        self._limit, self._retry_after = requests_per_second, retry_after_seconds
+        self.requests_per_second, self._retry_after = requests_per_second, retry_after_seconds
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._recent: deque[float] = deque()
@@ -171,7 +171,7 @@ class PdsTwin:
             moment = self._monotonic()
             while self._recent and self._recent[0] <= moment - 1:
                 self._recent.popleft()
-            if len(self._recent) >= self._limit:
+            if len(self._recent) >= self.requests_per_second:
                 raise Refused(
                     PdsCode.TOO_MANY_REQUESTS,
                     "You have exceeded your application's rate limit",
