@@ -121,6 +121,19 @@ class AuditTrail:
     Raises:
         ConfigurationError: The key is too short.
         UsageError: Two of the three places are the same.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from mpftconnect.model import AccessContext
+    >>> who = AccessContext(user="jane.doe", name="Jane Doe", role="community-nurse", organisation="RRE",
+    ...                     purpose="direct-care", relationship="caseload")
+    >>> record = AuditRecord(action="read", outcome="success", who=who, patient="999 000 0018", verified_by="rio",
+    ...                      shown=(Shown("rio", ("CarePlan/1",)),), correlation_id="c-1",
+    ...                      at=datetime(2026, 1, 2, 3, 4, tzinfo=UTC))
+    >>> with TemporaryDirectory() as folder:
+    ...     trail = AuditTrail(Path(folder, "audit.db"), key=bytes(range(32)), anchor=Path(folder, "elsewhere"),
+    ...                        fallback=Path(folder, "waiting"), events=EventStream())
+    ...     trail.append(record), trail.verify().ok, trail.affected(source="rio", item="CarePlan/1")[0].user
+    (1, True, 'jane.doe')
     """
 
     announces_entries = True
@@ -340,7 +353,7 @@ class AuditTrail:
             encrypted=False,
             protection="not encrypted by this software: folder 0700, files 0600, entries sealed; use an encrypted disk",
             retention=retention,
-            purge="mpftconnect audit purge; leaves a sealed checkpoint and an entry",
+            purge="AuditTrail.purge, by age; leaves a sealed checkpoint and an entry",
             # UK GDPR, article 17(3)(b) and (e): the duty to account for access outlasts a request for erasure.
             erasure="none per person before the retention ends: it is the account of who saw the record",
         )
