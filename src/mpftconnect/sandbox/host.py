@@ -110,7 +110,7 @@ class Host:
         """
         if self._server is None:
             raise UsageError("the host is not running")
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self._server.base_url
 
     @property
     def running(self) -> bool:
@@ -161,7 +161,8 @@ class _Server(ThreadingHTTPServer):
         self.host = host
         self.stopping = threading.Event()
         self._lock = threading.Lock()
-        self._open: dict[socket.socket, threading.Thread] = {}
+        self._open: set[socket.socket] = set()
+        self._answering: list[threading.Thread] = []  # longer than `_open`: a thread outlives its connection a little
         self._kinds_failed: tuple[int, set[tuple[str, str]]] = (-1, set())
         super().__init__(("127.0.0.1", port), _Handler)
 
@@ -172,6 +173,7 @@ class _Server(ThreadingHTTPServer):
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+        self.base_url = f"http://127.0.0.1:{self.server_port}"
 
     def serve(self) -> None:
         # Blocks without polling; `stop` wakes it with a connection of its own.
@@ -187,11 +189,11 @@ class _Server(ThreadingHTTPServer):
             serving.join(STOP_SECONDS)
         self.server_close()
         with self._lock:
-            left = dict(self._open)
-        for connection in left:
+            connections, threads = list(self._open), list(self._answering)
+        for connection in connections:
             _shut(connection)
         until = time.monotonic() + STOP_SECONDS
-        for thread in left.values():
+        for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -202,15 +204,16 @@ class _Server(ThreadingHTTPServer):
             daemon=True,
         )
         with self._lock:
-            self._open[request] = thread
-        thread.start()
+            self._open.add(request)
+            thread.start()
+            self._answering = [known for known in self._answering if known.is_alive()] + [thread]
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         return not self.stopping.is_set()
 
     def shutdown_request(self, request: Any) -> None:
         with self._lock:
-            self._open.pop(request, None)
+            self._open.discard(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -268,7 +271,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._write(_outcome(refusal.status, refusal.words))
             return
         if host.control and request.path.startswith(CONTROL):
-            self._write(_Control(host, self.server.server_port).handle(request))
+            self._write(_Control(host, self.server.base_url).handle(request))
             return
         on = frozenset(host.twin.faults) & WIRE_FAULTS
         if on:
@@ -303,8 +306,8 @@ class _Handler(BaseHTTPRequestHandler):
         if len(body) < int(stated):
             raise _Refusal(HTTPStatus.BAD_REQUEST, "the body is shorter than stated")
         try:
-            return TwinRequest.of(self.command, self.path, headers, body, self.server.host.base_url)
-        except (ValueError, UsageError):
+            return TwinRequest.of(self.command, self.path, headers, body, self.server.base_url)
+        except ValueError:
             raise _Refusal(HTTPStatus.BAD_REQUEST, "the request target cannot be read") from None
 
     def _ask(self, request: TwinRequest) -> TwinResponse:
@@ -447,13 +450,14 @@ class _Control:
     """The `/_sandbox/` endpoint of one host."""
 
     host: Host
-    port: int
+    base_url: str
 
     JSON: ClassVar[str] = "application/json"
 
     def handle(self, request: TwinRequest) -> TwinResponse:
         # A page of another site could be made to resolve to 127.0.0.1; its requests name that site as the host.
-        if request.headers.get("Host") not in (f"127.0.0.1:{self.port}", f"localhost:{self.port}"):
+        here = self.base_url.removeprefix("http://")
+        if request.headers.get("Host") not in (here, here.replace("127.0.0.1", "localhost")):
             return self._say({"error": "only from this machine"}, HTTPStatus.FORBIDDEN)
         match request.method, request.path.removeprefix(CONTROL):
             case "GET", "":
@@ -487,7 +491,7 @@ class _Control:
         return self._faults()
 
     def _page(self) -> str:
-        url = self.host.base_url
+        url = self.base_url
         known = "".join(f"<li><code>{html.escape(fault)}</code></li>" for fault in sorted(self.host.known_faults))
         return (
             '<!DOCTYPE html><html lang="en-GB"><head><meta charset="utf-8"><title>Sandbox</title></head><body>'
