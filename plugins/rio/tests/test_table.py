@@ -8,7 +8,7 @@ import pytest
 
 from mpftconnect.errors import AnswerRejected
 from mpftconnect_rio.settings import ExtractSettings
-from mpftconnect_rio.table import MAX_LINE, MAX_ROW, Row, read_table
+from mpftconnect_rio.table import MAX_LINE, MAX_ROW, Row, as_text, read_table
 
 HEADING = "Alert ID,Client ID,NHS No,Alert Type,Alert,Alert Detail,Alert Status,Start Date,End Date,Team Code,Team,"
 HEADING += "HCP Code,HCP Name,HCP Role,Recorded Date"
@@ -20,7 +20,8 @@ def read(text: str | bytes, **settings: object) -> tuple[list[Row], AnswerReject
     body = text.encode() if isinstance(text, str) else text
     rows: list[Row] = []
     try:
-        _, found = read_table(io.BytesIO(body), ExtractSettings(path="x", **settings), "alerts")
+        given = ExtractSettings(path="x", **settings)
+        _, found = read_table(as_text(io.BytesIO(body), given), given, "alerts")
         rows.extend(found)
     except AnswerRejected as error:
         return rows, error
@@ -111,7 +112,9 @@ def test_a_renamed_column_is_missed_and_can_be_mapped() -> None:
 
 def test_a_column_there_twice_is_refused_if_it_is_asked_for_and_kept_if_not() -> None:
     assert "more than once" in rule(HEADING + ",Alert\n")
-    heading, _ = read_table(io.BytesIO((HEADING + ",Ward,Ward,\n").encode()), ExtractSettings(path="x"), "alerts")
+    settings = ExtractSettings(path="x")
+    text = as_text(io.BytesIO((HEADING + ",Ward,Ward,\n").encode()), settings)
+    heading, _ = read_table(text, settings, "alerts")
     assert list(heading.others.values()) == ["Ward", "Ward[2]"]
 
 
@@ -172,7 +175,8 @@ class Endless(io.RawIOBase):
 
 def test_rows_are_read_as_they_come() -> None:
     stream = Endless()
-    _, rows = read_table(io.BufferedReader(stream, 4096), ExtractSettings(path="x"), "alerts")
+    settings = ExtractSettings(path="x")
+    _, rows = read_table(as_text(io.BufferedReader(stream, 4096), settings), settings, "alerts")
     for _ in range(1_000):
         assert next(rows).cells[1] == "C1"
     assert stream.given < 200_000

@@ -35,7 +35,7 @@ from mpftconnect_rio.layout import LAYOUTS
 from mpftconnect_rio.mapping import Told
 from mpftconnect_rio.plans import care_plan, line_of, merged
 from mpftconnect_rio.settings import ExtractSettings, RioExtractSettings
-from mpftconnect_rio.table import read_table
+from mpftconnect_rio.table import as_text, read_table
 
 __all__ = ["RioExtractAdapter"]
 
@@ -287,8 +287,8 @@ class RioExtractAdapter:
     def _check_file(self, name: str, settings: ExtractSettings) -> Step:
         step = f"extract {name}"
         try:
-            with (self._folder / (settings.path or "")).open("rb") as stream:
-                read_table(stream, settings, name)
+            with as_text((self._folder / (settings.path or "")).open("rb"), settings) as text:
+                read_table(text, settings, name)
         except OSError as error:
             return Step(step, False, f"the file cannot be opened ({type(error).__name__}): check path and permission")
         except AdapterError as error:

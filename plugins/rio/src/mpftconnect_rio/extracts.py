@@ -8,7 +8,6 @@ these, since every row of RiO has one.
 from __future__ import annotations
 
 import io
-import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,7 +21,7 @@ from mpftconnect.adapters import Answer, Reading, Refusal, Wire
 from mpftconnect.errors import AdapterError, AnswerRejected, NotAnNhsNumber, NotShown, Unreachable
 from mpftconnect.model import Notice, nhs_number
 from mpftconnect_rio.settings import ExtractSettings
-from mpftconnect_rio.table import Heading, Row, read_table
+from mpftconnect_rio.table import Heading, Row, as_text, read_table
 
 __all__ = ["MAX_KEPT", "MAX_REFUSED", "Keys", "PersonRow", "Selection", "select"]
 
@@ -98,11 +97,11 @@ def select(
     if settings is None:
         raise NotShown(f"no {name} extract is configured")
     selection = Selection(name)
-    with _opened(wire, name, settings, folder) as opened:
+    with _opened(wire, name, settings, folder) as opened, as_text(opened.stream, settings) as text:
         selection.as_of = opened.as_of
         selection.notices.extend(_age(reading, name, settings, opened.as_of))
         try:
-            heading, rows = read_table(opened.stream, settings, name)
+            heading, rows = read_table(text, settings, name)
             _pick(reading, selection, heading, rows, settings, keys)
             if opened.changed():
                 selection.error = AnswerRejected(f"the {name} extract was written while it was read")
@@ -167,14 +166,16 @@ def _whose(row: Row, heading: Heading, keys: Keys) -> tuple[bool, str | None, bo
     known_client = keys.client_ids is not None and client_id in keys.client_ids
     if keys.numbers is None:
         return known_client, None, False
+    if client_id and not known_client and stated.replace(" ", "").replace("-", "") not in keys.numbers:
+        return False, None, False  # nearly every row: somebody else's, by all that it says
     if not stated:
-        if client_id:
-            return known_client, None, False
+        if known_client:
+            return True, None, False
         return False, row.broken or "the row does not say whose it is", False
     try:
         number = nhs_number(stated)
     except NotAnNhsNumber as error:
-        return False, None if client_id and not known_client else str(error), False
+        return False, str(error), False
     other_client = bool(client_id) and keys.client_ids is not None and not known_client
     if number in keys.numbers:
         return not other_client, _TWO_PEOPLE if other_client else None, other_client
@@ -185,15 +186,16 @@ def _whose(row: Row, heading: Heading, keys: Keys) -> tuple[bool, str | None, bo
 class _Opened:
     stream: IO[bytes]
     as_of: datetime | None
+    path: Path | None = None
     stamp: tuple[float, int] | None = None
 
     def changed(self) -> bool:
         """Whether the file was written to since it was opened."""
-        return self.stamp is not None and _stamp(self.stream) != self.stamp
+        return self.path is not None and _stamp(self.path) != self.stamp
 
 
-def _stamp(stream: IO[bytes]) -> tuple[float, int]:
-    found = os.fstat(stream.fileno())
+def _stamp(path: Path) -> tuple[float, int]:
+    found = path.stat()
     return found.st_mtime, found.st_size
 
 
@@ -212,13 +214,13 @@ def _opened(wire: Wire, name: str, settings: ExtractSettings, folder: Path) -> I
             yield _answered(wire.read_file(path))
             return
         # Too large to hold: every contact of a trust. Read as it goes, without the wire's evidence.
+        stamp = _stamp(path)
         stream = path.open("rb")
     except OSError:
         # `from None`: the operating system's message holds the path.
         raise Unreachable(missing) from None
     with stream:
-        stamp = _stamp(stream)
-        yield _Opened(stream, datetime.fromtimestamp(stamp[0], UTC), stamp)
+        yield _Opened(stream, datetime.fromtimestamp(stamp[0], UTC), path, stamp)
 
 
 def _fetched(wire: Wire, name: str, url: str) -> _Opened:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mpftconnect.errors import NotADate
 from mpftconnect.model import (
     NHS_NUMBER_SYSTEM,
     Actor,
@@ -28,6 +29,7 @@ from mpftconnect.model import (
     Reference,
     ServiceRequest,
     Source,
+    When,
     nhs_number,
 )
 from mpftconnect_rio.cells import Cells
@@ -145,7 +147,12 @@ def is_open(row: PersonRow, settings: ExtractSettings, today: str) -> bool:
     discharged = row.cells["discharged"].strip()
     if settings.meanings("caseload", "status").get(word, word) != "active":
         return False
-    return not discharged or (iso_text(discharged, settings.formats) or "") > today
+    if not discharged:
+        return True
+    try:
+        return When(iso_text(discharged, settings.formats) or "").date_text > today
+    except NotADate:
+        return False
 
 
 def referral(cells: Cells, told: Told) -> ServiceRequest:

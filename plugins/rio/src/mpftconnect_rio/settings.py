@@ -181,11 +181,13 @@ class RioFhirSettings(Model):
 
     Args:
         organisation: ODS code of the trust whose RiO it is.
-        auth: `bearer` (secret `token`), `signed-jwt` (secrets `api_key`, `private_key`) or `none`.
+        auth: `bearer` (secret `token`), `signed-jwt` (secrets `api_key` and `private_key`) or `none`.
         token_url: For `signed-jwt`.
         key_id: For `signed-jwt`.
         page_size: `_count` of every search; the server's own choice if None.
-        client_id_system: Namespace of this RiO's client ids.
+        caseload_by: What an active episode of care must have in common with the user: `organisation` or `staff`.
+        teams_not_counted: Codes of `EpisodeOfCare.type` whose episodes never verify a relationship: services whose
+            very existence in a record must not be hinted at.
     """
 
     organisation: str
@@ -193,7 +195,8 @@ class RioFhirSettings(Model):
     token_url: str | None = None
     key_id: str | None = None
     page_size: int | None = Field(default=100, ge=1, le=1000)
-    client_id_system: str = CLIENT_ID_SYSTEM
+    caseload_by: Literal["organisation", "staff"] = "organisation"
+    teams_not_counted: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _jwt_needs(self) -> RioFhirSettings:

@@ -18,7 +18,7 @@ from typing import IO
 from mpftconnect.errors import AnswerRejected
 from mpftconnect_rio.settings import ExtractSettings
 
-__all__ = ["MAX_LINE", "MAX_ROW", "Heading", "Row", "read_table"]
+__all__ = ["MAX_LINE", "MAX_ROW", "Heading", "Row", "as_text", "read_table"]
 
 # Characters. A progress note runs to some thousands; what is longer than this is not a report's line.
 MAX_LINE = 1_000_000
@@ -69,7 +69,8 @@ def _is_broken(cells: list[str], width: int, encoding: str) -> str | None:
     if len(cells) > width and any(cell.strip() for cell in cells[width:]):
         return f"{len(cells)} cells under {width} headings"
     # surrogateescape marks each byte that is not of the encoding as U+DC80 to U+DCFF (PEP 383).
-    if any("\udc80" <= character <= "\udcff" for cell in cells if not cell.isascii() for character in cell):
+    whole = "".join(cells)
+    if not whole.isascii() and any("\udc80" <= character <= "\udcff" for character in whole):
         return f"bytes that are not {encoding}"
     return None
 
@@ -117,18 +118,26 @@ class Heading:
         return cls(len(cells), columns, others)
 
 
-def read_table(stream: IO[bytes], settings: ExtractSettings, name: str) -> tuple[Heading, Iterator[Row]]:
+def as_text(stream: IO[bytes], settings: ExtractSettings) -> io.TextIOWrapper:
+    """The extract's bytes as the text that `read_table` takes. Closing it closes `stream`.
+
+    A byte that is not of the encoding becomes a mark, which breaks its row and no other.
+    """
+    encoding = {"utf-8": "utf-8-sig"}.get(settings.encoding, settings.encoding)
+    return io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline="")
+
+
+def read_table(text: io.TextIOWrapper, settings: ExtractSettings, name: str) -> tuple[Heading, Iterator[Row]]:
     """The heading, and each row of data as it is read.
 
     Args:
-        stream: The extract's bytes; they are read as the rows are.
+        text: From `as_text`; read as the rows are.
         name: Which extract, for messages.
     Raises:
         AnswerRejected: There is no usable heading. While rows are read: the quoting is lost; a row is too long; the
             closing row is missing or states another number of rows; there are fewer rows than the least.
     """
-    encoding = {"utf-8": "utf-8-sig"}.get(settings.encoding, settings.encoding)
-    lines = _Lines(io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline=""), name)
+    lines = _Lines(text, name)
     table = _cells(lines, settings, name)
     first = next(table, None)
     if first is None:

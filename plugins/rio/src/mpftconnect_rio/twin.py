@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from mpftconnect.adapters import Fault, FaultSwitch, TwinRequest, TwinResponse
@@ -34,9 +34,11 @@ from mpftconnect.model import (
     ProgressNote,
     When,
 )
-from mpftconnect.sandbox.people import Person, SystemView
 from mpftconnect_rio.layout import LAYOUTS, LINE_TYPES
 from mpftconnect_rio.settings import ExtractSettings
+
+if TYPE_CHECKING:
+    from mpftconnect.sandbox import Person, SystemView
 
 __all__ = ["DATE_FORMATS", "ORGANISATION", "TOKEN", "RioExtractTwin", "configure", "render", "tables"]
 
@@ -44,6 +46,7 @@ ORGANISATION = "RRE"
 TOKEN = "rio-extract-sandbox"  # noqa: S105 - of the twin alone, and published with it
 # Written by the twin: partial dates too, since people remember a year and no more.
 DATE_FORMATS = ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y", "%m/%Y", "%Y")
+TRAILER = "END OF REPORT"
 # When the twin says its reports were cut; fixed, so that every run answers the same.
 WRITTEN = datetime(2025, 9, 1, 5, 0, tzinfo=UTC)
 
@@ -101,13 +104,19 @@ class RioExtractTwin:
 
 def settings_of(name: str) -> ExtractSettings:
     """How the twin writes the extract of that name: everything by default."""
-    return ExtractSettings(url=f"{name}.csv", date_formats=DATE_FORMATS)
+    return ExtractSettings(url=f"{name}.csv", date_formats=DATE_FORMATS, trailer=TRAILER)
 
 
 def configure(twin: Any, base_url: str) -> dict[str, Any]:
     """The system's table of a configuration that reads this twin."""
     extracts = {
-        name: {"url": f"{name}.csv", "date_formats": list(DATE_FORMATS), "maximum_age_hours": 24 * 365 * 100}
+        name: {
+            "url": f"{name}.csv",
+            "date_formats": list(DATE_FORMATS),
+            "trailer": TRAILER,
+            # The twin's reports are never cut anew.
+            "maximum_age_hours": 24 * 365 * 100,
+        }
         for name in LAYOUTS
     }
     return {
