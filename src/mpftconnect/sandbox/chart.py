@@ -15,6 +15,7 @@ from mpftconnect.model import (
     Patient,
     ProgressNote,
     Reference,
+    RelatedPerson,
     SectionName,
     Source,
 )
@@ -60,6 +61,8 @@ class Chart:
         """Write an item down in its section. Its id is `<FHIR type>/<prefix>-<id>`."""
         if issubclass(type_, ClinicalItem):
             fields.setdefault("subject", self.subject)
+        elif issubclass(type_, RelatedPerson):
+            fields.setdefault("reference", self.subject)
         fhir_type = _fhir_type(type_, fields)
         item = type_(source=placeholder(f"{fhir_type}/{self._prefix}-{id}"), **fields)
         self._items.setdefault(_SECTIONS[type_], []).append(item)
