@@ -369,8 +369,12 @@ class TestErrors:
             line.adapter.trace_person(line.reading())
 
     def test_a_patient_without_identifiers_but_with_the_id_is_taken(self, script: Any) -> None:
-        line, _ = script({f"Patient/{FULL}": patient_body(identifier=None)})
-        assert line.adapter.trace_person(line.reading()).outcome == "found"
+        for identifier in (None, [{"system": "https://example.org/other", "value": "7"}]):
+            line, _ = script({f"Patient/{FULL}": patient_body(identifier=identifier)})
+            trace = line.adapter.trace_person(line.reading())
+            assert (trace.outcome, trace.patient.nhs_number) == ("found", FULL)
+            # Nothing but the id says so: that is no verification.
+            assert trace.patient.verification_status is None
 
     def test_no_message_repeats_what_pds_said(self, line: Any, twin: PdsTwin, seeded: Any) -> None:
         said = []

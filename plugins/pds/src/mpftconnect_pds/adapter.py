@@ -148,7 +148,7 @@ class PdsAdapter:
         if patient is None:
             return
         yield from emergency_contacts(patient)
-        number = nhs_number(patient.nhs_number or "")
+        number = nhs_number(patient.nhs_number or reading.nhs_number or "")
         path = f"Patient/{number}/RelatedPerson"
         said = self._ask(reading, path, label="related people", also=_NO_RECORD)
         if said is PdsCode.INVALIDATED_RESOURCE:

@@ -18,6 +18,7 @@ from mpftconnect.model import (
     DEFAULT_ZONE,
     NHS_NUMBER_SYSTEM,
     Demographics,
+    Identifier,
     NhsNumber,
     Patient,
     RelatedPerson,
@@ -85,6 +86,9 @@ def read_patient(reading: Reading, resource: Mapping[str, Any]) -> Patient:
     item = read_resource(resource, source=source, zone=reading.zone)
     if not isinstance(item, Patient):
         raise AnswerRejected("a Patient is expected", place="resourceType")
+    if item.nhs_number is None:
+        # NhsNumber.yaml: the `id` is the NHS number too, and Patient.yaml requires it alone.
+        item = item.model_copy(update={"identifiers": (Identifier.nhs(number), *item.identifiers)})
     if item.restriction is None:
         # PDS always states a level (Meta.yaml). Where it does not, or states one that is new, whether the person may
         # be located is unknown, and they are protected as a restricted person is.
@@ -235,7 +239,7 @@ def _first_and_last_day(text: str) -> tuple[str, str]:
     if day:
         return text, text
     last_month = int(month or 12)
-    last_day = monthrange(int(year), last_month)[1] if int(year) else 31
+    last_day = monthrange(int(year), last_month)[1]
     return f"{year}-{month or '01'}-01", f"{year}-{last_month:02}-{last_day:02}"
 
 
