@@ -6,6 +6,7 @@ The second read is made while one system fails: the same code then refuses to go
 from mpftconnect import AccessContext, Record, connect, load_plugins
 from mpftconnect.adapters import Fault
 from mpftconnect.errors import IncompleteRecord
+from mpftconnect.model import Item
 from mpftconnect.sandbox import Sandbox
 
 WHO = AccessContext(
@@ -18,14 +19,18 @@ WHO = AccessContext(
 )
 
 
+def words(item: Item) -> str:
+    return f"{item.words()} (says {', '.join(source.system for source in item.sources)})"
+
+
 def allergies_for_the_screen(record: Record) -> list[str]:
     """The allergies if the list is complete; otherwise what the user must do."""
     try:
         complete = record.allergies.require_complete()
     except IncompleteRecord as reason:
-        known = [f"Known so far: {item.words()}" for item in record.allergies]
+        known = [f"Known so far: {words(item)}" for item in record.allergies]
         return [f"NOT COMPLETE. Ask the person and check the source. ({reason})", *known]
-    return [item.words() for item in complete] or [complete.words()]
+    return [words(item) for item in complete] or [complete.words()]
 
 
 def main() -> None:

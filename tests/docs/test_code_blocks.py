@@ -193,6 +193,8 @@ def test_commands_exist(
     from mpftconnect.cli.app import commands as tree
 
     monkeypatch.chdir(tmp_path)
+    # Where a command asks the user, parsing it would too.
+    monkeypatch.setattr(click.Option, "prompt_for_value", lambda option, context: "2000-01-01")
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
     for block in blocks(page, "console"):
         for words in commands(block):

@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-DEVELOPMENT = {"test", "lint", "docs", "bench"}
+DEVELOPMENT = {"test", "lint", "docs", "bench", "sbom"}
 
 
 def named(requirement: str) -> str:
@@ -26,3 +26,7 @@ def test_every_dependency_has_its_reason(root: Path) -> None:
     assert rows == needed
     assert set(re.findall(r"^\| `([\w-]+)`", extra, re.MULTILINE)) == set(extras)
     assert {name for name in offered if f"`{name}`" not in extra} == set()
+
+    development = text.partition("### For development only")[2]
+    used = {named(need) for name in DEVELOPMENT for need in project["optional-dependencies"][name]}
+    assert {name for name in used - offered if f"`{name}`" not in development} == set()
