@@ -75,7 +75,7 @@ class Answer:
         Raises:
             AnswerRejected: It declares another content type, or does not parse.
         """
-        from mpftconnect.fhir import parse_json  # here, since most of that room is not needed to speak HTTP
+        from mpftconnect.fhir.json_text import parse_json  # here, since most of that room is not needed to speak HTTP
 
         kind = self.content_type
         if kind and not (kind in ("application/json", "text/json") or kind.endswith("+json")):

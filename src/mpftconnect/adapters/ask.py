@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -119,7 +120,7 @@ def with_body(ask: Ask, json: Any, data: bytes | str | Mapping[str, Any] | None)
     """The request with a body: JSON, a form if `data` is a mapping, else `data` as it is."""
     headers: CaseInsensitiveDict[str] = CaseInsensitiveDict(ask.headers)
     if json is not None:
-        from mpftconnect.fhir import dump_json  # here, since most of that room is not needed to speak HTTP
+        from mpftconnect.fhir.json_text import dump_json  # here, since most of that room is not needed to speak HTTP
 
         body: bytes = dump_json(json)
         headers.setdefault("Content-Type", "application/json")
@@ -170,6 +171,8 @@ def pause_seconds(retry: Retry, received: Received) -> float:
         shell = HTTPResponse(status=received.status, headers=dict(received.headers))
         try:
             return max(0.0, float(retry.get_retry_after(shell) or 0.0))
-        except (HTTPError, ValueError, OverflowError):
+        except HTTPError:
             pass  # neither a number nor a date: as if it had not been sent
+        except (ValueError, OverflowError):
+            return math.inf  # a number or a date that no clock reaches
     return retry.get_backoff_time()

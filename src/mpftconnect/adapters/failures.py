@@ -77,7 +77,12 @@ _TABLE: tuple[tuple[tuple[type[BaseException], ...], type[AdapterError], str], .
         AdapterError,
         "the request or the proxy's address cannot be written as HTTP",
     ),
-    ((of_requests.InvalidHeader,), AdapterError, "a header of the request or the answer is not allowed in HTTP"),
+    (
+        (of_urllib3.InvalidHeader, of_urllib3.HeaderParsingError),
+        AnswerRejected,
+        "a header of the answer is malformed",
+    ),
+    ((of_requests.InvalidHeader,), AdapterError, "a header of the request is not allowed in HTTP"),
     (
         (http.client.RemoteDisconnected, ConnectionError, http.client.NotConnected),
         Unreachable,
@@ -92,11 +97,6 @@ _TABLE: tuple[tuple[tuple[type[BaseException], ...], type[AdapterError], str], .
         (of_urllib3.DecodeError, of_requests.ContentDecodingError, of_requests.ChunkedEncodingError),
         AnswerRejected,
         "the answer's encoding is broken",
-    ),
-    (
-        (of_urllib3.InvalidHeader, of_urllib3.HeaderParsingError),
-        AnswerRejected,
-        "a header of the answer is malformed",
     ),
     ((of_requests.InvalidJSONError,), AnswerRejected, "the answer does not parse"),
     (

@@ -7,6 +7,7 @@ deadline, shuts the socket and goes. Shutting wakes the thread wherever it reads
 
 from __future__ import annotations
 
+import http.client
 import logging
 import socket
 import threading
@@ -106,6 +107,7 @@ class Attempt:
         self.received = Received()
         self._stopped = False
         self._socket: socket.socket | None = None
+        self._reply: http.client.HTTPResponse | None = None
         self._lock = threading.Lock()
 
     def stop(self) -> None:
@@ -133,6 +135,10 @@ class Attempt:
             if isinstance(sock, socket.socket):
                 self._socket = sock
 
+    def replying(self, reply: http.client.HTTPResponse) -> None:
+        """Called with the answer before its first byte is read."""
+        self._reply = reply
+
     def make(
         self, transport: BaseAdapter, request: requests.PreparedRequest, endpoint: Endpoint, deadline: Deadline
     ) -> Received:
@@ -142,7 +148,7 @@ class Attempt:
             AdapterError: Whatever went wrong, without chain; `received` keeps what had come.
         """
         try:
-            within(deadline, lambda: self._perform(transport, request, endpoint, deadline), self.stop)
+            within(deadline, lambda: self._perform_and_close(transport, request, endpoint, deadline), self.stop)
         except AdapterError:
             raise
         except Exception as error:
@@ -154,10 +160,21 @@ class Attempt:
         # Raised here, outside the handler, so that it carries no context.
         raise failure
 
-    def _perform(
+    def _perform_and_close(
         self, transport: BaseAdapter, request: requests.PreparedRequest, endpoint: Endpoint, deadline: Deadline
     ) -> None:
         _here.attempt = self
+        try:
+            self._perform(transport, request, endpoint, deadline)
+        except BaseException:
+            # urllib3 loses hold of an answer whose headers it refuses, and with it of an open socket.
+            if self._reply is not None:
+                self._reply.close()
+            raise
+
+    def _perform(
+        self, transport: BaseAdapter, request: requests.PreparedRequest, endpoint: Endpoint, deadline: Deadline
+    ) -> None:
         # A transport of another kind does not say when it sends, so it is taken to have sent.
         self.sent = not isinstance(transport, WatchedTransport)
         certificate = str(endpoint.client_certificate) if endpoint.client_certificate else None
@@ -231,10 +248,21 @@ def _connecting(connection: Any) -> Iterator[None]:
         connection.connecting = False
 
 
+class _WatchedReply(http.client.HTTPResponse):
+    """Tells the attempt of this thread that it is there."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        attempt = getattr(_here, "attempt", None)
+        if attempt is not None:
+            attempt.replying(self)
+
+
 class _Watched:
     """Tells the attempt of this thread which socket it uses, and when the request itself begins to leave."""
 
     connecting = False
+    response_class: Any = _WatchedReply
     sock: Any
     auto_open: Any
 
