@@ -218,13 +218,15 @@ def test_the_persons_broken_row_of_the_index_is_not_taken_for_absence(make: Any)
     assert rio.adapter.find_patient(rio.reading(OTHER)) is not None
 
 
-def test_a_broken_index_is_not_taken_for_absence_and_told_where_the_person_was_found(make: Any) -> None:
+def test_an_index_that_is_not_whole_names_nobody(make: Any) -> None:
     rio = make()
     path = rio.folder / "client_index.csv"
     path.write_bytes(path.read_bytes() + b'"never closed')
+    for number in (OURS, "9990000042"):
+        with pytest.raises(AnswerRejected, match="quoted wrongly"):
+            rio.adapter.find_patient(rio.reading(number))
     with pytest.raises(AnswerRejected, match="quoted wrongly"):
-        rio.adapter.find_patient(rio.reading("9990000042"))
-    assert [n.code for n in rio.read("encounters").notices] == ["client-index-incomplete"]
+        rio.adapter.resolve_identifier(rio.reading(None), local(CLIENT))
 
 
 def test_an_empty_index_is_refused_where_a_least_size_is_configured(make: Any) -> None:

@@ -23,7 +23,6 @@ from mpftconnect.model import (
     Identifier,
     Item,
     NhsNumber,
-    Notice,
     Patient,
     extra_from,
     nhs_number,
@@ -62,13 +61,15 @@ class RioExtractAdapter:
         Raises:
             AnswerRejected: Their row cannot be taken, or the index gives the number to people of different names or
                 birth dates.
+            AdapterError: The index could not be read to its end. It alone says who is who, so a part of it is not
+                enough: the person may be registered a second time further down.
         """
         index = self._index(reading)
+        index.raise_error()
         clients = [self._client(reading, index, row, id) for row, id in self._named(index)]
         if not clients:
             if index.unusable:
                 raise AnswerRejected("the person's row cannot be taken", place=index.unusable[0])
-            index.raise_error()
             return None
         first = clients[0]
         if len({_name_and_birth(client) for client in clients}) > 1:
@@ -90,10 +91,10 @@ class RioExtractAdapter:
             return None
         keys = Keys(None, frozenset({identifier.value.strip()}))
         index = self._select(reading, "client_index", keys)
+        index.raise_error()
         if not index.rows:
             if index.unusable:
                 raise AnswerRejected("the client's row cannot be taken", place=index.unusable[0])
-            index.raise_error()
             return None
         stated = {(row.number, row.cells["nhs_number"].strip()) for row in index.rows}
         numbers: set[NhsNumber] = set()
@@ -145,7 +146,7 @@ class RioExtractAdapter:
         """A team for each open referral of the caseload."""
         settings = self._settings.extracts.caseload
         caseload = self._caseload(reading)
-        yield from self._notices(reading, caseload)
+        yield from caseload.notices
         for row, id in self._named(caseload):
             if settings is not None and mapping.is_open(row, settings, _today(reading)):
                 told = self._told(reading, caseload, id)
@@ -170,7 +171,7 @@ class RioExtractAdapter:
     def read_care_plans(self, reading: Reading) -> Iterable[Found]:
         """One plan for each plan id, of however many rows, in whatever order they stand."""
         selection = self._mine(reading, "care_plans")
-        yield from self._notices(reading, selection)
+        yield from selection.notices
         plans: dict[str, list[PersonRow]] = {}
         for row in selection.rows:
             plans.setdefault(row.cells["plan_id"].strip(), []).append(row)
@@ -198,7 +199,7 @@ class RioExtractAdapter:
 
     def _read(self, reading: Reading, name: str, build: _Mapping) -> Iterator[Found]:
         selection = self._caseload(reading) if name == "caseload" else self._mine(reading, name)
-        yield from self._notices(reading, selection)
+        yield from selection.notices
         for row, id in self._named(selection):
             cells = self._cells(row, name, reading)
             cells.text(LAYOUTS[name].key)  # stands in the source id
@@ -251,14 +252,6 @@ class RioExtractAdapter:
     def _select(self, reading: Reading, name: str, keys: Keys) -> Selection:
         wire = reading.wire.bound(auth=self._auth) if self._auth else reading.wire
         return select(reading, name, self._settings.extracts.of(name), keys, wire=wire, folder=self._folder)
-
-    def _notices(self, reading: Reading, selection: Selection) -> Iterator[Notice]:
-        yield from selection.notices
-        if reading.patient is not None and self._index(reading).error is not None:
-            yield Notice(
-                "client-index-incomplete",
-                "The client index could not be read to its end; the person may be registered a second time.",
-            )
 
     def _cells(self, row: PersonRow, name: str, reading: Reading) -> Cells:
         settings = self._settings.extracts.of(name)
