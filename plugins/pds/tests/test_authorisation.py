@@ -23,8 +23,14 @@ def server(clock: Any) -> AuthorisationServer:
     return AuthorisationServer(token_lifetime_seconds=599, now=clock)
 
 
+@pytest.fixture(scope="module")
+def registered_key() -> RSAKey:
+    # The same for every server of a process; checking a private key takes longer than the rest of a test.
+    return RSAKey.import_key(AuthorisationServer(token_lifetime_seconds=1, now=lambda: 0).private_key_pem)
+
+
 @pytest.fixture
-def ask(server: AuthorisationServer, clock: Any) -> Callable[..., TwinResponse]:
+def ask(server: AuthorisationServer, registered_key: RSAKey, clock: Any) -> Callable[..., TwinResponse]:
     """Asks for a token; what is given replaces parts of a sound request, None leaves a part out."""
 
     def send(
@@ -45,7 +51,7 @@ def ask(server: AuthorisationServer, clock: Any) -> Callable[..., TwinResponse]:
         assertion = jwt.encode(
             _without_none(sound | dict(header or {})),
             _without_none(said | dict(claims or {})),
-            key or RSAKey.import_key(server.private_key_pem),
+            key or registered_key,
             algorithms=["RS256", "RS512", "PS512"],
         )
         fields = {"grant_type": "client_credentials", "client_assertion_type": TYPE, "client_assertion": assertion}

@@ -345,11 +345,12 @@ class Specification:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._schemas: dict[str, dict[str, Any]] = {}
 
     def schema(self, name: str) -> dict[str, Any]:
-        joined = self._joined(self._folder / "components" / "schemas" / f"{name}.yaml")
-        assert isinstance(joined, dict)
-        return joined
+        if name not in self._schemas:
+            self._schemas[name] = self._joined(self._folder / "components" / "schemas" / f"{name}.yaml")
+        return self._schemas[name]
 
     def codes(self, path: str) -> set[tuple[int, str]]:
         """The rows `| 404 | RESOURCE_NOT_FOUND |` of a path's tables of answers."""
