@@ -284,6 +284,10 @@ class Reading:
         """A date or time as this source means it."""
         return When(text, self.zone)
 
+    def continued(self, later: Reading) -> Reading:
+        """The later reading of the same person, with what this one has already fetched `once`."""
+        return replace(later, _memory=self._memory)
+
     def found(self, patient: Patient) -> Reading:
         """The same reading, knowing how this system names the person."""
         return replace(self, patient=patient)

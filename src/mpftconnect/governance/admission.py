@@ -33,24 +33,18 @@ def admit(who: AccessContext) -> None:
         raise AccessRefused("reason-needed", "break-glass needs a reason; the privacy officer will see it")
 
 
-def require_relationship(
-    who: AccessContext, verified_by: str | None, *, live: bool, allow_asserted: bool, silent: Iterable[str]
-) -> None:
-    """Refuse a relationship that nobody verified, where a live system is asked and assertion is not allowed.
-
-    Break-glass overrides the relationship, and nothing else.
+def require_relationship(who: AccessContext, verified_by: str | None, *, silent: Iterable[str]) -> None:
+    """Refuse a relationship that nobody verified. Break-glass overrides the relationship, and nothing else.
 
     Args:
         verified_by: Who verified it, in words; None if nobody did.
-        live: Whether any system that would be asked is live.
-        allow_asserted: The configuration's `allow_asserted_relationship`.
         silent: Systems that could verify and did not answer; named in the refusal.
     Raises:
         AccessRefused: Code `relationship-not-verified`.
     """
-    if verified_by or who.relationship == BREAK_GLASS or not live or allow_asserted:
+    if verified_by or who.relationship == BREAK_GLASS:
         return
-    names = ", ".join(silent)
+    names = ", ".join(dict.fromkeys(silent))
     raise AccessRefused(
         "relationship-not-verified",
         "no connected system confirms the relationship to this person"

@@ -179,14 +179,25 @@ class Hub:
                 number = self._resolve(local, who, until, correlation)
                 entry.patient = number
             assert number is not None  # noqa: S101 - one of the two branches above set it
-            traced, verified = self._trace_and_verify(number, who, wanted, until, correlation)
+            # Verifying needs only the number, so it runs beside the trace and costs no time of its own.
+            verifying = self._verifying(number, who, until, correlation)
+            traced = self._trace_person(number, who, wanted, until, correlation)
         except MpftConnectError as error:
             entry.failed(type(error).__name__)
             raise
-        entry.patient, entry.verified_by = traced.person.number, verified.by
-        with entry.refusing():
-            self._require_relationship(who, verified)
-        asked = self._read(traced, who, wanted, until, correlation)
+        entry.patient = traced.person.number
+        if traced.person.number != number:
+            verifying += self._verifying(nhs_number(traced.person.number), who, until, correlation)
+        if self._must_be_verified(who):
+            # Nothing may be read before somebody confirmed the relationship.
+            verified = verifying.result(until)
+            with entry.refusing():
+                require_relationship(who, verified.by, silent=verified.silent)
+            asked = self._read(traced, who, wanted, until, correlation)
+        else:
+            asked = self._read(traced, who, wanted, until, correlation)
+            verified = verifying.result(until)
+        entry.verified_by = verified.by
         assembled = assemble(
             traced.person,
             asked,
@@ -252,20 +263,16 @@ class Hub:
             return next((system for system in able if system.name == chosen), None)
         return able[0] if able else None
 
-    def _trace_and_verify(
+    def _trace_person(
         self, number: NhsNumber, who: AccessContext, wanted: frozenset[SectionName], until: Deadline, correlation: str
-    ) -> tuple[_Traced, _Verification]:
+    ) -> _Traced:
         tracer = self._tracer()
-        # Verifying needs only the number, so it runs beside the trace and costs no time of its own.
-        verifying = self._verifying(number, who, until, correlation)
         if tracer is None:
-            person = Person(number, frozenset({number}), None, None)
-            return _Traced(person, None, None), verifying.result(until)
+            return _Traced(Person(number, frozenset({number}), None, None), None, None)
         reading = self._reading(tracer, who, until, correlation, number=number, sections=wanted)
         trace, failure = self._trace(tracer, reading, number, who)
         if trace is None:
-            person = Person(number, frozenset({number}), None, tracer.name)
-            return _Traced(person, failure, None), verifying.result(until)
+            return _Traced(Person(number, frozenset({number}), None, tracer.name), failure, None)
         if trace.outcome != "found" or trace.patient is None:
             said = {
                 "invalidated": "says that this NHS number must no longer be used",
@@ -274,14 +281,11 @@ class Hub:
             raise PersonUnknown(f"{tracer.name} {said}; no other system was asked")
         current = nhs_number(trace.patient.nhs_number or number)
         notices: tuple[Notice, ...] = ()
-        verification = verifying.result(until)
         if current != number:
             text = "The NHS number that was asked for has been replaced; the record is read under the current number."
             notices = (Notice("number-superseded", text, tracer.name),)
-            if verification.by is None:
-                verification = self._verifying(current, who, until, correlation).result(until)
         person = Person(current, frozenset({number, current}), trace.patient, tracer.name)
-        return _Traced(person, None, reading, notices), verification
+        return _Traced(person, None, reading, notices)
 
     def _trace(
         self, tracer: OpenSystem, reading: Reading, number: str, who: AccessContext
@@ -336,20 +340,19 @@ class Hub:
         able = [s for s in self._systems if s.offers(Capability.VERIFY_RELATIONSHIP) and s.adapter is not None]
         calls = []
         if who.relationship != BREAK_GLASS:
+            # A system that is slow to confirm must leave the others time to answer.
+            until = until.earlier(until.remaining() / 3)
             for system in able:
                 reading = self._reading(system, who, until, correlation, number=number)
                 verify = _method(system, Capability.VERIFY_RELATIONSHIP)
                 calls.append((system.name, call(partial(verify, reading), f"verify-{system.name}")))
         return _Verifying(calls)
 
-    def _require_relationship(self, who: AccessContext, verified: _Verification) -> None:
-        require_relationship(
-            who,
-            verified.by,
-            live=any(system.configured.settings.environment == "live" for system in self._systems),
-            allow_asserted=self._configuration.hub.allow_asserted_relationship,
-            silent=verified.silent,
-        )
+    def _must_be_verified(self, who: AccessContext) -> bool:
+        """Whether a claim of a relationship is not enough: a live system is asked, and nothing says otherwise."""
+        live = any(system.configured.settings.environment == "live" for system in self._systems)
+        allowed = self._configuration.hub.allow_asserted_relationship
+        return live and not allowed and who.relationship != BREAK_GLASS
 
     # Reading
 
@@ -404,20 +407,18 @@ class Hub:
                 running.append((asked, None, until))
                 continue
             former = tuple(nhs_number(n) for n in sorted(person.numbers - {person.number}))
-            reading = (
-                traced.reading
-                if is_tracer and traced.reading is not None and not former
-                else self._reading(
-                    system,
-                    who,
-                    until,
-                    correlation,
-                    number=nhs_number(person.number),
-                    sections=asked.could_hold,
-                    former=former,
-                    traced=person.traced,
-                )
+            reading = self._reading(
+                system,
+                who,
+                until,
+                correlation,
+                number=nhs_number(person.number),
+                sections=asked.could_hold,
+                former=former,
+                traced=person.traced,
             )
+            if is_tracer and traced.reading is not None and not former:
+                reading = traced.reading.continued(reading)
             known = person.traced if is_tracer else None
             one = SystemReading(
                 system.adapter,
@@ -476,6 +477,9 @@ class _Verifying:
 
     def __init__(self, calls: list[tuple[str, Any]]) -> None:
         self._calls = calls
+
+    def __add__(self, other: _Verifying) -> _Verifying:
+        return _Verifying([*self._calls, *other._calls])
 
     def result(self, until: Deadline) -> _Verification:
         silent = []
