@@ -76,21 +76,7 @@ def _sandbox_table(sandbox: bool | Sandbox, registry: PluginRegistry, resources:
 
 def sandbox_table(sandbox: Sandbox, folder: Path) -> dict[str, Any]:
     """The whole configuration for a sandbox: its systems, and trails in `folder` under keys made now."""
-    from mpftconnect.sandbox import (
-        EXCLUDED_CODES,
-        EXCLUDED_ORGANISATIONS,
-        EXCLUDED_PHRASES,
-        EXCLUDED_SERVICES,
-        EXCLUDED_SYSTEMS,
-    )
-
-    excluded = {
-        "systems": EXCLUDED_SYSTEMS,
-        "organisations": EXCLUDED_ORGANISATIONS,
-        "services": EXCLUDED_SERVICES,
-        "codes": EXCLUDED_CODES,
-        "phrases": EXCLUDED_PHRASES,
-    }
+    from mpftconnect.sandbox import EXCLUDED
 
     def trail(name: str) -> dict[str, Any]:
         return {
@@ -105,5 +91,5 @@ def sandbox_table(sandbox: Sandbox, folder: Path) -> dict[str, Any]:
         "state": str(folder / "state"),
         "audit": trail("audit"),
         "privacy": trail("privacy"),
-        "policies": [{"policy": "never-shown", "settings": {key: tuple(value) for key, value in excluded.items()}}],
+        "policies": [{"policy": "never-shown", "settings": EXCLUDED}],
     }
