@@ -261,7 +261,9 @@ class RioExtractAdapter:
 
     def _told(self, reading: Reading, selection: Selection, id: str) -> Told:
         source = reading.source(id, mode="extract", as_of=selection.as_of)
-        return Told(source, self._settings.organisation, self._settings.client_id_system, reading.nhs_number)
+        identifiers = reading.patient.identifiers if reading.patient else ()
+        numbers = frozenset(i.value for i in identifiers if i.is_nhs_number and i.value)
+        return Told(source, self._settings.organisation, self._settings.client_id_system, numbers)
 
     # Whether it works
 

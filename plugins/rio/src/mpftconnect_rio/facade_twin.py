@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ORGANISATION", "PAGE_SIZE", "TOKEN", "RioFacadeTwin", "configure"]
 
 ORGANISATION = "RRE"
-PAGE_SIZE = 2  # small, so that every longer section comes in pages
+PAGE_SIZE = 1  # so that whatever there are two of comes in pages
 TOKEN = "rio-facade-sandbox"  # noqa: S105 - of the twin alone, and published with it
 
 _BASE = "/FHIR/R4/"
@@ -84,12 +84,11 @@ class RioFacadeTwin:
         asked = request.first("identifier")
         if asked is None:
             return _problem(400, "required")
-        wanted = [tuple(each.rpartition("|")[::2]) for each in asked.split(",")]
+        wanted = {tuple(each.rpartition("|")[::2]) for each in asked.split(",")}
         found = [
-            patient
-            for local_id in self._people
-            for patient in self._resources(local_id)["Patient"]
-            if any((i.get("system"), i.get("value")) in wanted for i in patient.get("identifier", ()))
+            self._resources(local_id)["Patient"][0]
+            for local_id, person in self._people.items()
+            if wanted & {(i.system, i.value) for i in _identifiers(person)}
         ]
         if Fault.WRONG_PATIENT in self.faults:
             found = [self._resources(self._neighbour(each["id"]))["Patient"][0] for each in found]
@@ -161,14 +160,18 @@ def configure(twin: Any, base_url: str) -> dict[str, Any]:
     }
 
 
+def _identifiers(person: Person) -> tuple[Identifier, ...]:
+    own = Identifier(system=CLIENT_ID_SYSTEM, value=person.systems["rio"].local_id, use="secondary")
+    return (*person.patient_at("rio").identifiers, own)
+
+
 def _written(person: Person) -> dict[str, list[Resource]]:
     view = person.systems["rio"]
     patient = person.patient_at("rio")
-    own = Identifier(system=CLIENT_ID_SYSTEM, value=view.local_id, use="secondary")
     source = patient.source.model_copy(update={"id": f"Patient/{view.local_id}"})
     known = patient.model_copy(
         # RiO does not know who is restricted: the tracing service says so.
-        update={"identifiers": (*patient.identifiers, own), "source": source, "restriction": None}
+        update={"identifiers": _identifiers(person), "source": source, "restriction": None}
     )
     found = {"Patient": [_write(known)]}
     for held in view.items.values():

@@ -188,7 +188,14 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
             },
             required=("status", "line_type", "text"),
             values={
-                "status": {"active": "active", "open": "active", "closed": "completed", "draft": "draft"},
+                "status": {
+                    "active": "active",
+                    "open": "active",
+                    "closed": "completed",
+                    "completed": "completed",
+                    "draft": "draft",
+                    "entered in error": "entered-in-error",
+                },
                 "agreed": _YES_NO,
             },
         ),
@@ -208,7 +215,15 @@ LAYOUTS: Mapping[str, Layout] = MappingProxyType(
                 "recorded": "Recorded Date",
             },
             required=("text", "status"),
-            values={"status": {"active": "active", "open": "active", "inactive": "inactive", "closed": "inactive"}},
+            values={
+                "status": {
+                    "active": "active",
+                    "open": "active",
+                    "inactive": "inactive",
+                    "closed": "inactive",
+                    "entered in error": "entered-in-error",
+                }
+            },
         ),
         "appointments": Layout(
             key="appointment_id",

@@ -21,7 +21,6 @@ from mpftconnect.model import (
     Flag,
     HumanName,
     Identifier,
-    NhsNumber,
     Participant,
     Patient,
     Period,
@@ -58,21 +57,21 @@ class Told:
     Args:
         organisation: ODS code of the trust whose RiO it is.
         client_id_system: Namespace of its client ids.
-        number: The person's current NHS number.
+        numbers: The NHS numbers under which the client index knows the person.
     """
 
     source: Source
     organisation: str
     client_id_system: str
-    number: NhsNumber | None
+    numbers: frozenset[str]
 
 
 def subject(cells: Cells, told: Told) -> Reference | None:
-    """Whom the row names. The row was matched before by all that it says; of a row under a superseded number the
-    client id says it better, if there is one."""
+    """Whom the row names; it was matched before by all that it says. A row under a number of the person's that the
+    client index does not have is named by client id, if it has one."""
     stated, client_id = cells.text("nhs_number"), cells.text("client_id")
     number = nhs_number(stated) if stated else None
-    if client_id and (number is None or number != told.number):
+    if client_id and number not in told.numbers:
         identifier = Identifier(system=told.client_id_system, value=client_id)
     elif number:
         identifier = Identifier(system=NHS_NUMBER_SYSTEM, value=number)

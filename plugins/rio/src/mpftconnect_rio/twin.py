@@ -159,13 +159,16 @@ def tables(people: Sequence[Person]) -> dict[str, Table]:
         view = person.systems.get("rio")
         if view is None:
             continue
-        found["client_index"].append(_client(person.patient_at("rio"), person.nhs_number, view))
+        patient = person.patient_at("rio")
+        # RiO may still have a number that was superseded, or none.
+        who = {"client_id": view.local_id, "nhs_number": patient.nhs_number or ""}
+        found["client_index"].append({**who, **_client(patient)})
         for name, rows in _MAKERS.items():
-            found[name] += [{"client_id": view.local_id, "nhs_number": person.nhs_number, **row} for row in rows(view)]
+            found[name] += [{**who, **row} for row in rows(view)]
     return found
 
 
-def _client(patient: Patient, number: str, view: SystemView) -> dict[str, str]:
+def _client(patient: Patient) -> dict[str, str]:
     name = patient.name
     previous = next((n.family for n in patient.names if n.use in ("old", "maiden")), None)
     address = patient.addresses[0] if patient.addresses else None
@@ -173,9 +176,7 @@ def _client(patient: Patient, number: str, view: SystemView) -> dict[str, str]:
     need = patient.communication[0] if patient.communication else None
     gp = patient.general_practitioner[0] if patient.general_practitioner else Actor()
     return {
-        "client_id": view.local_id,
-        "nhs_number": patient.nhs_number or number,
-        "nhs_number_status": patient.verification_status or "01",
+        "nhs_number_status": patient.verification_status or "",
         "title": " ".join(name.prefix) if name else "",
         "given_names": " ".join(name.given) if name else "",
         "family_name": (name.family if name else None) or "",
@@ -253,7 +254,7 @@ def _alerts(view: SystemView) -> Iterator[dict[str, str]]:
             "category": ", ".join(_words(category) for category in item.category),
             "text": _words(item.code),
             "detail": "; ".join(item.note),
-            "status": (item.status or "").capitalize(),
+            "status": _status(item.status),
             "recorded": _when(item.recorded),
         }
 
@@ -283,7 +284,7 @@ def _care_plans(view: SystemView) -> Iterator[dict[str, str]]:
             "plan_id": _key(plan.source.id),
             "title": plan.title or "",
             "category": ", ".join(_words(category) for category in plan.category),
-            "status": (plan.status or "").capitalize(),
+            "status": _status(plan.status),
             "created": _when(plan.created),
             **_from_to(plan.period),
             "review": _when(plan.review),
@@ -377,6 +378,11 @@ def _key(id: str) -> str:
 
 def _words(concept: Concept | None) -> str:
     return concept.words() if concept else ""
+
+
+def _status(code: str | None) -> str:
+    """A FHIR code as a report's word."""
+    return (code or "").replace("-", " ").capitalize()
 
 
 def _team(service: Concept | None) -> dict[str, str]:
