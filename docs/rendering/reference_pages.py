@@ -1,7 +1,8 @@
 """What the reference pages need beyond what griffe reads by itself.
 
 - The fields of the model's types are parameters with types and defaults, as `pydantic` makes them.
-- Doctests in docstrings are shown as code.
+- Doctests in docstrings are shown as code, and every section of a docstring is seen as one: griffe wants a blank line
+  before each, which our docstrings spare.
 - Enumerations list their values.
 """
 
@@ -14,6 +15,7 @@ from typing import Any
 import griffe
 
 MODEL = "mpftconnect.model.schema.Model"
+_SECTION = re.compile(r"^ *(?:Args|Attributes|Returns|Raises|Yields|Source):$", re.MULTILINE)
 _DOCTEST = re.compile(r"^(?P<indent> *)>>> .*?(?=^\s*$|\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -23,7 +25,7 @@ class ReferencePages(griffe.Extension):
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
         for found in _walk(pkg):
             if found.docstring is not None:
-                found.docstring.value = fence_doctests(found.docstring.value)
+                found.docstring.value = fence_doctests(part_sections(found.docstring.value))
             if not isinstance(found, griffe.Class):
                 continue
             if _is_model(found):
@@ -39,6 +41,15 @@ def fence_doctests(text: str) -> str:
     'Adds.\n\n```pycon\n>>> 1 + 1\n2\n```\n\nThat is all.'
     """
     return _DOCTEST.sub(lambda run: f"{run['indent']}```pycon\n{run[0].rstrip()}\n{run['indent']}```\n", text)
+
+
+def part_sections(text: str) -> str:
+    r"""Docstring text with a blank line before each section.
+
+    >>> part_sections("Args:\n    a: One.\nRaises:\n    E: If.")
+    'Args:\n    a: One.\n\nRaises:\n    E: If.'
+    """
+    return _SECTION.sub(lambda title: f"\n{title[0]}" if title.start() else title[0], text)
 
 
 def _walk(found: griffe.Object) -> Iterator[griffe.Object]:

@@ -236,6 +236,12 @@ def test_a_broken_plugin_is_shown_with_its_reason(plugin_table: ModuleType) -> N
     assert "ImportError: no such module" in shown
 
 
+def test_sections_of_docstrings_are_parted(reference_pages: ModuleType) -> None:
+    part = reference_pages.part_sections
+    assert part("Args:\n    a: b\nRaises:\n    C: d") == "Args:\n    a: b\n\nRaises:\n    C: d"
+    assert part("The Raises: part") == "The Raises: part"
+
+
 def test_doctests_become_code(reference_pages: ModuleType) -> None:
     fence = reference_pages.fence_doctests
     assert fence("Adds.\n\n>>> 1 + 1\n2\n") == "Adds.\n\n```pycon\n>>> 1 + 1\n2\n```\n"
