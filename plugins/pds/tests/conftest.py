@@ -144,6 +144,8 @@ def people() -> tuple[Person, ...]:
         communication=(CommunicationNeed(language=french, interpreter_required=True),),
         **_located("14 Candlemaker Row", "ST99 1QF", "07700900333"),
     )
+    elsewhere = Address(use="temp", text="Second Home", line=("Skylark Hut",), postal_code="ST99 9SH")
+    full = full.model_copy(update={"addresses": (*full.addresses, elsewhere)})
     restricted = _patient(
         RESTRICTED, "Hollowmere", "Perrin", "1988-11-30", gender="male", restriction="R",
         **_located("2 Sealskin Yard", "ST99 2HM", "07700900444"),

@@ -238,7 +238,7 @@ class TestContacts:
         line, _ = script({f"Patient/{FULL}": body, f"Patient/{FULL}/RelatedPerson": bundle})
         refusal, contact = list(line.adapter.read_contacts(line.reading()))
         assert refusal.place == "Patient.contact[0]"
-        assert contact.telecom[0].value == "07700900777"
+        assert (contact.telecom[0].value, contact.emergency_contact) == ("07700900777", True)
 
 
 class TestSearch:
@@ -314,6 +314,25 @@ FAILURES: dict[PdsCode, type[AdapterError]] = {
 
 
 class TestErrors:
+    @pytest.mark.parametrize(
+        ("system", "known"),
+        [
+            ("https://fhir.nhs.uk/R4/CodeSystem/Spine-ErrorOrWarningCode", True),
+            ("https://fhir.hl7.org.uk/CodeSystem/Spine-ErrorOrWarningCode", True),
+            ("https://fhir.nhs.uk/CodeSystem/NHSD-API-ErrorOrWarningCode", False),
+            (None, False),
+        ],
+    )
+    def test_a_code_counts_in_its_own_code_system(self, script: Any, system: str | None, known: bool) -> None:
+        coding = {"system": system, "code": "RESOURCE_NOT_FOUND"}
+        body = {"resourceType": "OperationOutcome", "issue": [{"details": {"coding": [coding]}}]}
+        line, _ = script({f"Patient/{FULL}": json_response(body, 404)})
+        if known:
+            assert line.adapter.trace_person(line.reading()).outcome == "not-found"
+        else:
+            with pytest.raises(AnswerRejected, match="status 404, no known code"):
+                line.adapter.trace_person(line.reading())
+
     def test_every_code_is_accounted_for(self) -> None:
         assert set(FAILURES) | {PdsCode.RESOURCE_NOT_FOUND, PdsCode.INVALIDATED_RESOURCE} == set(PdsCode)
 
@@ -451,12 +470,9 @@ class TestTokens:
         together(8, lambda: line.adapter.trace_person(line.reading()))
         assert twin.authorisation.tokens_given == 2
 
-    def test_a_token_is_renewed_before_it_expires(self, people: Any, line_to: Any) -> None:
-        # A life of a second: it is renewed at nine tenths, which is at once for a life that rounds to nothing.
-        twin = PdsTwin(people, requests_per_second=1000, token_lifetime_seconds=600)
-        line = line_to(twin, authorisation=twin)
-        line.adapter.trace_person(line.reading())
-        line.adapter.trace_person(line.reading())
+    def test_a_token_is_kept_while_it_is_good(self, line: Any, twin: PdsTwin) -> None:
+        for number in (FULL, SPARSE, DECEASED):
+            line.adapter.trace_person(line.reading(number))
         assert twin.authorisation.tokens_given == 1
 
     def test_a_token_that_stays_stale_is_not_permitted(self, line: Any, twin: PdsTwin) -> None:

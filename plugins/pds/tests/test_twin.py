@@ -177,6 +177,9 @@ class TestSearch:
         body = body_of(caller.get("/Patient?family=Quillfeather&birthdate=1971-03-09"))
         resource = body["entry"][0]["resource"]
         assert [name["use"] for name in resource["name"]] == ["usual"]
+        assert [address["use"] for address in resource["address"]] == ["home"]
+        whole = body_of(caller.get(f"/Patient/{FULL}"))
+        assert ([len(whole[kind]) for kind in ("name", "address")], len(whole["extension"])) == ([2, 2], 3)
         assert "extension" not in resource
 
     def test_more_than_fit_is_an_outcome_under_200(self, caller_of: Any) -> None:
