@@ -86,7 +86,7 @@ def _filled(annotation: Any, path: str, alternative: int, text: Callable[[str], 
     if origin is typing.Literal:
         return arguments[alternative % len(arguments)]
     if annotation is str:
-        return text(path)
+        return "dGV4dA==" if path.endswith(("data_base64", ".hash")) else text(path)
     if annotation is When:
         return When("2024-05-06T07:08:00Z")
     if annotation is PartialDate:
