@@ -2,7 +2,7 @@
 
 from mpftconnect import AccessContext, Demographics, PartialDate, connect
 from mpftconnect.errors import TooManyMatches
-from mpftconnect.model import format_nhs_number
+from mpftconnect.model import Patient, format_nhs_number
 
 WHO = AccessContext(
     user="jane.doe",
@@ -14,10 +14,17 @@ WHO = AccessContext(
 )
 
 
+def line(patient: Patient) -> str:
+    """A very restricted person may have no name, and a person may have no NHS number."""
+    number = format_nhs_number(patient.nhs_number) if patient.nhs_number else "no NHS number"
+    return f"{number} {patient.words()}"
+
+
 def main() -> None:
     with connect(sandbox=True) as hub:
         known = hub.record("999 000 0018", WHO, sections=["alerts"]).patient
-        wanted = Demographics(family=known.name.family, birth_date=known.birth_date, gender=known.gender)
+        family = known.name.family if known.name else None
+        wanted = Demographics(family=family, birth_date=known.birth_date, gender=known.gender)
 
         try:
             people = hub.find(wanted, WHO)
@@ -26,11 +33,11 @@ def main() -> None:
             return
         print(people.words())
         for person in people:
-            print(format_nhs_number(person.nhs_number), person.words())
+            print(line(person))
 
         # The user's paper says another birth date: the record says so, and the user decides.
-        paper = Demographics(family=known.name.family, birth_date=PartialDate("1900-01-01"))
-        record = hub.record(people[0].nhs_number, WHO, sections=["alerts"], expect=paper)
+        paper = Demographics(family=family, birth_date=PartialDate("1900-01-01"))
+        record = hub.record("999 000 0018", WHO, sections=["alerts"], expect=paper)
         print("Differs from what you have:", ", ".join(record.mismatches))
 
 

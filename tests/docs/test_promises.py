@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,8 +13,9 @@ from mpftconnect import AccessContext, Record, connect, load_plugins
 from mpftconnect.adapters import Fault
 from mpftconnect.cli.summary import summary
 from mpftconnect.errors import IncompleteRecord
+from mpftconnect.events import EventStream
 from mpftconnect.fhir import dump_json
-from mpftconnect.hub import NEVER_SHOWN, NOT_FOR
+from mpftconnect.hub import NEVER_SHOWN, NOT_FOR, Hub, load_configuration, sandbox_table
 from mpftconnect.model import Item, Section, SectionName, SectionStatus
 from mpftconnect.pages import record_page
 from mpftconnect.sandbox import PEOPLE, Sandbox, person
@@ -86,3 +89,30 @@ def test_only_a_complete_section_passes_require_complete(status: SectionStatus, 
     else:
         with pytest.raises(IncompleteRecord, match="gp" if missing else str(status)):
             section.require_complete()
+
+
+@pytest.mark.parametrize(
+    ("change", "asked"),
+    [
+        ({}, True),
+        ({"sections": ["notes"]}, False),
+        ({"expires": "2020-03-31"}, False),
+        ({"purposes": ["audit"]}, False),
+    ],
+)
+def test_a_system_outside_its_agreement_is_not_asked(tmp_path: Path, change: dict[str, Any], asked: bool) -> None:
+    registry = load_plugins()
+    with Sandbox(registry, only=["synthetic"]) as sandbox:
+        table = sandbox_table(sandbox, tmp_path)
+        table["systems"]["synthetic"]["agreement"] |= change
+        hub = Hub(load_configuration(table, registry, sandbox=True), events=EventStream())
+        twin = sandbox.twins["synthetic"]
+        paths: list[str] = []
+        answer = twin.handle
+        twin.handle = lambda request: paths.append(request.path) or answer(request)  # type: ignore[method-assign, func-returns-value]
+        with hub:
+            record = hub.record(person("full").nhs_number, WHO, sections=["problems"])
+    assert any("Condition" in path for path in paths) == asked
+    gaps = {(gap.reason, gap.section) for gap in record.gaps}
+    assert (("no-agreement", "problems") in gaps) != asked
+    assert record.problems.complete == asked
