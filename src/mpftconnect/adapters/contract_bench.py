@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,7 +53,7 @@ class Bench:
     twin: Twin
     transport: TwinTransport
     wire: Wire
-    people: tuple[Person, ...]
+    people: tuple[Person, ...] = field(repr=False)  # a failing test shows its fixtures
 
     @property
     def sections(self) -> tuple[SectionName, ...]:

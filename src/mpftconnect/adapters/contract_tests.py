@@ -215,17 +215,19 @@ class AdapterContract:
             if error is None and len(fresh.transport.asked) == asked:
                 continue  # it needed no further answer, so it met no bad one
             assert isinstance(error, AdapterError), (
-                f"{what} meets a {spoilt} answer and {f'raises {type(error).__name__}' if error else 'says nothing'}: "
+                f"{what} meets an answer that is {spoilt} and "
+                f"{f'raises {type(error).__name__}' if error else 'says nothing'}: "
                 "an AdapterError is expected"
             )
-            texts[f"the error of {what} on a {spoilt} answer"] = _text_of(error)
+            texts[f"the error of {what} on an answer that is {spoilt}"] = _text_of(error)
         _check_silent({**texts, "a log line": caplog.text}, bench.people)
 
     def test_some_read_meets_a_bad_answer(self, open_bench: Opener) -> None:
         # The test above lets a read pass that asks nothing; this one sees that not all do.
         bench = open_bench()
         bench.transport.spoil = _SPOILS["malformed"]
-        assert isinstance(_error_of(lambda: bench.adapter.find_patient(bench.reading(bench.people[0]))), AdapterError)
+        error = _error_of(lambda: bench.adapter.find_patient(bench.reading(bench.people[0])))
+        assert isinstance(error, AdapterError), "find_patient finds somebody in a malformed answer, or asks nothing"
 
     def test_faults_of_the_twin_are_noticed(self, open_bench: Opener, twin_spec: TwinSpec) -> None:
         looked_for = [fault for fault in _NOTICED if fault in twin_spec.faults]
