@@ -18,6 +18,7 @@
         ├── SystemFailed              5xx, or an error that the system declares (may be tried again)
         ├── NotPermitted              401 or 403, or a token was refused        (a person must act)
         ├── AnswerRejected            it answered, in a shape that cannot be trusted
+        │   └── WrongPerson           it answered, about somebody else than was asked for
         ├── NotShown                  it may hold the person, and says that it does not show them
         └── OutcomeUnknown            a write was sent and its answer was lost: check, never resend
 
@@ -52,6 +53,7 @@ __all__ = [
     "TooManyMatches",
     "Unreachable",
     "UsageError",
+    "WrongPerson",
 ]
 
 
@@ -176,6 +178,12 @@ class AnswerRejected(AdapterError):
     """The system answered, in a shape that cannot be trusted. Trying again does not help."""
 
     reason = GapReason.ANSWER_REJECTED
+
+
+class WrongPerson(AnswerRejected):
+    """The system answered about somebody else than was asked for; nothing of the answer is used."""
+
+    reason = GapReason.WRONG_PERSON
 
 
 class NotShown(AdapterError):

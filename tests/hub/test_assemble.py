@@ -68,7 +68,7 @@ NOT_HELD = SystemRead(None, True, None, {})
 def record(
     *parts: Asked, traced: Patient | None = None, wanted: tuple[SectionName, ...] = (ALLERGIES,), **more: Any
 ) -> Record:
-    person = Person(NUMBER, frozenset({NUMBER}), traced or patient("pds"), "pds")
+    person = Person(NUMBER, frozenset({NUMBER}), traced or patient("pds", restriction="U"), "pds")
     person = replace(person, traced=None) if more.pop("untraced", False) else person
     return assemble(
         person, parts, wanted=frozenset(wanted), policies=more.pop("policies", ()), made=NOW, correlation_id="c", **more
@@ -183,8 +183,18 @@ def test_without_a_trace_systems_that_disagree_are_all_set_apart() -> None:
     assert made.patient.source.system == "caller"
 
 
+@pytest.mark.parametrize("level", ["R", "V", "REDACTED", None])
+def test_whoever_is_not_known_to_be_unrestricted_is_restricted(level: Any) -> None:
+    noted = allergy("rio", note=("Lives at 1 Wolfscote",))
+    made = record(asked("rio", read("rio", noted)), traced=patient("pds", restriction=level))
+    assert made.is_restricted
+    assert made.identity_confirmed
+    assert "Wolfscote" not in made.to_json()
+    assert made.allergies[0].words() == "text not shown"
+
+
 def test_the_patient_is_the_tracing_services() -> None:
-    made = record(asked("rio", read("rio")), traced=patient("pds", gender="female"))
+    made = record(asked("rio", read("rio")), traced=patient("pds", gender="female", restriction="U"))
     assert made.patient.source.system == "pds"
     assert made.identity_confirmed
 

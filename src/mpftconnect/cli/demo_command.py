@@ -49,7 +49,9 @@ def command(out: Path) -> None:
         click.echo("\nOther people:")
         for role in _TOLD:
             if role in by_role:
-                click.echo(_line(role, hub, by_role[role].nhs_number))
+                person = by_role[role]
+                # A superseded number is asked for as somebody who only has the old letter would.
+                click.echo(_line(role, hub, (person.former_numbers or (person.nhs_number,))[0]))
         out.mkdir(parents=True, exist_ok=True)
         page, bundle = out / "record.html", out / "record.json"
         page.write_text(record_page(record, demonstration=True), encoding="utf-8")
@@ -73,7 +75,7 @@ def _told(record: Record) -> str:
         f"NHS {format_nhs_number(patient.nhs_number)}" if patient.nhs_number else "no NHS number",
         f"{sum(1 for _ in record.items())} items",
     ]
-    if record.restriction in ("R", "V", "REDACTED"):
+    if record.is_restricted:
         parts.append("restricted: no location shown")
     parts += [f"set apart: {apart.system} ({apart.reason})" for apart in record.unmatched]
     parts += [notice.text for notice in record.notices if notice.code == "number-superseded"]

@@ -54,9 +54,8 @@ _BY_ERROR: tuple[tuple[type[MpftConnectError], Exit], ...] = (
 def run(command: Callable[[], object]) -> int:
     """Run a command and turn whatever it raises into a message and an exit code."""
     try:
-        command()
-    except click.exceptions.Exit as exit_:
-        return exit_.exit_code
+        # Outside its standalone mode click hands an `Exit` back as a value.
+        returned = command()
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
         return Exit.INTERRUPTED
@@ -83,4 +82,4 @@ def run(command: Callable[[], object]) -> int:
             err=True,
         )
         return Exit.OUR_FAULT
-    return Exit.DONE
+    return returned if isinstance(returned, int) else Exit.DONE

@@ -27,7 +27,7 @@ def _lines(record: Record, most: int) -> Iterator[str]:
     yield f"{patient.words()}   NHS {number}{born}   (from {patient.source.system})"
     if not record.identity_confirmed:
         yield "  ! Identity not confirmed by the tracing service: treated as restricted."
-    if record.restriction in ("R", "V", "REDACTED"):
+    if record.is_restricted and record.identity_confirmed:
         yield "  ! Restricted person: nothing that could reveal a location is shown."
     for mismatch in record.mismatches:
         yield f"  ! Differs from what you expected: {mismatch}."

@@ -57,8 +57,8 @@ class Person:
 
     @property
     def is_restricted(self) -> bool:
-        """Restricted, or not known to be unrestricted: without a trace the person is treated as restricted."""
-        return self.traced is None or self.traced.restriction in ("R", "V", "REDACTED")
+        """Restricted, or not known to be unrestricted: what no trace says to be open is treated as restricted."""
+        return self.traced is None or self.traced.restriction != "U"
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,10 +247,7 @@ class Hub:
             raise error
         failure = _failure(error)
         gaps = (Gap(system=system.name, reason=failure.reason, detail=failure.detail),) if failure else ()
-        shown = tuple(
-            restrict_patient(patient) if patient.restriction in ("R", "V", "REDACTED") else patient
-            for patient in people or ()
-        )
+        shown = tuple(restrict_patient(patient) if patient.restriction != "U" else patient for patient in people or ())
         entry.found(shown, gaps, system.name)
         return People(shown, gaps)
 

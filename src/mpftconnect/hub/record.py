@@ -249,6 +249,11 @@ class Record(Model):
             yield from section
 
     @property
+    def is_restricted(self) -> bool:
+        """Whether the person is shown as restricted: they are, or nothing says that they are not."""
+        return self.restriction != "U"
+
+    @property
     def care_plan(self) -> CarePlanView:
         """The single care plan: all active plans in one view, each line with its plan, author and date."""
         return CarePlanView.of(self.care_plans)

@@ -25,13 +25,13 @@ from mpftconnect.adapters import (
 from mpftconnect.errors import (
     AdapterError,
     AnswerRejected,
-    GapReason,
     NotPermitted,
     NotShown,
     RateLimited,
     SystemFailed,
     TooManyMatches,
     UsageError,
+    WrongPerson,
 )
 from mpftconnect.model import Demographics, Model, NhsNumber, Notice, Patient, RelatedPerson, nhs_number
 from mpftconnect_pds.mapping import (
@@ -46,7 +46,7 @@ from mpftconnect_pds.mapping import (
 )
 from mpftconnect_pds.outcomes import PdsCode, codes_of
 
-__all__ = ["REQUESTS_PER_SECOND", "PdsAdapter", "PdsSettings", "WrongPerson"]
+__all__ = ["REQUESTS_PER_SECOND", "PdsAdapter", "PdsSettings"]
 
 # personal-demographics.yaml, "Rate limits": 5 transactions a second for each application.
 REQUESTS_PER_SECOND = 5.0
@@ -67,12 +67,6 @@ _IF_NOT_CONNECTED = (
     "the developer portal, and check that token_url and endpoint are of the same environment"
 )
 _IF_NOT_PDS = "check that the endpoint ends in /personal-demographics/FHIR/R4 and is of the right environment"
-
-
-class WrongPerson(AnswerRejected):
-    """PDS answered with a person who is not the one asked for."""
-
-    reason = GapReason.WRONG_PERSON
 
 
 class PdsSettings(Model):
