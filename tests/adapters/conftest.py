@@ -36,13 +36,13 @@ class Talk:
     target: str
     headers: dict[str, str]
     body: bytes
-    _socket: socket.socket
+    socket: socket.socket
     _stopping: threading.Event
     closing: bool = False
 
     def send(self, data: bytes) -> None:
         try:
-            self._socket.sendall(data)
+            self.socket.sendall(data)
         except OSError:
             raise Gone from None
 

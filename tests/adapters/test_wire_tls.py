@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import selectors
+import socket
 import ssl
 
 import pytest
 
-from mpftconnect.errors import Unreachable
+from mpftconnect.errors import OutcomeUnknown, TimedOut, Unreachable
 
-from .conftest import Talk
+from .conftest import FOR_EVER_SECONDS, Talk
 
 
 def answer(talk: Talk) -> None:
@@ -33,8 +35,6 @@ def test_an_untrusted_certificate_is_named_and_nothing_is_sent(serve, line, cert
 
 def test_a_certificate_for_another_host_is_refused(serve, line, certificates, monkeypatch):
     server = serve(answer, certificates.server)
-    import socket
-
     real = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: real("127.0.0.1", *rest, **more))
     url = server.url.replace("localhost", "elsewhere.invalid")
@@ -63,3 +63,42 @@ def test_a_client_certificate_is_shown(serve, line, certificates):
         assert len(server.talks) == 2
     finally:
         context.verify_mode = ssl.CERT_NONE
+
+
+def tunnel(talk: Talk) -> None:
+    """What a proxy does on CONNECT: passes bytes to and fro until either side closes."""
+    host, _, port = talk.target.partition(":")
+    with socket.create_connection((host, int(port))) as far, selectors.DefaultSelector() as either:
+        talk.send(b"HTTP/1.1 200 Connected\r\n\r\n")
+        ends = {talk.socket: far, far: talk.socket}
+        for end in ends:
+            either.register(end, selectors.EVENT_READ)
+        while True:
+            for key, _ in either.select():
+                data = key.fileobj.recv(65_536)  # type: ignore[union-attr]
+                if not data:
+                    talk.close()
+                    return
+                ends[key.fileobj].sendall(data)  # type: ignore[index]
+
+
+def test_the_proxy_tunnels_to_a_system_without_seeing_the_request(serve, line, certificates):
+    system = serve(answer, certificates.server)
+    proxy = serve(tunnel)
+    wire = line(system.url, ca_bundle=certificates.authority, proxy=proxy.url)
+    assert wire.get("Patient/9990000018").body == b"secure"
+    assert wire.post("Task", json={}).body == b"secure"
+    assert [(talk.method, talk.target) for talk in proxy.talks] == [("CONNECT", system.url.removeprefix("https://"))]
+
+
+def test_a_proxy_that_refuses_or_stalls_loses_no_write(serve, line, certificates):
+    system = serve(answer, certificates.server)
+    refusing = serve(lambda talk: talk.answer(407))
+    with pytest.raises(Unreachable, match="proxy"):
+        line(system.url, ca_bundle=certificates.authority, proxy=refusing.url).post("Task", json={})
+    stalling = serve(lambda talk: talk.wait(FOR_EVER_SECONDS))
+    with pytest.raises((TimedOut, Unreachable)) as caught:
+        line(system.url, proxy=stalling.url, deadline_seconds=0.3).post("Task", json={})
+    # Nothing of the request itself had left, so the outcome is known.
+    assert not isinstance(caught.value, OutcomeUnknown)
+    assert system.talks == []
