@@ -21,7 +21,7 @@ from mpftconnect.adapters import (
     json_response,
 )
 from mpftconnect.adapters.twin_transport import TwinTransport
-from mpftconnect.errors import AnswerRejected, UsageError
+from mpftconnect.errors import AnswerRejected, UsageError, WrongPerson
 from mpftconnect.events import EventStream
 from mpftconnect.model import NHS_NUMBER_SYSTEM, Identifier
 from mpftconnect_rio.facade import RioFhirAdapter
@@ -142,7 +142,7 @@ def test_nobody_is_found_where_nobody_is_held_and_nothing_asked_without_a_number
 def test_a_stranger_is_refused(make: Make, stranger: dict[str, Any]) -> None:
     bench = make()
     bench.server.answers["Patient"] = [stranger]
-    with pytest.raises(AnswerRejected, match="not the one who was asked for"):
+    with pytest.raises(WrongPerson, match="not the one who was asked for"):
         bench.adapter.find_patient(bench.reading())
 
 
@@ -165,7 +165,7 @@ def test_local_identifiers(make: Make) -> None:
     assert bench.adapter.resolve_identifier(bench.reading(), own) == OURS
     assert bench.server.asked[-1].first("identifier") == "https://rio.example/id|local-p1"
     # A server that ignores the parameter answers with anybody.
-    with pytest.raises(AnswerRejected, match="not the one who was asked for"):
+    with pytest.raises(WrongPerson, match="not the one who was asked for"):
         bench.adapter.resolve_identifier(bench.reading(), own.model_copy(update={"value": "local-p9"}))
     bench.server.answers["Patient"] = [patient("9990000019")]
     with pytest.raises(AnswerRejected, match="check digit"):

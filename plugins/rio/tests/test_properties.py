@@ -116,6 +116,9 @@ def test_a_mutilated_extract_gives_nobody_elses_rows(rio: Any, data: st.DataObje
     length = data.draw(st.integers(0, 60), label="length")
     put = data.draw(st.binary(max_size=6), label="put")
     section = read(rio, name, good[:cut] + put + good[cut + length :], plain)
+    said = "".join(f"{refusal.place}{refusal.rule}{refusal!r}" for refusal in section.refusals) + repr(section.error)
+    for word in ("ours", "neighbour", "stranger", "9990000", "RX100", "RX200", "Larkfield"):
+        assert word not in said
     for item in section.items:
         # A damaged row may carry a neighbour's words only if the damage made them one row under our number.
         assert item.subject is None or item.subject.identifier.value not in (OTHER, "RX200")

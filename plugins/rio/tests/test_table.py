@@ -154,6 +154,13 @@ def test_a_line_without_end_and_a_row_without_end_are_refused() -> None:
     assert "too long" in rule(HEADING + "\n" + row * (MAX_ROW // 900 + 10))
 
 
+def test_a_cell_without_end_ends_the_extract() -> None:
+    rows, error = read("\n".join([HEADING, line("A1"), line("A2", "", "", "", "x" * 200_000), line("A3")]))
+    assert [row.cells[0] for row in rows] == ["A1"]
+    assert error is not None
+    assert "a cell of more than 131072 characters, near line 3" in error.rule
+
+
 class Endless(io.RawIOBase):
     """An extract that never ends, of which only what is read exists."""
 

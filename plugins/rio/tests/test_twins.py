@@ -34,6 +34,7 @@ from mpftconnect.errors import (
     SystemFailed,
     TimedOut,
     Unreachable,
+    WrongPerson,
 )
 from mpftconnect.events import EventStream, log_listener
 from mpftconnect.model import Item, SectionName
@@ -263,7 +264,7 @@ def test_somebody_elses_data_is_refused(served: Served) -> None:
 
 def test_the_wrong_patient_is_not_found(facade: Served) -> None:
     facade.twin.faults.set(Fault.WRONG_PATIENT)
-    with pytest.raises(AnswerRejected, match="not the one who was asked for"):
+    with pytest.raises(WrongPerson, match="not the one who was asked for"):
         facade.adapter.find_patient(facade.reading())
 
 

@@ -27,7 +27,7 @@ from mpftconnect.adapters import (
     Wire,
 )
 from mpftconnect.adapters.fhir_r4 import items, search
-from mpftconnect.errors import AdapterError, AnswerRejected, NotAnNhsNumber, UsageError
+from mpftconnect.errors import AdapterError, AnswerRejected, NotAnNhsNumber, UsageError, WrongPerson
 from mpftconnect.fhir import read_resource
 from mpftconnect.model import (
     NHS_NUMBER_SYSTEM,
@@ -59,7 +59,8 @@ class RioFhirAdapter:
         """The person by current or superseded NHS number; None if RiO holds no such number.
 
         Raises:
-            AnswerRejected: The server gives somebody else, or several active patients of that number.
+            WrongPerson: The server gives somebody else.
+            AnswerRejected: It gives several active patients of that number.
         """
         numbers = [number for number in (reading.nhs_number, *reading.former_numbers) if number]
         if not numbers:
@@ -67,7 +68,7 @@ class RioFhirAdapter:
         found = self._patients(reading, ",".join(f"{NHS_NUMBER_SYSTEM}|{number}" for number in numbers))
         for patient in found:
             if patient.nhs_number not in numbers:
-                raise AnswerRejected("the patient that came is not the one who was asked for", place=_NAMED)
+                raise WrongPerson("the patient that came is not the one who was asked for", place=_NAMED)
         return self._one(found)
 
     def resolve_identifier(self, reading: Reading, identifier: Identifier) -> NhsNumber | None:
@@ -78,7 +79,7 @@ class RioFhirAdapter:
         if patient is None:
             return None
         if not any((i.system, i.value) == (identifier.system, identifier.value) for i in patient.identifiers):
-            raise AnswerRejected("the patient that came is not the one who was asked for", place=_NAMED)
+            raise WrongPerson("the patient that came is not the one who was asked for", place=_NAMED)
         try:
             return nhs_number(patient.nhs_number) if patient.nhs_number else None
         except NotAnNhsNumber as error:

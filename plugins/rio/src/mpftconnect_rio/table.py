@@ -165,8 +165,10 @@ def _cells(lines: _Lines, settings: ExtractSettings, name: str) -> Iterator[list
             return
         except csv.Error:
             # `from None`: the csv module's own message can quote what it read.
+            limit = csv.field_size_limit()
             raise AnswerRejected(
-                f"the {name} extract is quoted wrongly near line {reader.line_num}; nothing behind that can be trusted"
+                f"the {name} extract is quoted wrongly, or has a cell of more than {limit} characters, near line "
+                f"{reader.line_num}; nothing behind that can be trusted"
             ) from None
         if any(cell.strip() for cell in cells):
             yield cells
