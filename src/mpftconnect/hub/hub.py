@@ -416,7 +416,9 @@ class Hub:
             )
             if is_tracer and traced.reading is not None and not former:
                 reading = traced.reading.continued(reading)
-            known = person.traced if is_tracer else None
+            # A system that traces may keep its records under another id than its register: the trace stands in for
+            # finding the patient only where no record is read.
+            known = person.traced if is_tracer and not asked.could_hold else None
             one = SystemReading(
                 system.adapter,
                 reading,
