@@ -101,7 +101,11 @@ def test_an_upward_import_is_found(room: str, source: str, target: str) -> None:
     assert wrong(room, source) == [target]
 
 
-PUBLIC = {"mpftconnect", *(f"mpftconnect.{room}" for room in ("adapters", "fhir", "model", "sandbox", "errors"))}
+PUBLIC = {
+    "mpftconnect",
+    *(f"mpftconnect.{room}" for room in ("adapters", "errors", "events", "fhir", "hookspecs", "model", "sandbox")),
+    *(f"mpftconnect.adapters.{module}" for module in ("contract_tests", "fhir_r4", "twin_transport")),
+}
 PLUGIN_FILES = sorted((REPOSITORY / "plugins").glob("*/src/**/*.py"))
 
 

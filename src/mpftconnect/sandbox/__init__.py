@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         TwinSpec,
         json_response,
     )
-    from mpftconnect.sandbox.cast import PEOPLE, people_without_excluded_data, person
+    from mpftconnect.sandbox.cast import PEOPLE, people_known_to, people_without_excluded_data, person
     from mpftconnect.sandbox.chart import Chart
     from mpftconnect.sandbox.host import FaultTiming, Host
     from mpftconnect.sandbox.people import Person, SystemView
@@ -40,19 +40,23 @@ if TYPE_CHECKING:
         EXCLUDED_SYSTEMS,
     )
     from mpftconnect.sandbox.sweep import seeded_values
+    from mpftconnect.sandbox.synthetic.twin import SyntheticTwin
 
 _WHERE = {
     **dict.fromkeys(
         ("Fault", "FaultSwitch", "Twin", "TwinRequest", "TwinResponse", "TwinSpec", "json_response"),
         "mpftconnect.adapters.twin",
     ),
-    **dict.fromkeys(("PEOPLE", "people_without_excluded_data", "person"), "mpftconnect.sandbox.cast"),
+    **dict.fromkeys(
+        ("PEOPLE", "people_known_to", "people_without_excluded_data", "person"), "mpftconnect.sandbox.cast"
+    ),
     "Chart": "mpftconnect.sandbox.chart",
     **dict.fromkeys(("FaultTiming", "Host"), "mpftconnect.sandbox.host"),
     **dict.fromkeys(("Person", "SystemView"), "mpftconnect.sandbox.people"),
     **dict.fromkeys(("known_as", "portrait"), "mpftconnect.sandbox.portraits"),
     "Sandbox": "mpftconnect.sandbox.sandbox",
     "seeded_values": "mpftconnect.sandbox.sweep",
+    "SyntheticTwin": "mpftconnect.sandbox.synthetic.twin",
     **dict.fromkeys(
         (
             "EXCLUDED",
@@ -81,6 +85,7 @@ __all__ = [
     "Host",
     "Person",
     "Sandbox",
+    "SyntheticTwin",
     "SystemView",
     "Twin",
     "TwinRequest",
@@ -88,6 +93,7 @@ __all__ = [
     "TwinSpec",
     "json_response",
     "known_as",
+    "people_known_to",
     "people_without_excluded_data",
     "person",
     "portrait",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mpftconnect.model import (
     Actor,
     Address,
@@ -52,7 +54,7 @@ from mpftconnect.sandbox.services import (
 )
 from mpftconnect.sandbox.sexual_health import sexual_health_person
 
-__all__ = ["PEOPLE", "people_without_excluded_data", "person"]
+__all__ = ["PEOPLE", "people_known_to", "people_without_excluded_data", "person"]
 
 _ACTIVE = coded("active", "Active", "condition-clinical")
 _LABORATORY = (coded("laboratory", "Laboratory", "observation-category"),)
@@ -673,6 +675,18 @@ def person(role: str) -> Person:
         if someone.role == role:
             return someone
     raise KeyError(role)
+
+
+def people_known_to(system: str, *, like: str = "synthetic") -> tuple[Person, ...]:
+    """The people as if a further system held what the one named by `like` holds: for a new plugin's first tests.
+
+    >>> [one.role for one in people_known_to("acme") if "acme" in one.systems][0]
+    'full'
+    """
+    return tuple(
+        replace(each, systems={**each.systems, system: each.systems[like]}) if like in each.systems else each
+        for each in PEOPLE
+    )
 
 
 def people_without_excluded_data() -> tuple[Person, ...]:
