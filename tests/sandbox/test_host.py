@@ -61,7 +61,7 @@ def raw(host: Host, data: bytes, seconds: float = 3.0) -> bytes:
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
         connection.sendall(data)
         received = b""
-        while block := connection.recv(65_536):
+        while len(received) < 5_000_000 and (block := connection.recv(65_536)):
             received += block
         return received
 
@@ -109,6 +109,13 @@ def test_one_connection_carries_many_requests_with_true_lengths(host):
         connection.close()
 
 
+def test_the_answer_to_head_ends_with_its_head(host):
+    answer = raw(host, b"HEAD /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"\r\n\r\n")
+    assert answer.count(b"\r\n\r\n") == 1
+
+
 def test_a_twin_that_raises_becomes_a_500_that_says_nothing_of_the_request(host, http_session, caplog):
     answer = http_session.get(host.base_url + "/broken?family=OKONKWO", timeout=5)
     assert answer.status_code == 500
@@ -122,6 +129,8 @@ def test_a_twin_that_raises_becomes_a_500_that_says_nothing_of_the_request(host,
     ("request_bytes", "status"),
     [
         (b"NONSENSE SEEDEDVALUE\r\n\r\n", b"400"),
+        (b"SEEDEDVALUE\r\n\r\n", b"400"),
+        (b"GET / SEEDEDVALUE\r\n\r\n", b"400"),
         (b"GET /" + b"SEEDEDVALUE" * 7000 + b" HTTP/1.1\r\n\r\n", b"414"),
         (b"BREW /SEEDEDVALUE HTTP/1.1\r\nHost: x\r\n\r\n", b"501"),
         (b"GET http://[SEEDEDVALUE/ HTTP/1.1\r\nHost: x\r\n\r\n", b"400"),

@@ -110,6 +110,12 @@ def test_a_person_filed_with_another_birth_date_is_found_as_they_are_filed(bench
     assert found.restriction is None
 
 
+def test_the_record_says_nothing_of_restrictions_which_only_the_trace_knows(bench):
+    reading = bench.reading(person("full"))
+    assert bench.adapter.find_patient(reading).restriction is None
+    assert bench.adapter.trace_person(reading).patient.restriction == "U"
+
+
 def test_a_person_whom_it_does_not_hold_is_not_found(bench):
     assert bench.adapter.find_patient(bench.reading(person("very-restricted"))) is None
 
