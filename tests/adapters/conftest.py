@@ -258,6 +258,14 @@ def _certificate(folder: Path, name: str, issuer: Any, issuer_key: Any, names: t
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+        # From Python 3.13 on, certificates without these are refused (ssl.VERIFY_X509_STRICT).
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key((issuer_key or key).public_key()), critical=False
+        )
+        .add_extension(
+            x509.KeyUsage(True, False, False, False, False, is_authority, is_authority, False, False), critical=True
+        )
     )
     if names:
         alternatives: list[x509.GeneralName] = [x509.DNSName(each) for each in names]

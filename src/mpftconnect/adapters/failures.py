@@ -147,7 +147,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _tls_fault(error: BaseException) -> str | None:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _CERTIFICATE_FAULTS.get(getattr(error, "verify_code", 0), "the certificate is not trusted")
+        code = getattr(error, "verify_code", 0)
+        return _CERTIFICATE_FAULTS.get(code, f"the certificate is not trusted (OpenSSL's verify code {code})")
     reason = getattr(error, "reason", None)
     if isinstance(error, ssl.SSLError) and isinstance(reason, str) and re.fullmatch(r"[A-Z0-9_]{1,60}", reason):
         return reason.lower().replace("_", " ")
