@@ -165,6 +165,19 @@ def test_the_full_person_needs_an_interpreter_and_adjustments():
     assert patient.reasonable_adjustments
 
 
+def test_of_the_medicines_in_both_records_one_agrees_in_every_word_and_one_does_not():
+    rio, community = (person("full").systems[name].items[SectionName.MEDICATIONS] for name in RECORDS)
+
+    def said(items: tuple[Item, ...], product: str) -> list[dict[str, object]]:
+        where = {"source", "subject"}
+        return [item.model_dump(exclude=where) for item in items if item.medication.text == product]
+
+    assert len(said(rio, "Metformin 500mg tablets")) == 1
+    assert said(rio, "Metformin 500mg tablets") == said(community, "Metformin 500mg tablets")
+    (one,), (other,) = said(rio, "Ramipril 2.5mg capsules"), said(community, "Ramipril 2.5mg capsules")
+    assert one["dosage"] != other["dosage"]
+
+
 def test_decimals_keep_their_digits():
     written = {
         str(part.value)

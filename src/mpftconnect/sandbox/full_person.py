@@ -236,7 +236,17 @@ def _rio_clinical(chart: Chart) -> None:
                 timing="twice a day",
             ),
         ),
+        author=DOCTOR,
+    )
+    chart.add(
+        MedicationStatement,
+        "ramipril",
+        status="active",
+        medication=concept("Ramipril 2.5mg capsules"),
+        recorded=When("2025-05-20"),
+        dosage=(Dosage(text="One capsule at night."),),
         author=PSYCHIATRIST,
+        note=("As the person tells it; the lithium level is watched the more closely for it.",),
     )
     chart.add(
         MedicationStatement,
@@ -706,7 +716,7 @@ def _community_clinical(chart: Chart) -> None:
         "metformin",
         status="active",
         medication=concept("Metformin 500mg tablets"),
-        recorded=When("2025-06-09"),
+        recorded=When("2025-05-20"),
         dosage=(
             Dosage(
                 text="One tablet twice a day with meals.",
@@ -715,7 +725,7 @@ def _community_clinical(chart: Chart) -> None:
                 timing="twice a day",
             ),
         ),
-        author=NURSE,
+        author=DOCTOR,
     )
     chart.add(
         MedicationStatement,
