@@ -26,6 +26,7 @@ from mpftconnect.model import (
     Line,
     Observation,
     Participant,
+    Patient,
     ProgressNote,
     Reference,
     SectionName,
@@ -179,3 +180,22 @@ def test_codes_come_from_files_too_and_the_seed_list_can_be_left_out(tmp_path: P
     ]
     assert [item.source.id for item in kept(items, settings)[0]] == ["444"]
     assert len(kept(items, settings.model_copy(update={"seed": False, "code_files": ()}))[0]) == 4
+
+
+def test_a_patient_record_loses_what_names_it_and_nothing_else() -> None:
+    policy = exclusion_spec.build(SETTINGS)
+    patient = Patient(
+        source=source("Patient/1"),
+        gender="female",
+        managing_organization=Actor(organization_code="ZZ9"),
+        general_practitioner=(Actor(name="Dr Pentland"), Actor(organization="Quiet House")),
+        extra=(Extra(path="a", json_text='"ZZ9"'), Extra(path="b", json_text="1")),
+    )
+    shown, _ = policy.apply(Contribution("rio", patient))
+    assert shown.patient == patient.model_copy(
+        update={
+            "managing_organization": None,
+            "general_practitioner": (Actor(name="Dr Pentland"),),
+            "extra": (Extra(path="b", json_text="1"),),
+        }
+    )

@@ -78,12 +78,15 @@ def test_a_patient_keeps_name_number_and_birth_date_and_no_place() -> None:
         names=(HumanName(family="Okonjo", text=PLACE),),
         addresses=(Address(line=(PLACE,)),),
         birth_place=Address(city=PLACE),
-        communication=(CommunicationNeed(note=PLACE),),
+        communication=(CommunicationNeed(language=concept(PLACE, "bfi", "urn:l"), note=PLACE),),
+        reasonable_adjustments=(concept(PLACE),),
         restriction="R",
     )
     safe = restrict_patient(patient)
     assert safe.names[0].family == "Okonjo"
     assert safe.restriction == "R"
+    assert safe.communication[0].language is not None
+    assert safe.communication[0].language.coding[0].code == "bfi"
     assert not any(PLACE in part for _, part in parts(safe) if isinstance(part, str))
 
 

@@ -199,6 +199,21 @@ def test_the_patient_is_the_tracing_services() -> None:
     assert made.identity_confirmed
 
 
+def test_what_other_systems_hold_of_the_person_is_kept_beside_the_trace() -> None:
+    deaf = patient("rio", reasonable_adjustments=(concept("Needs a sign language interpreter"),))
+    said = SystemRead(deaf, True, None, {ALLERGIES: SectionRead()})
+    made = record(asked("rio", said), asked("gp", NOT_HELD))
+    assert made.patient.source.system == "pds"
+    assert made.patient.reasonable_adjustments == ()
+    assert made.held_as == (deaf,)
+    # Of a restricted person nothing of it that could say where they are.
+    made = record(asked("rio", said), traced=patient("pds", restriction="R"))
+    assert [a.words() for a in made.held_as[0].reasonable_adjustments] == ["text not shown"]
+    # And nothing at all of somebody who was set apart.
+    other = SystemRead(deaf.model_copy(update={"birth_date": PartialDate("1950-04-03")}), True, None, {})
+    assert record(asked("rio", other)).held_as == ()
+
+
 def test_expectations_that_fail_are_named() -> None:
     made = record(asked("rio", read("rio")), expect=Demographics(family="Smith", birth_date=PartialDate("1950-03-04")))
     assert made.mismatches == ("family name",)

@@ -26,6 +26,7 @@ from mpftconnect.model import (
     Extra,
     Item,
     Model,
+    Patient,
     Reference,
     SectionName,
     parts,
@@ -133,8 +134,21 @@ class Exclusion:
             stay = tuple(refusal for refusal in refused if not self._raw(refusal.content))
             taken += [Taken(contribution.system, section, None)] * (len(refused) - len(stay))
             refusals[section] = stay
-        shown = replace(contribution, items=kept, refusals=refusals)
+        shown = replace(contribution, patient=self._patient(contribution.patient), items=kept, refusals=refusals)
         return shown, tuple(taken)
+
+    def _patient(self, patient: Patient | None) -> Patient | None:
+        """The person without what names something excluded, such as a clinic that looks after them."""
+        if patient is None or not self._hint.search(patient.model_dump_json()):
+            return patient
+        changed: dict[str, Any] = {}
+        for name, field in Patient.model_fields.items():
+            value = getattr(patient, name)
+            if name == "source" or not self._names_excluded(value):
+                continue
+            one_by_one = isinstance(value, tuple)
+            changed[name] = tuple(v for v in value if not self._names_excluded(v)) if one_by_one else field.default
+        return patient.model_copy(update=changed)
 
     # What is excluded in itself
 

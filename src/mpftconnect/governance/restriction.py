@@ -14,6 +14,7 @@ from typing import Any
 from mpftconnect.model import (
     AllergyIntolerance,
     Coding,
+    CommunicationNeed,
     Concept,
     Condition,
     Consent,
@@ -105,6 +106,15 @@ def restrict_patient(patient: Patient) -> Patient:
         gender=patient.gender,
         birth_date=patient.birth_date,
         deceased=patient.deceased,
+        communication=tuple(
+            CommunicationNeed(
+                language=_concept(need.language) if need.language else None,
+                preferred=need.preferred,
+                interpreter_required=need.interpreter_required,
+            )
+            for need in patient.communication
+        ),
+        reasonable_adjustments=tuple(_concept(adjustment) for adjustment in patient.reasonable_adjustments),
         restriction=patient.restriction,
     )
 

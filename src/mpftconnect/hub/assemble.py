@@ -149,6 +149,7 @@ def assemble(
     }
     record = Record(
         patient=patient,
+        held_as=tuple(others[system] for system in sorted(others) if others[system].source != patient.source),
         restriction=person.traced.restriction if person.traced else None,
         identity_confirmed=person.traced is not None,
         made=made,

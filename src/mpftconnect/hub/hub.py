@@ -521,7 +521,7 @@ class _Entry:
 
     def shown(self, record: Record, asked: Sequence[str]) -> AuditRecord:
         by_system: dict[str, list[str]] = {}
-        for item in (record.patient, *record.items()):
+        for item in (record.patient, *record.held_as, *record.items()):
             for source in item.sources:
                 by_system.setdefault(source.system, []).append(source.id)
         return self._write(

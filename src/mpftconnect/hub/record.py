@@ -196,10 +196,12 @@ class Record(Model):
 
     Sections are sequences with a `status`; ask `.complete` or `.require_complete()` before relying on what is
     *not* in one. `gaps` names what is silent, `conflicts` what disagrees, `unmatched` what was set apart, `withheld`
-    what declared policies keep back.
+    what declared policies keep back. `patient` is the person by the tracing service and is never mixed with what
+    others say; `held_as` is the person as each other system that was joined holds them.
     """
 
     patient: Patient
+    held_as: tuple[Patient, ...] = ()
     restriction: Restriction | None = None
     identity_confirmed: bool
     made: AwareDatetime
@@ -264,7 +266,7 @@ class Record(Model):
         Raises:
             UsageError: The item is not of this record.
         """
-        if item is not self.patient and not any(item is known or item == known for known in self.items()):
+        if not any(item is known or item == known for known in (self.patient, *self.held_as, *self.items())):
             raise UsageError("the item is not part of this record")
         named = {source.system for source in item.sources}
         systems = ", ".join(sorted(named))
