@@ -119,6 +119,16 @@ def test_referrals_and_the_teams_of_open_ones(rio: Any) -> None:
     assert team.source.id not in {r.source.id for r in referrals}
 
 
+def test_what_cannot_be_read_of_the_caseload_is_told_with_both_its_sections(make: Any) -> None:
+    rows = everyone()
+    rows["caseload"][0]["referred"] = "some time in June"
+    rows["caseload"][1]["referral_id"] = ""
+    rio = make(rows)
+    told = [(r.place, r.rule) for r in rio.read("referrals").refusals]
+    assert [place for place, _ in told] == ["caseload row 1, column 'Referral Date'", "caseload row 2"]
+    assert [(r.place, r.rule) for r in rio.read("care_team").refusals] == told
+
+
 def test_an_alert(make: Any) -> None:
     rows = everyone()
     rows["alerts"][0] |= {"detail": "Ring first", "category": "Risk", "end": "01/01/2026", "start": "01/01/2021"}

@@ -149,10 +149,13 @@ class RioExtractAdapter:
         yield from caseload.notices
         for row, id in self._named(caseload):
             if settings is not None and mapping.is_open(row, settings, _today(reading)):
-                told = self._told(reading, caseload, id)
-                found = mapping.referral(self._cells(row, "caseload", reading), told)
-                team = self._told(reading, caseload, id.replace("caseload#", "caseload-team#", 1))
-                yield mapping.care_team(found, team)
+                cells = self._cells(row, "caseload", reading)
+                found = mapping.referral(cells, self._told(reading, caseload, id))
+                told = self._told(reading, caseload, id.replace("caseload#", "caseload-team#", 1))
+                team = mapping.care_team(found, told)
+                yield team
+                yield from _unread(cells, team)
+        yield from (_refused_for_key(row, "caseload") for row in caseload.rows if not _key(row, "caseload"))
         yield from caseload.refusals
         caseload.raise_error()
 

@@ -210,15 +210,15 @@ def _opened(wire: Wire, name: str, settings: ExtractSettings, folder: Path) -> I
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             raise Unreachable(missing)
-        if found.st_size <= wire.endpoint.max_bytes:
-            yield _answered(wire.read_file(path))
-            return
-        # Too large to hold: every contact of a trust. Read as it goes, without the wire's evidence.
-        stamp = _stamp(path)
-        stream = path.open("rb")
+        stamp = (found.st_mtime, found.st_size)
+        # Too large to hold, such as every contact of a trust: read as it goes, without the wire's evidence.
+        stream = path.open("rb") if found.st_size > wire.endpoint.max_bytes else None
     except OSError:
         # `from None`: the operating system's message holds the path.
         raise Unreachable(missing) from None
+    if stream is None:
+        yield _answered(wire.read_file(path))
+        return
     with stream:
         yield _Opened(stream, datetime.fromtimestamp(stamp[0], UTC), path, stamp)
 
