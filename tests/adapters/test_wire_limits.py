@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import tracemalloc
 import zlib
 
 import pytest
@@ -202,8 +203,15 @@ def test_a_compression_bomb_is_stopped_at_the_limit(serve, line):
     bomb = zipped(b"\0" * 50_000_000)
     assert len(bomb) < 60_000
     server = serve(lambda talk: talk.answer(body=bomb, Content_Encoding="gzip"))
-    with pytest.raises(AnswerRejected, match="larger than 100000 bytes"):
-        line(server.url, max_bytes=100_000).get("x")
+    wire = line(server.url, max_bytes=100_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(AnswerRejected, match="larger than 100000 bytes"):
+            wire.get("x")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000  # not even for a moment was it inflated
     assert line.recorder.exchanges[0].response_bytes <= 100_000
 
 

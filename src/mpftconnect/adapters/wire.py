@@ -344,6 +344,7 @@ class Wire:
     def _send(self, ask: Ask) -> Answer:
         self._require_open()
         deadline, attempt, renewed = self._until(), 0, False
+        # What may not be sent again has no tries left from the start.
         retry = Retry(total=self.endpoint.retries if ask.repeatable else 0, backoff_factor=0.1, backoff_jitter=0.1)
         while True:
             attempt += 1
@@ -355,7 +356,7 @@ class Wire:
                     self._tell_retry(ask, attempt, "stale-credentials")
                     continue
             passing = is_worth_another_try(failure) if failure is not None else received.status in PASSING
-            if not passing or not ask.repeatable:
+            if not passing:
                 break
             try:
                 retry = retry.increment(ask.method, None, error=HTTPError("passing"))
