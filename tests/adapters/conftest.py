@@ -281,4 +281,4 @@ def _certificate(folder: Path, name: str, issuer: Any, issuer_key: Any, names: t
 
 
 def zipped(data: bytes) -> bytes:
-    return gzip.compress(data)
+    return gzip.compress(data, mtime=0)

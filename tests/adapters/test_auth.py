@@ -149,6 +149,18 @@ def test_sixteen_threads_renew_a_refused_token_once(signed):
     assert api.tokens == 2
 
 
+def test_a_401_to_an_older_token_does_not_drop_the_newer(signed):
+    api = TokenServer()
+    auth, _, _ = signed(api)
+    older = auth.apply({})
+    assert auth.renew(older)
+    newer = auth.apply({})
+    assert newer != older
+    assert auth.renew(older)
+    assert auth.apply({}) == newer
+    assert api.tokens == 2
+
+
 def test_a_token_is_kept_until_shortly_before_it_expires(signed):
     api, clock = TokenServer(), Clock()
     _, wire, _ = signed(api, clock)

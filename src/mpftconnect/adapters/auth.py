@@ -147,7 +147,8 @@ class SignedJwtAuth:
         self._token_url, self._api_key, self._kid = token_url, api_key, kid
         self._wire, self._clock = wire, clock
         self._key = _rsa_key(private_key_pem)
-        self._lock = threading.Lock()
+        self._fetching = threading.Lock()  # held for as long as a fetch takes
+        self._changing = threading.Lock()  # held for a moment
         self._token: tuple[str, float] | None = None
 
     def apply(self, headers: Mapping[str, str], deadline: Deadline | None = None) -> dict[str, str]:
@@ -155,25 +156,28 @@ class SignedJwtAuth:
         return {**headers, "Authorization": f"Bearer {self._current(until)}"}
 
     def renew(self, refused: Mapping[str, str]) -> bool:
-        token = self._token
-        if token is not None and refused.get("Authorization") == f"Bearer {token[0]}":
-            self._token = None
+        with self._changing:
+            token = self._token
+            if token is not None and refused.get("Authorization") == f"Bearer {token[0]}":
+                self._token = None
         return True
 
     def _current(self, deadline: Deadline) -> str:
         token = self._usable()
         if token is not None:
             return token
-        if not self._lock.acquire(timeout=deadline.remaining()):
+        if not self._fetching.acquire(timeout=deadline.remaining()):
             raise TimedOut("no access token before the deadline", system=self._wire.system)
         try:
             token = self._usable()
             if token is None:
-                self._token = self._fetch(deadline)
-                token = self._token[0]
+                fetched = self._fetch(deadline)
+                with self._changing:
+                    self._token = fetched
+                token = fetched[0]
             return token
         finally:
-            self._lock.release()
+            self._fetching.release()
 
     def _usable(self) -> str | None:
         token = self._token
