@@ -13,7 +13,7 @@ def render(registry: PluginRegistry | None = None) -> str:
 
 
 def _lines(registry: PluginRegistry) -> Iterator[str]:
-    yield "### Adapters"
+    yield "## Adapters"
     yield ""
     yield "| Adapter | System | From | Tried against |"
     yield "|---|---|---|---|"
@@ -22,7 +22,7 @@ def _lines(registry: PluginRegistry) -> Iterator[str]:
             origin = f"`{plugin.distribution}` {plugin.version}"
             yield f"| `{spec.name}` | {spec.supplier}: {spec.product} | {origin} | {spec.tried_against.words()} |"
     yield ""
-    yield "### Twins"
+    yield "## Twins"
     yield ""
     yield "| Twin | Stands in for adapter | Written from | Tried against |"
     yield "|---|---|---|---|"
