@@ -25,7 +25,7 @@ def _line(event: Event) -> str | None:
     if event.code is Code.READ_STARTED:
         return f"reading from {event.count} systems ..."
     if event.code is Code.SYSTEM_FINISHED and event.reason is None:
-        return f"  {event.system}: answered{seconds} ({event.count} items)"
+        return f"  {event.system}: answered{seconds}"
     if event.code is Code.SYSTEM_GAP:
         return f"  {event.system}: {event.reason}"
     if event.code is Code.READ_FINISHED:

@@ -8,9 +8,12 @@ losing them is the greater danger, and the hazard log says so: the display of a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
+from mpftconnect.errors import NotAnNhsNumber
 from mpftconnect.model import (
     AllergyIntolerance,
     Coding,
@@ -74,6 +77,7 @@ SHOWN_SECTIONS = frozenset(
         SectionName.IMMUNISATIONS,
     }
 )
+_ONE_WORD = re.compile(r"[\w./+-]{1,40}", re.ASCII)
 # Inside those, plain strings that are codes or amounts rather than somebody's words.
 _SAFE_STRINGS = frozenset(
     {"status", "kind", "intent", "type", "category", "criticality", "severity", "comparator", "unit", "system", "code"}
@@ -98,7 +102,7 @@ def restrict_patient(patient: Patient) -> Patient:
     """
     return Patient(
         source=_bare(patient.source),
-        identifiers=tuple(Identifier.nhs(i.value, i.verification_status) for i in _nhs(patient) if i.value),
+        identifiers=_nhs(patient),
         names=tuple(
             HumanName(use=n.use, family=n.family, given=n.given, prefix=n.prefix, suffix=n.suffix)
             for n in patient.names
@@ -120,7 +124,13 @@ def restrict_patient(patient: Patient) -> Patient:
 
 
 def _nhs(patient: Patient) -> tuple[Identifier, ...]:
-    return tuple(i for i in patient.identifiers if i.is_nhs_number and i.use != "old")
+    """Current NHS numbers that are numbers: what else a source writes there could be anything."""
+    kept = []
+    for identifier in patient.identifiers:
+        if identifier.is_nhs_number and identifier.use != "old":
+            with suppress(NotAnNhsNumber):
+                kept.append(Identifier.nhs(identifier.value or "", _code(identifier.verification_status)))
+    return tuple(kept)
 
 
 def restrict(item: Item) -> Item | None:
@@ -149,7 +159,7 @@ def _safe(name: str, value: Any) -> Any:
         return Reaction(
             manifestation=_safe("", value.manifestation),
             substance=_safe("", value.substance),
-            severity=value.severity,
+            severity=_code(value.severity),
             onset=value.onset,
         )
     if isinstance(value, ObservationComponent):
@@ -162,9 +172,16 @@ def _safe(name: str, value: Any) -> Any:
         )
     if isinstance(value, ReferenceRange):
         return ReferenceRange(low=value.low, high=value.high, type=_safe("", value.type))
-    if isinstance(value, str) and name not in _SAFE_STRINGS:
-        return _HIDDEN_TEXT if name == "value" else None
+    if isinstance(value, str):
+        if name == "value":
+            return _HIDDEN_TEXT
+        return _code(value) if name in _SAFE_STRINGS else None
     return value
+
+
+def _code(text: str | None) -> str | None:
+    """The text if it can be a code, a batch or an ordinal: one word. Anything longer may be a place."""
+    return text if text is not None and _ONE_WORD.fullmatch(text) else None
 
 
 def _concept(value: Concept) -> Concept:

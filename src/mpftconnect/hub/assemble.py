@@ -70,6 +70,7 @@ class Asked:
         partly: Those of them of which it offers only a part.
         undeclared: Sections wanted that it may hold and its adapter does not read.
         refused: Sections wanted that its agreement does not cover, with the reason.
+        withheld_by: Declared policies for which it was not asked at all.
         read: What it said; None if it was not asked at all.
     """
 
@@ -83,6 +84,7 @@ class Asked:
     partly: frozenset[SectionName] = frozenset()
     undeclared: frozenset[SectionName] = frozenset()
     refused: Mapping[SectionName, str] = field(default_factory=dict)
+    withheld_by: tuple[PolicySpec, ...] = ()
     read: SystemRead | None = None
 
 
@@ -94,6 +96,10 @@ class Assembled:
     taken: tuple[tuple[str, Taken], ...]
 
 
+# Worded for every policy alike, so that it says of none that it looked.
+UNJUDGED = Failure(GapReason.ANSWER_REJECTED, "the answer could not be checked, so nothing of it is shown")
+
+
 @dataclass
 class _Part:
     """One system's contribution on its way."""
@@ -102,6 +108,14 @@ class _Part:
     contribution: Contribution
     failures: dict[SectionName, Failure]
     match: Match | None = None
+    kept_back: set[SectionName] = field(default_factory=set)
+    failure: Failure | None = None
+
+    def set_aside(self) -> None:
+        """Drop all that it says: a policy could not judge it, and what is not judged is not shown."""
+        self.contribution = Contribution(self.asked.system)
+        self.failures = {}
+        self.failure = UNJUDGED
 
 
 def assemble(
@@ -120,17 +134,10 @@ def assemble(
     parts = [_part(one) for one in asked]
     taken: list[tuple[str, Taken]] = []
     withheld: list[Withheld] = []
-    for kind in ("silent", "declared"):
-        for spec, policy in policies:
-            if spec.kind != kind:
-                continue
-            for part in parts:
-                part.contribution, gone = policy.apply(part.contribution)
-                if kind == "silent":
-                    taken += [(spec.name, one) for one in gone]
-                else:
-                    named = sorted({(one.section, one.system) for one in gone})
-                    withheld += [Withheld(policy=spec.name, section=s, system=n, text=spec.words) for s, n in named]
+    for part in parts:
+        screened, gone = _screen(part, policies)
+        taken += screened
+        withheld += gone
     _match(parts, person)
     joined = [part for part in parts if part.match is None or part.match.joins]
     hidden: frozenset[SectionName] = frozenset()
@@ -138,7 +145,10 @@ def assemble(
         hidden = restricted_sections(wanted)
         withheld += [Withheld(policy="restricted-person", text=RESTRICTED_WORDS)]
         for part in joined:
-            _restrict(part)
+            try:
+                _restrict(part)
+            except Exception:  # noqa: BLE001 - what cannot be made safe is not shown, and costs no other system
+                part.set_aside()
     gaps = _gaps(parts, person, trace_failure)
     sections = {name: _section(name, parts, hidden, gaps) for name in wanted}
     patient = _patient(person, joined, made)
@@ -195,6 +205,41 @@ def _part(asked: Asked) -> _Part:
     return _Part(asked, contribution, failures)
 
 
+def screen(contribution: Contribution, policies: Sequence[tuple[PolicySpec, Policy]]) -> Contribution:
+    """What silent policies leave of it, where nothing else is done with it; nothing if one of them fails."""
+    try:
+        for spec, policy in policies:
+            if spec.kind == "silent":
+                contribution, _ = policy.apply(contribution)
+    except Exception:  # noqa: BLE001 - a stranger's code; what was not judged is not shown
+        return Contribution(contribution.system)
+    return contribution
+
+
+def _screen(
+    part: _Part, policies: Sequence[tuple[PolicySpec, Policy]]
+) -> tuple[list[tuple[str, Taken]], list[Withheld]]:
+    """Put one contribution through the policies, silent ones first: what they took, and what is said of it."""
+    system = part.asked.system
+    taken: list[tuple[str, Taken]] = []
+    withheld = [Withheld(policy=spec.name, system=system, text=spec.words) for spec in part.asked.withheld_by]
+    if part.asked.withheld_by:
+        part.kept_back |= part.asked.could_hold
+    for spec, policy in sorted(policies, key=lambda one: one[0].kind != "silent"):
+        try:
+            part.contribution, gone = policy.apply(part.contribution)
+        except Exception:  # noqa: BLE001 - a stranger's code; what was not judged is not shown
+            part.set_aside()
+            break
+        if spec.kind == "silent":
+            taken += [(spec.name, one) for one in gone]
+            continue
+        part.kept_back |= {one.section for one in gone}
+        named = sorted({one.section for one in gone})
+        withheld += [Withheld(policy=spec.name, section=name, system=system, text=spec.words) for name in named]
+    return taken, withheld
+
+
 def _about(item: Item, patient: Patient | None) -> bool:
     """Whether the item's subject, as far as it names one, is the person whom the system found."""
     subject = item.subject if isinstance(item, ClinicalItem) else None
@@ -229,10 +274,12 @@ def _match(parts: Sequence[_Part], person: Person) -> None:
         return
     for part in held:
         found = part.contribution.patient
-        if part.asked.system == person.tracer:
+        if found is None:
+            continue
+        part.match = match(found, person.traced, person.numbers)
+        # A tracing service may keep records too, and could hand out somebody else's: only what it traced is its word.
+        if part.asked.system == person.tracer and (part.match.joins or found.source.key == person.traced.source.key):
             part.match = Match(True, "traced", "this is the tracing service")
-        elif found is not None:
-            part.match = match(found, person.traced, person.numbers)
 
 
 def _restrict(part: _Part) -> None:
@@ -242,7 +289,17 @@ def _restrict(part: _Part) -> None:
         for name, items in contribution.items.items()
     }
     patient = contribution.patient
-    part.contribution = replace(contribution, items=shown, patient=restrict_patient(patient) if patient else None)
+    # What a source says in words of its own may name a place: that it says something is kept, its words are not.
+    notices = {
+        name: tuple(replace(n, text="The source says something about this section that is not shown.") for n in said)
+        for name, said in contribution.notices.items()
+    }
+    refusals = {
+        name: tuple(replace(refusal, place="an entry", rule="not shown") for refusal in refused)
+        for name, refused in contribution.refusals.items()
+    }
+    safe_patient = restrict_patient(patient) if patient else None
+    part.contribution = replace(contribution, items=shown, notices=notices, refusals=refusals, patient=safe_patient)
 
 
 def _gaps(parts: Sequence[_Part], person: Person, trace_failure: Failure | None) -> list[Gap]:
@@ -262,6 +319,8 @@ def _gaps(parts: Sequence[_Part], person: Person, trace_failure: Failure | None)
         gaps += [
             Gap(system=asked.system, section=name, reason=GapReason.NOT_DECLARED) for name in sorted(asked.undeclared)
         ]
+        if part.failure is not None:
+            gaps.append(Gap(system=asked.system, reason=part.failure.reason, detail=part.failure.detail))
         if read is not None and read.failure is not None and asked.system != (person.tracer if trace_failure else None):
             gaps.append(Gap(system=asked.system, reason=read.failure.reason, detail=read.failure.detail))
         gaps += [
@@ -284,15 +343,17 @@ def _section(
     warnings: list[Notice] = []
     items: list[Item] = []
     answered = False
+    kept_back = False
     for part in parts:
         one, read = part.asked, part.asked.read
+        kept_back = kept_back or name in part.kept_back
         if name in one.undeclared or name in one.refused:
             missing.append(one.system)
-        if name not in one.could_hold:
+        if name not in one.could_hold or one.withheld_by:
             continue
         asked.append(one.system)
         set_apart = part.match is not None and not part.match.joins
-        said = read is not None and read.answered and not set_apart
+        said = read is not None and read.answered and not set_apart and part.failure is None
         refused = part.contribution.refusals.get(name, ())
         if not said or name in part.failures or refused:
             missing.append(one.system)
@@ -314,6 +375,9 @@ def _section(
         return Section(name, (), SectionStatus.RESTRICTED, tuple(asked))
     merged = merge(items)
     status = _status(merged, asked=asked, missing=missing, answered=answered)
+    if kept_back:
+        # A declared policy took something: what is left must not read as all there is, nor an empty rest as none.
+        status = SectionStatus.PARTIAL if merged or missing else SectionStatus.RESTRICTED
     return Section(name, merged, status, tuple(asked), tuple(dict.fromkeys(missing)), tuple(warnings))
 
 
@@ -352,7 +416,7 @@ def _answer(part: _Part, made: datetime) -> SystemAnswer:
     asked, read = part.asked, part.asked.read
     if read is None:
         outcome = "not-asked"
-    elif not read.answered:
+    elif not read.answered or part.failure is not None:
         outcome = "silent"
     elif part.match is not None and not part.match.joins:
         outcome = "set-apart"

@@ -23,6 +23,7 @@ from mpftconnect.model import DEFAULT_ZONE, AccessContext, Model, When
 from mpftconnect.plugins import PluginRegistry
 
 __all__ = [
+    "LONGEST_SECONDS",
     "AuditSettings",
     "Configuration",
     "ConfiguredPolicy",
@@ -32,6 +33,10 @@ __all__ = [
     "SystemSettings",
     "load_configuration",
 ]
+
+
+# No read may take longer, whoever asks for it.
+LONGEST_SECONDS = 300
 
 
 class SecretReference(Model):
@@ -60,8 +65,8 @@ class HubSettings(Model):
         parallel_per_system: How many requests one system gets at a time.
     """
 
-    deadline_seconds: float = Field(default=15.0, gt=0, le=300)
-    system_deadline_seconds: float = Field(default=10.0, gt=0, le=300)
+    deadline_seconds: float = Field(default=15.0, gt=0, le=LONGEST_SECONDS)
+    system_deadline_seconds: float = Field(default=10.0, gt=0, le=LONGEST_SECONDS)
     trace: str | None = None
     trace_max_age_seconds: float = Field(default=0.0, ge=0, le=86_400)
     allow_asserted_relationship: bool = False
@@ -95,7 +100,7 @@ class SystemSettings(Model):
     endpoint: str | None = None
     environment: Literal["test", "live"] = "live"
     zone: str = DEFAULT_ZONE
-    deadline_seconds: float | None = Field(default=None, gt=0, le=300)
+    deadline_seconds: float | None = Field(default=None, gt=0, le=LONGEST_SECONDS)
     connect_timeout_seconds: float = Field(default=3.05, gt=0, le=60)
     retries: int = Field(default=2, ge=0, le=5)
     max_bytes: int = Field(default=20_000_000, ge=1024)

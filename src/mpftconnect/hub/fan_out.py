@@ -43,6 +43,10 @@ class Failure:
 
 TIMED_OUT = Failure(GapReason.TIMED_OUT, "no whole answer before the deadline")
 
+# An adapter that never stops yielding must not fill the memory before the deadline. No section of one person is near.
+MOST_ENTRIES = 100_000
+TOO_MANY = Failure(GapReason.ANSWER_REJECTED, f"more than {MOST_ENTRIES} entries in one section")
+
 
 @dataclass(frozen=True, slots=True)
 class SectionRead:
@@ -89,7 +93,7 @@ class Call(Generic[T]):
     def _run(self) -> None:
         try:
             self._value = self._function()
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits; nobody else hears this thread
             self._error = error
         finally:
             self._done.set()
@@ -142,8 +146,8 @@ class SystemReading:
 
     def _begin(self) -> None:
         try:
-            patient = self._known or _patient(self._adapter.find_patient(self._reading))
-        except Exception as error:  # noqa: BLE001 - a stranger's code; it becomes this system's gap
+            patient = self._known or _patient(self._adapter.find_patient(self._reading), self._reading.system)
+        except BaseException as error:  # noqa: BLE001 - a stranger's code, `sys.exit` included, becomes this gap
             with self._lock:
                 self._failure = Failure.of(error)
             self._done.set()
@@ -178,19 +182,28 @@ class SystemReading:
             for number, found in enumerate(getattr(self._adapter, READS[name])(self._reading)):
                 taken = found
                 if isinstance(found, Item) and not isinstance(found, expected):
-                    taken = Refusal(f"item {number}", f"is a {type(found).__name__}, not a {expected.__name__}")
+                    wrong = f"is a {type(found).__name__}, not a {expected.__name__}"
+                    taken = Refusal(f"item {number}", wrong, content=found)
+                elif isinstance(found, Item) and found.source.system != self._reading.system:
+                    # Policies, matching and the audit go by the source: nobody speaks in another's name.
+                    taken = Refusal(f"item {number}", "names another system as its source", content=found)
                 elif not isinstance(found, Item | Notice | Refusal):
-                    taken = Refusal(f"item {number}", f"is a {type(found).__name__}")
+                    taken = Refusal(f"item {number}", f"is a {type(found).__name__}", content=found)
                 with self._lock:
                     if self._closed:
                         return TIMED_OUT
+                    if len(section.found) >= MOST_ENTRIES:
+                        return TOO_MANY
                     section.found.append(taken)
-        except Exception as error:  # noqa: BLE001 - what came before it stays
+        except BaseException as error:  # noqa: BLE001 - what came before it stays
             return Failure.of(error)
         return None
 
     def result(self, deadline: Deadline) -> SystemRead:
-        """What has come by the time that the system is done or the deadline has passed."""
+        """What has come by the time that the system is done or the deadline has passed.
+
+        The event says nothing of how much: no policy has looked at it yet, and a log must not count what one takes.
+        """
         self._done.wait(deadline.remaining())
         with self._lock:
             self._closed = True
@@ -204,13 +217,16 @@ class SystemReading:
             Code.SYSTEM_FINISHED,
             system=self._reading.system,
             reason=str(failure.reason) if failure else None,
-            count=sum(isinstance(f, Item) for s in sections.values() for f in s.found),
             duration_ms=round((time.monotonic() - self._started) * 1000, 1),
         )
         return read
 
 
-def _patient(found: object) -> Patient | None:
-    if found is None or isinstance(found, Patient):
-        return found
-    raise AdapterError("find_patient gave something that is no Patient")
+def _patient(found: object, system: str) -> Patient | None:
+    if found is None:
+        return None
+    if not isinstance(found, Patient):
+        raise AdapterError("find_patient gave something that is no Patient")
+    if found.source.system != system:
+        raise AdapterError("find_patient names another system as its source")
+    return found

@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,8 +17,10 @@ from mpftconnect.adapters.contract import READS, Capability, Reading, Support, T
 from mpftconnect.adapters.deadline import Deadline
 from mpftconnect.errors import (
     AccessRefused,
+    AdapterError,
+    AuditUnavailable,
     GapReason,
-    MpftConnectError,
+    NotAnNhsNumber,
     PersonUnknown,
     TooManyMatches,
     UsageError,
@@ -26,11 +28,11 @@ from mpftconnect.errors import (
 from mpftconnect.events import Code, EventStream
 from mpftconnect.governance.admission import BREAK_GLASS, admit, require_relationship
 from mpftconnect.governance.audit import AuditRecord, AuditTrail, PrivacyStream, Shown, Withholding
-from mpftconnect.governance.policies import Policy, PolicySpec, Taken
+from mpftconnect.governance.policies import Contribution, Policy, PolicySpec, Taken
 from mpftconnect.governance.restriction import restrict_patient
-from mpftconnect.hub.assemble import Asked, Person, assemble
-from mpftconnect.hub.configuration import Configuration
-from mpftconnect.hub.fan_out import Failure, SystemRead, SystemReading, call
+from mpftconnect.hub.assemble import Asked, Person, assemble, screen
+from mpftconnect.hub.configuration import LONGEST_SECONDS, Configuration
+from mpftconnect.hub.fan_out import Call, Failure, SystemRead, SystemReading, call
 from mpftconnect.hub.record import Gap, Record
 from mpftconnect.hub.systems import OpenSystem, open_system
 from mpftconnect.model import (
@@ -45,6 +47,12 @@ from mpftconnect.model import (
 )
 
 __all__ = ["Hub", "People"]
+
+
+# A trace may be kept for as long as is configured, and no more of them than a busy day brings.
+_MOST_TRACES = 1000
+_MOST_PEOPLE = 100
+_FAILED: dict[type[BaseException], str] = {TooManyMatches: "too-many-matches", KeyboardInterrupt: "interrupted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,7 @@ class Hub:
         self.privacy = _stream(configuration, events)
         self._traces: dict[str, tuple[float, Trace]] = {}
         self._lock = threading.Lock()
+        self._closed = threading.Event()
 
     # As a context manager
 
@@ -123,9 +132,12 @@ class Hub:
 
     def close(self) -> None:
         """Close every connection and stop what `connect()` started."""
-        for system in self._systems:
-            system.wire.close()
-        self._resources.close()
+        self._closed.set()
+        with ExitStack() as closing:
+            # One that fails to close keeps none of the others open.
+            closing.callback(self._resources.close)
+            for system in self._systems:
+                closing.callback(system.wire.close)
 
     @property
     def systems(self) -> tuple[OpenSystem, ...]:
@@ -158,23 +170,23 @@ class Hub:
             expect: What the user has in front of them; differences stand in `record.mismatches`.
         Raises:
             NotAnNhsNumber: The identifier is a string and no NHS number.
-            UsageError: No such section.
+            UsageError: No such section or deadline, or the hub is closed.
             AccessRefused: Governance refuses; the refusal is audited.
             PersonUnknown: The tracing service says that the number is not known or must not be used, or no system
                 can resolve the local identifier.
             AuditUnavailable: No audit entry could be made durable, so nothing is shown.
         """
         started = time.monotonic()
+        self._check_open(who)
         wanted = _wanted(sections)
         local = identifier if isinstance(identifier, Identifier) and not identifier.is_nhs_number else None
         number = None if local else nhs_number(_number(identifier))
         correlation = str(uuid.uuid4())
-        until = Deadline.after(deadline if deadline is not None else self._configuration.hub.deadline_seconds)
+        until = self._until(deadline)
         entry = _Entry(self, who, "read", correlation, number, tuple(sorted(wanted)))
-        with entry.refusing():
+        with entry:
             admit(who)
-        self.events.emit(Code.READ_STARTED, count=len(self._systems))
-        try:
+            self.events.emit(Code.READ_STARTED, count=len(self._systems))
             if local is not None:
                 number = self._resolve(local, who, until, correlation)
                 entry.patient = number
@@ -182,36 +194,35 @@ class Hub:
             # Verifying needs only the number, so it runs beside the trace and costs no time of its own.
             verifying = self._verifying(number, who, until, correlation)
             traced = self._trace_person(number, who, wanted, until, correlation)
-        except MpftConnectError as error:
-            entry.failed(type(error).__name__)
-            raise
-        entry.patient = traced.person.number
-        if traced.person.number != number:
-            verifying += self._verifying(nhs_number(traced.person.number), who, until, correlation)
-        if self._must_be_verified(who):
-            # Nothing may be read before somebody confirmed the relationship.
-            verified = verifying.result(until)
-            with entry.refusing():
+            entry.patient = traced.person.number
+            if traced.person.number != number:
+                verifying += self._verifying(nhs_number(traced.person.number), who, until, correlation)
+            given = () if local is None else (local,)
+            if self._must_be_verified(who):
+                # Nothing may be read before somebody confirmed the relationship.
+                verified = verifying.result()
                 require_relationship(who, verified.by, silent=verified.silent)
-            asked = self._read(traced, who, wanted, until, correlation)
-        else:
-            asked = self._read(traced, who, wanted, until, correlation)
-            verified = verifying.result(until)
-        entry.verified_by = verified.by
-        assembled = assemble(
-            traced.person,
-            asked,
-            wanted=wanted,
-            policies=self._policies,
-            made=datetime.now(UTC),
-            correlation_id=correlation,
-            expect=expect,
-            trace_failure=traced.failure,
-            notices=(*traced.notices, *_relationship_notice(who, verified.by)),
-        )
-        record = assembled.record
-        written = entry.shown(record, [one.system for one in asked if one.read is not None])
-        self._tell_privacy_officer(written, assembled.taken)
+                asked = self._read(traced, who, wanted, until, correlation, given)
+            else:
+                asked = self._read(traced, who, wanted, until, correlation, given)
+                verified = verifying.result()
+            entry.verified_by = verified.by
+            assembled = assemble(
+                traced.person,
+                asked,
+                wanted=wanted,
+                policies=self._policies,
+                made=datetime.now(UTC),
+                correlation_id=correlation,
+                expect=expect,
+                trace_failure=traced.failure,
+                notices=(*traced.notices, *_relationship_notice(who, verified.by)),
+            )
+            record = assembled.record
+            showing = entry.showing(record, [one.system for one in asked if one.read is not None])
+            # The privacy officer first: should that fail nothing is shown, and the trail must not say that it was.
+            self._tell_privacy_officer(showing, assembled.taken)
+            entry.write(showing)
         self.events.emit(
             Code.READ_FINISHED,
             count=sum(1 for _ in record.items()),
@@ -226,30 +237,63 @@ class Hub:
             TooManyMatches: More fit than may be shown: ask with more demographics.
             AccessRefused, AuditUnavailable: As for `record`.
         """
+        self._check_open(who)
         correlation = str(uuid.uuid4())
-        until = Deadline.after(deadline if deadline is not None else self._configuration.hub.deadline_seconds)
+        until = self._until(deadline)
         entry = _Entry(self, who, "find", correlation, None, ())
-        with entry.refusing():
+        with entry:
             admit(who)
-        searching = [s for s in self._systems if s.offers(Capability.SEARCH_PEOPLE)]
-        tracer = self._tracer()
-        searching = [tracer] if tracer in searching else searching[:1]
-        if not searching:
-            raise UsageError("no connected system can search by demographics")
-        system = searching[0]
-        reading = self._reading(system, who, until, correlation)
-        search = call(
-            lambda: tuple(_method(system, Capability.SEARCH_PEOPLE)(reading, demographics)), f"find-{system.name}"
-        )
-        people, error = search.result(until)
-        if isinstance(error, TooManyMatches):
-            entry.failed("too-many-matches")
-            raise error
-        failure = _failure(error)
-        gaps = (Gap(system=system.name, reason=failure.reason, detail=failure.detail),) if failure else ()
-        shown = tuple(restrict_patient(patient) if patient.restriction != "U" else patient for patient in people or ())
-        entry.found(shown, gaps, system.name)
+            searching = [s for s in self._systems if s.offers(Capability.SEARCH_PEOPLE)]
+            tracer = self._tracer()
+            searching = [tracer] if tracer in searching else searching[:1]
+            if not searching:
+                raise UsageError("no connected system can search by demographics")
+            system = searching[0]
+            people, failure = self._search(system, demographics, who, until, correlation)
+            gaps = (Gap(system=system.name, reason=failure.reason, detail=failure.detail),) if failure else ()
+            shown = tuple(
+                patient if patient.restriction == "U" else restrict_patient(patient)
+                for found in people
+                if (patient := screen(Contribution(system.name, found), self._policies).patient) is not None
+            )
+            finding = entry.finding(shown, gaps, system.name)
+            self._tell_of_break_glass(finding)
+            entry.write(finding)
         return People(shown, gaps)
+
+    def _search(
+        self, system: OpenSystem, demographics: Demographics, who: AccessContext, until: Deadline, correlation: str
+    ) -> tuple[tuple[Patient, ...], Failure | None]:
+        if failure := _not_to_be_asked(system, who):
+            return (), failure
+        reading = self._reading(system, who, until, correlation)
+
+        def search() -> tuple[Patient, ...]:
+            found: list[Patient] = []
+            for patient in _method(system, Capability.SEARCH_PEOPLE)(reading, demographics):
+                if not isinstance(patient, Patient) or patient.source.system != system.name:
+                    raise AdapterError("search_people gave something that is no Patient of this system")
+                if len(found) >= _MOST_PEOPLE:
+                    raise TooManyMatches("more people fit than may be shown: give more demographics")
+                found.append(patient)
+            return tuple(found)
+
+        people, error = call(search, f"find-{system.name}").result(reading.deadline)
+        if isinstance(error, TooManyMatches):
+            raise error
+        return people or (), _failure(error)
+
+    def _check_open(self, who: AccessContext) -> None:
+        if self._closed.is_set():
+            raise UsageError("the hub is closed")
+        if not isinstance(who, AccessContext):
+            raise UsageError("who: expected an AccessContext")
+
+    def _until(self, deadline: float | None) -> Deadline:
+        seconds = self._configuration.hub.deadline_seconds if deadline is None else deadline
+        if not isinstance(seconds, int | float) or not 0 < seconds <= LONGEST_SECONDS:
+            raise UsageError(f"deadline: expected seconds, more than 0 and at most {LONGEST_SECONDS}")
+        return Deadline.after(seconds)
 
     # Who this is
 
@@ -276,22 +320,22 @@ class Hub:
                 "not-found": "knows no person under this NHS number",
             }.get(trace.outcome, "gave no person")
             raise PersonUnknown(f"{tracer.name} {said}; no other system was asked")
-        current = nhs_number(trace.patient.nhs_number or number)
+        # What systems file under a former number is found only where the trace names that number.
+        held = (i.value or "" for i in trace.patient.identifiers if i.is_nhs_number)
+        former = frozenset(n for value in held if (n := _valid(value)) is not None)
+        current = _valid(trace.patient.nhs_number or "") or number
         notices: tuple[Notice, ...] = ()
         if current != number:
             text = "The NHS number that was asked for has been replaced; the record is read under the current number."
             notices = (Notice("number-superseded", text, tracer.name),)
-        person = Person(current, frozenset({number, current}), trace.patient, tracer.name)
+        person = Person(current, former | {number, current}, trace.patient, tracer.name)
         return _Traced(person, None, reading, notices)
 
     def _trace(
         self, tracer: OpenSystem, reading: Reading, number: str, who: AccessContext
     ) -> tuple[Trace | None, Failure | None]:
-        if tracer.failure is not None:
-            return None, tracer.failure
-        refusal = tracer.configured.settings.agreement.refusal(who.purpose, None, datetime.now(UTC).date())
-        if refusal:
-            return None, Failure(GapReason.NO_AGREEMENT, refusal)
+        if failure := _not_to_be_asked(tracer, who):
+            return None, failure
         limit = self._configuration.hub.trace_max_age_seconds
         with self._lock:
             kept = self._traces.get(number)
@@ -299,50 +343,59 @@ class Hub:
             return kept[1], None
         asking = call(lambda: _method(tracer, Capability.TRACE_PERSON)(reading), f"trace-{tracer.name}")
         trace, error = asking.result(reading.deadline)
-        failure = _failure(error)
-        if failure is None and not isinstance(trace, Trace):
-            failure = Failure(GapReason.ADAPTER_FAULT, "trace_person gave no Trace")
+        failure = _failure(error) or _fault_in(trace, tracer.name)
         if failure is not None:
             self.events.emit(Code.SYSTEM_GAP, system=tracer.name, step="trace_person", reason=str(failure.reason))
             return None, failure
         if limit > 0 and trace is not None:
             with self._lock:
+                self._traces.pop(number, None)
+                while len(self._traces) >= _MOST_TRACES:
+                    del self._traces[next(iter(self._traces))]
                 self._traces[number] = (time.monotonic(), trace)
         return trace, None
 
     def _resolve(self, identifier: Identifier, who: AccessContext, until: Deadline, correlation: str) -> NhsNumber:
-        able = [system for system in self._systems if system.offers(Capability.RESOLVE_IDENTIFIER) and system.adapter]
-        calls = []
-        for system in able:
+        calls: list[tuple[str, Call[Any], Deadline]] = []
+        numbers: set[NhsNumber] = set()
+        silent: list[str] = []
+        for system in self._systems:
+            if not system.offers(Capability.RESOLVE_IDENTIFIER):
+                continue
+            if _not_to_be_asked(system, who):
+                silent.append(system.name)
+                continue
             reading = self._reading(system, who, until, correlation, identifiers=(identifier,))
-            resolve = _method(system, Capability.RESOLVE_IDENTIFIER)
-            calls.append((system.name, call(partial(resolve, reading, identifier), f"resolve-{system.name}")))
-        numbers, silent = set(), []
-        for name, asking in calls:
-            number, error = asking.result(until)
-            if error is not None:
+            resolve = partial(_ask, system, Capability.RESOLVE_IDENTIFIER, reading, identifier)
+            calls.append((system.name, call(resolve, f"resolve-{system.name}"), reading.deadline))
+        for name, asking, deadline in calls:
+            said, error = asking.result(deadline)
+            number = _valid(said) if isinstance(said, str) else None
+            if number is not None:
+                numbers.add(number)
+            elif error is not None or said is not None:
                 silent.append(name)
-            elif number is not None:
-                numbers.add(nhs_number(number))
         if len(numbers) == 1:
             return numbers.pop()
         if numbers:
             raise PersonUnknown("connected systems give different NHS numbers for this identifier; ask by NHS number")
-        said = f" ({', '.join(silent)} did not answer)" if silent else ""
-        raise PersonUnknown(f"no connected system could say whose identifier this is{said}")
+        names = f" ({', '.join(silent)} did not answer or may not be asked)" if silent else ""
+        raise PersonUnknown(f"no connected system could say whose identifier this is{names}")
 
     # Whether the user may
 
     def _verifying(self, number: NhsNumber, who: AccessContext, until: Deadline, correlation: str) -> _Verifying:
-        able = [s for s in self._systems if s.offers(Capability.VERIFY_RELATIONSHIP) and s.adapter is not None]
-        calls = []
+        able = [s for s in self._systems if s.offers(Capability.VERIFY_RELATIONSHIP)]
+        calls: list[tuple[str, Call[Any], Deadline]] = []
         if who.relationship != BREAK_GLASS:
             # A system that is slow to confirm must leave the others time to answer.
             until = until.earlier(until.remaining() / 3)
             for system in able:
+                if _not_to_be_asked(system, who):
+                    continue
                 reading = self._reading(system, who, until, correlation, number=number)
-                verify = _method(system, Capability.VERIFY_RELATIONSHIP)
-                calls.append((system.name, call(partial(verify, reading), f"verify-{system.name}")))
+                verify = partial(_ask, system, Capability.VERIFY_RELATIONSHIP, reading)
+                calls.append((system.name, call(verify, f"verify-{system.name}"), reading.deadline))
         return _Verifying(calls)
 
     def _must_be_verified(self, who: AccessContext) -> bool:
@@ -383,12 +436,21 @@ class Hub:
         )
 
     def _read(
-        self, traced: _Traced, who: AccessContext, wanted: frozenset[SectionName], until: Deadline, correlation: str
+        self,
+        traced: _Traced,
+        who: AccessContext,
+        wanted: frozenset[SectionName],
+        until: Deadline,
+        correlation: str,
+        identifiers: tuple[Identifier, ...] = (),
     ) -> list[Asked]:
         person = traced.person
         running: list[tuple[Asked, SystemReading | None, Deadline]] = []
         for system in self._systems:
             asked = self._asked(system, who, wanted)
+            if asked.withheld_by:
+                running.append((asked, None, until))
+                continue
             is_tracer = system.name == person.tracer
             if is_tracer and traced.reading is None:
                 silent = SystemRead(None, False, traced.failure, {})
@@ -411,6 +473,7 @@ class Hub:
                 correlation,
                 number=nhs_number(person.number),
                 sections=asked.could_hold,
+                identifiers=identifiers,
                 former=former,
                 traced=person.traced,
             )
@@ -449,18 +512,26 @@ class Hub:
             environment=settings.environment,
             could_hold=holds - refused.keys(),
             undeclared=hides - refused.keys(),
-            partly=frozenset(name for name in holds if system.support(READS[name]) is Support.PARTIAL),
+            partly=frozenset(name for name in holds if system.support(READS[name]) == Support.PARTIAL),
             refused=refused,
+            withheld_by=tuple(
+                spec
+                for spec, policy in self._policies
+                if spec.kind == "declared" and policy.withholds_system(system.name)
+            ),
         )
 
     # Telling
 
     def _tell_privacy_officer(self, read: AuditRecord, taken: Sequence[tuple[str, Taken]]) -> None:
         """Written at every read, whether anything was taken or not, so that the time it takes tells nothing."""
-        if read.who.relationship == BREAK_GLASS:
-            self.privacy.append(replace(read, action="break-glass"))
+        self._tell_of_break_glass(read)
         withheld = [Withholding(one.system, one.item, policy, str(one.section)) for policy, one in taken]
         self.privacy.record_withheld(read, withheld)
+
+    def _tell_of_break_glass(self, done: AuditRecord) -> None:
+        if done.who.relationship == BREAK_GLASS:
+            self.privacy.append(replace(done, action="break-glass"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -474,17 +545,17 @@ class _Verification:
 class _Verifying:
     """The systems that are being asked whether the relationship is real."""
 
-    def __init__(self, calls: list[tuple[str, Any]]) -> None:
+    def __init__(self, calls: list[tuple[str, Call[Any], Deadline]]) -> None:
         self._calls = calls
 
     def __add__(self, other: _Verifying) -> _Verifying:
         return _Verifying([*self._calls, *other._calls])
 
-    def result(self, until: Deadline) -> _Verification:
+    def result(self) -> _Verification:
         silent = []
         by = None
-        for name, asking in self._calls:
-            verified, error = asking.result(until)
+        for name, asking, deadline in self._calls:
+            verified, error = asking.result(deadline)
             if isinstance(verified, Verified):
                 by = by or f"{name}: {verified.how}"
             elif error is not None:
@@ -493,7 +564,7 @@ class _Verifying:
 
 
 class _Entry:
-    """The audit entry of one request, written exactly once, before anything is returned."""
+    """The audit entry of one request: a block that is left with exactly one entry written, however it is left."""
 
     def __init__(
         self,
@@ -507,39 +578,56 @@ class _Entry:
         self._hub, self._who, self._action, self._correlation = hub, who, action, correlation
         self.patient, self._sections = patient, sections
         self.verified_by: str | None = None
+        self._tried = False
 
-    def refusing(self) -> _Refusing:
-        """A block in which `AccessRefused` is audited on its way out."""
-        return _Refusing(self)
+    def __enter__(self) -> None:
+        return None
 
-    def failed(self, code: str) -> None:
-        self._write("failure", reason_code=code)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None or self._tried:
+            return
+        if isinstance(error, AccessRefused):
+            self._hub.events.emit(Code.ACCESS_REFUSED, reason=error.code)
+            self.write(self._made("refused", reason_code=error.code))
+            return
+        failed = self._made("failure", reason_code=_FAILED.get(type(error), type(error).__name__))
+        if isinstance(error, Exception):
+            self.write(failed)
+            return
+        # Ctrl-C is not to be turned into another error; the trail has raised its own alarm.
+        with suppress(AuditUnavailable):
+            self.write(failed)
 
-    def refused(self, code: str) -> None:
-        self._hub.events.emit(Code.ACCESS_REFUSED, reason=code)
-        self._write("refused", reason_code=code)
+    def write(self, record: AuditRecord) -> None:
+        """Make the entry durable. Tried once: where it cannot be, `AuditUnavailable` says so, and nothing is shown."""
+        self._tried = True
+        self._hub.audit.append(record)
 
-    def shown(self, record: Record, asked: Sequence[str]) -> AuditRecord:
+    def showing(self, record: Record, asked: Sequence[str]) -> AuditRecord:
+        """The entry for a record that is about to be shown."""
         by_system: dict[str, list[str]] = {}
         for item in (record.patient, *record.held_as, *record.items()):
             for source in item.sources:
                 by_system.setdefault(source.system, []).append(source.id)
-        return self._write(
+        return self._made(
             "partial" if record.gaps else "success",
             systems_asked=tuple(asked),
             gaps=tuple(dict.fromkeys((gap.system, str(gap.reason)) for gap in record.gaps)),
             shown=tuple(Shown(system, tuple(ids)) for system, ids in sorted(by_system.items())),
         )
 
-    def found(self, people: Sequence[Patient], gaps: Sequence[Gap], system: str) -> None:
-        self._write(
+    def finding(self, people: Sequence[Patient], gaps: Sequence[Gap], system: str) -> AuditRecord:
+        """The entry for people who are about to be shown."""
+        return self._made(
             "partial" if gaps else "success",
             systems_asked=(system,),
             gaps=tuple((gap.system, str(gap.reason)) for gap in gaps),
             shown=(Shown(system, tuple(patient.source.id for patient in people)),) if people else (),
         )
 
-    def _write(
+    def _made(
         self,
         outcome: Literal["success", "partial", "failure", "refused"],
         *,
@@ -548,7 +636,7 @@ class _Entry:
         shown: tuple[Shown, ...] = (),
         reason_code: str | None = None,
     ) -> AuditRecord:
-        record = AuditRecord(
+        return AuditRecord(
             action="refused" if outcome == "refused" else self._action,
             outcome=outcome,
             who=self._who,
@@ -563,22 +651,6 @@ class _Entry:
             reason_code=reason_code,
             at=datetime.now(UTC),
         )
-        self._hub.audit.append(record)
-        return record
-
-
-class _Refusing:
-    def __init__(self, entry: _Entry) -> None:
-        self._entry = entry
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, AccessRefused):
-            self._entry.refused(error.code)
 
 
 def _trail(configuration: Configuration, events: EventStream) -> AuditTrail:
@@ -615,8 +687,47 @@ def _wanted(sections: Iterable[SectionName | str] | None) -> frozenset[SectionNa
     return wanted
 
 
-def _number(identifier: str | Identifier) -> str:
-    return identifier if isinstance(identifier, str) else identifier.value or ""
+def _number(identifier: object) -> str:
+    if isinstance(identifier, Identifier):
+        return identifier.value or ""
+    if not isinstance(identifier, str):
+        raise UsageError("identifier: expected an NHS number as text, or an Identifier")
+    return identifier
+
+
+def _valid(number: str) -> NhsNumber | None:
+    """The number, if it is one: what a system says must not break the read."""
+    try:
+        return nhs_number(number)
+    except NotAnNhsNumber:
+        return None
+
+
+def _not_to_be_asked(system: OpenSystem, who: AccessContext) -> Failure | None:
+    """Why nothing at all may be asked of it: it could not be opened, or no agreement covers the asking (rule 10)."""
+    if system.failure is not None:
+        return system.failure
+    refusal = system.configured.settings.agreement.refusal(who.purpose, None, datetime.now(UTC).date())
+    return Failure(GapReason.NO_AGREEMENT, refusal) if refusal else None
+
+
+def _fault_in(trace: object, tracer: str) -> Failure | None:
+    """What makes a trace unfit to go by: everything hangs on it."""
+    if not isinstance(trace, Trace):
+        return Failure(GapReason.ADAPTER_FAULT, "trace_person gave no Trace")
+    if trace.outcome != "found":
+        return None
+    patient = trace.patient
+    if not isinstance(patient, Patient) or patient.source.system != tracer:
+        return Failure(GapReason.ADAPTER_FAULT, "trace_person found somebody and gave no Patient of its own")
+    if patient.nhs_number is not None and _valid(patient.nhs_number) is None:
+        return Failure(GapReason.ANSWER_REJECTED, "the person traced has an NHS number that is none")
+    return None
+
+
+def _ask(system: OpenSystem, capability: Capability, *arguments: Any) -> Any:
+    # Looked up in the thread that calls it: a method that an adapter declares and lacks is that system's failure.
+    return _method(system, capability)(*arguments)
 
 
 def _method(system: OpenSystem, capability: Capability) -> Callable[..., Any]:

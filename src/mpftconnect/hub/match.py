@@ -94,8 +94,8 @@ def match(found: Patient, traced: Patient, numbers: Collection[str]) -> Match:
 
 def agreeing(found: Collection[Patient], number: str) -> bool:
     """Whether all of these agree with one another, where no trace can arbitrate."""
-    first = next(iter(found), None)
-    return first is None or all(match(other, first, {number}).joins for other in found)
+    # Each with each: two who agree with a third may yet disagree with one another, whoever came first.
+    return all(match(one, other, {number}).joins for one in found for other in found)
 
 
 def compare(expected: Demographics, patient: Patient) -> tuple[str, ...]:

@@ -158,7 +158,7 @@ class SystemAnswer(Model):
     """How one system took part in the record.
 
     Args:
-        outcome: `answered`, `holds-nothing`, `partly`, `silent` or `set-apart`.
+        outcome: `answered`, `holds-nothing`, `partly`, `silent`, `set-apart` or `not-asked`.
         tried_against: What its adapter was tried against (rule 18).
     """
 

@@ -41,7 +41,8 @@ class OpenSystem:
 
     def hides(self, section: SectionName, capability: Capability) -> bool:
         """Whether it may hold the section and its adapter does not read it."""
-        return self.support(capability) in (Support.UNKNOWN, Support.NOT_IMPLEMENTED)
+        # Whatever is not plainly "no" counts as "perhaps": a word that a plugin made up included.
+        return not self.offers(capability) and self.support(capability) != Support.UNSUPPORTED
 
 
 def open_system(system: ConfiguredSystem, configuration: Configuration, events: EventStream) -> OpenSystem:
