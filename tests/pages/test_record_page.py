@@ -113,9 +113,8 @@ class Page(HTMLParser):
     def visible(self) -> str:
         return self._said()
 
-    @property
-    def unfolded(self) -> str:
-        return self._said(outside="details")
+    def unfolded(self, name: str) -> str:
+        return self._said(inside=name, outside="details")
 
     def section(self, name: str) -> str:
         return self._said(inside=name)
@@ -411,6 +410,15 @@ def test_a_death_stands_first(show: Show, deceased: Any, said: str | None) -> No
     assert said in first if said else "died" not in first
 
 
+def test_a_notified_death_of_a_person_not_called_dead_is_told(show: Show) -> None:
+    patient = Patient(source=a_source("pds"), deceased=False, death_notification=concept("Informal notice"))
+    assert "A death was notified (Informal notice)." in show(patient=patient).section("before-reading")
+
+
+def test_every_page_says_what_it_is_not_for_and_what_it_never_shows(show: Show) -> None:
+    assert NOT_FOR in show().section("before-reading") and NEVER_SHOWN in show().section("withheld")
+
+
 def test_the_person_is_named_by_number_name_and_birth_date(page: Page) -> None:
     person = page.section("person")
     assert "999 000 0018 (present and verified)" in person and "OKAFOR, Grace Adaeze (Mrs)" in person
@@ -537,17 +545,17 @@ def test_a_thousand_items_fold_and_none_is_lost(show: Show) -> None:
     everything = page.section("results")
     assert all(f"Test {n:04}" in everything for n in range(1000))
     assert "990 more under results and measurements: open to read all 1000" in page.visible
-    unfolded = page.unfolded
+    unfolded = page.unfolded("results")
     assert [n for n in range(1000) if f"Test {n:04}" in unfolded] == list(range(990, 1000))
 
 
 @pytest.mark.parametrize(
     "name", [SectionName.ALLERGIES, SectionName.ALERTS, SectionName.MEDICATIONS, SectionName.LEGAL_STATUS]
 )
-def test_what_can_harm_is_never_folded(filled: Callable[..., Any], show: Show, name: str) -> None:
-    kind = SECTION_TYPES[SectionName(name)]
+def test_what_can_harm_is_never_folded(filled: Callable[..., Any], show: Show, name: SectionName) -> None:
+    kind = SECTION_TYPES[name]
     items = [filled(kind, path=f"number {n:02} of", text=lambda path: path) for n in range(30)]
-    unfolded = show(one(SectionName(name), *items)).unfolded
+    unfolded = show(one(name, *items)).unfolded(str(name))
     assert all(f"number {n:02} of" in unfolded for n in range(30))
 
 
