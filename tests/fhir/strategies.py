@@ -30,6 +30,8 @@ from mpftconnect.model import (
     extra_from,
 )
 
+SOURCE = Source(system="gp", id="Thing/1", fetched=datetime(2026, 1, 1, tzinfo=UTC))
+
 ITEM_TYPES: tuple[type[Item], ...] = (*SECTION_TYPES.values(), Patient, Practitioner, Organization)
 
 # Digits with a valid check digit, all of the 999 range.
@@ -39,6 +41,7 @@ _ZONES = ("Europe/London", "Europe/Paris", "Asia/Kolkata", "America/New_York")
 
 # Includes what could be mistaken for something else by a mapping: codes, ids and references of its own.
 _WORDS = (
+    "",
     "active",
     "unknown",
     "AMB",
@@ -62,7 +65,7 @@ def texts(*, typed: bool = False) -> st.SearchStrategy[str]:
     free = st.text(min_size=1 if typed else 0, max_size=12)
     if typed:
         free = st.text(alphabet="abcDEF12", min_size=1, max_size=8)
-        return st.one_of(st.sampled_from([word for word in _WORDS if " " not in word]), free)
+        return st.one_of(st.sampled_from([word for word in _WORDS if word and " " not in word]), free)
     return st.one_of(st.sampled_from(_WORDS), free)
 
 
@@ -119,7 +122,9 @@ def aware() -> st.SearchStrategy[datetime]:
     return st.one_of(
         st.datetimes(timezones=st.just(UTC)),
         st.datetimes(
-            min_value=datetime(1900, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(timezone(timedelta(hours=5)))
+            min_value=datetime(1900, 1, 1),
+            max_value=datetime(2100, 1, 1),
+            timezones=st.just(timezone(timedelta(hours=5))),
         ),
     )
 
@@ -155,9 +160,7 @@ def _concepts(*, typed: bool) -> st.SearchStrategy[Concept]:
     )
     emergency = st.just(Coding(system="http://terminology.hl7.org/CodeSystem/v2-0131", code="C"))
     note = st.just(
-        Coding(
-            system="http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category", code="clinical-note"
-        )
+        Coding(system="http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category", code="clinical-note")
     )
     codings = st.one_of(_filled(Coding, typed=typed), snomed, emergency, note)
     return st.builds(
@@ -178,7 +181,9 @@ def _sources() -> st.SearchStrategy[Source]:
     return st.builds(
         Source,
         system=st.sampled_from(("rio", "gp", "pds")),
-        id=st.one_of(st.sampled_from(("Condition/17", "careplans.csv#42", "9990000018", "a/b/c")), st.text(max_size=10)),
+        id=st.one_of(
+            st.sampled_from(("Condition/17", "careplans.csv#42", "9990000018", "a/b/c")), st.text(max_size=10)
+        ),
         version=st.one_of(st.none(), st.sampled_from(("2", 'W/"2"', "v 1"))),
         fetched=aware(),
         mode=st.sampled_from(("live", "extract", "feed", "cache")),

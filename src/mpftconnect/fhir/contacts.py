@@ -52,7 +52,19 @@ def _stated_actor(participant: Participant) -> Actor | None:
 
 # HL7 v3 ActCode, value set ActEncounterCode, to which FHIR R4 binds Encounter.class (extensible).
 _ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
-_CLASSES: Final = frozenset(("AMB", "EMER", "FLD", "HH", "IMP", "ACUTE", "NONAC", "OBSENC", "PRENC", "SS", "VR"))
+_CLASSES: Final = {
+    "AMB": "ambulatory",
+    "EMER": "emergency",
+    "FLD": "field",
+    "HH": "home health",
+    "IMP": "inpatient encounter",
+    "ACUTE": "inpatient acute",
+    "NONAC": "inpatient non-acute",
+    "OBSENC": "observation encounter",
+    "PRENC": "pre-admission",
+    "SS": "short stay",
+    "VR": "virtual",
+}
 
 
 class _EncounterClass(Codec):
@@ -68,16 +80,15 @@ class _EncounterClass(Codec):
         if type(value) is not str:
             raise Unreadable
         written = self.write(value)
-        if any(raw.get(key) != part for key, part in written.items()):
-            ctx.keep(path, raw)
-        else:
-            for key, part in raw.items():
-                if key not in written:
-                    ctx.keep(join(path, key), part)
+        for key, part in raw.items():
+            if written.get(key) != part:
+                ctx.keep(join(path, key), part)
         return value
 
     def write(self, value: str) -> dict[str, Any]:
-        return {"system": _ACT_CODE, "code": value} if value in _CLASSES else {"display": value}
+        if value in _CLASSES:
+            return {"system": _ACT_CODE, "code": value, "display": _CLASSES[value]}
+        return {"display": value}
 
 
 class _EncounterLocation(Codec):

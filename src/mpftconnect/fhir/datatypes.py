@@ -89,7 +89,7 @@ PERIOD: Final = Struct(Period, One("start", "start", DATE_TIME), One("end", "end
 class _Words(Codec):
     """Words where FHIR has a CodeableConcept: written as its text alone.
 
-    A concept that says more is read as its text or first display, and kept whole beside that.
+    What a concept says beside its text is kept; one without a text is read as its first display, and kept whole.
     """
 
     primitive = False
@@ -98,7 +98,10 @@ class _Words(Codec):
         if type(raw) is not dict:
             raise Unreadable
         text = raw.get("text")
-        if type(text) is str and len(raw) == 1:
+        if type(text) is str:
+            for key, value in raw.items():
+                if key != "text":
+                    ctx.keep(join(path, key), value)
             return text
         concept = CONCEPT.read(raw, path, ctx.aside())
         words = concept.text or next((c.display for c in concept.coding if c.display), None)
@@ -112,53 +115,106 @@ class _Words(Codec):
 
 
 class CodedText(Codec):
-    """A bare code of one system where FHIR has a CodeableConcept.
+    """A bare code of one system where FHIR has a CodeableConcept; any other words are written as its text.
 
     Args:
         system: The code system.
-        known: Its codes; anything else is written as text. None: every value is a code of it.
+        known: Its codes.
     """
 
     primitive = False
 
-    def __init__(self, system: str, known: Collection[str] | None = None) -> None:
+    def __init__(self, system: str, known: Collection[str]) -> None:
         self._system = system
-        self._known = frozenset(known) if known is not None else None
+        self._known = frozenset(known)
 
     def read(self, raw: Any, path: str, ctx: Reading) -> str:
         if type(raw) is not dict:
             raise Unreadable
         text, codings = raw.get("text"), raw.get("coding")
-        if type(codings) is list and codings and type(codings[0]) is dict and type(codings[0].get("code")) is str:
-            code: str = codings[0]["code"]
-            if self._known is not None and code not in self._known:
-                ctx.keep(path, raw)
-                return code
-            for key, value in codings[0].items():
-                if key != "code" and (key, value) != ("system", self._system):
-                    ctx.keep(f"{path}.coding[0].{key}", value)
-            for index, coding in enumerate(codings[1:], 1):
-                ctx.keep(f"{path}.coding[{index}]", coding)
-            for key, value in raw.items():
-                if key != "coding":
-                    ctx.keep(join(path, key), value)
-            return code
-        if type(text) is not str:
+        first = codings[0] if type(codings) is list and codings else None
+        code = first.get("code") if type(first) is dict else None
+        value = code if type(code) is str else text
+        if type(value) is not str:
             raise Unreadable
-        if len(raw) > 1 or self._known is None or text in self._known:
+        if raw != self.write(value):
             ctx.keep(path, raw)
-        return text
+        return value
 
     def write(self, value: str) -> dict[str, Any]:
-        if self._known is None or value in self._known:
+        if value in self._known:
             return {"coding": [{"system": self._system, "code": value}]}
         return {"text": value}
 
 
 WORDS: Final = _Words()
 
-# UK Core, CodeSystem UKCore-NHSNumberVerificationStatus: as the PDS FHIR API sends it.
-_VERIFICATION_STATUS_SYSTEM = "https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatus"
+# UK Core, CodeSystem UKCore-NHSNumberVerificationStatusEngland: 01 to 08. The PDS FHIR API sends these codes under
+# the name without a country, under which UK Core has words since, and older UK Core (R4 1.2.0) sent them under
+# fhir.nhs.uk. The Welsh code system numbers otherwise (its 01 is "present & traced"), so it is not read as ours.
+_UK_CORE_SYSTEM = "https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatus"
+_VERIFICATION_SYSTEMS: Final = frozenset(
+    (
+        _UK_CORE_SYSTEM,
+        f"{_UK_CORE_SYSTEM}England",
+        "https://fhir.nhs.uk/R4/CodeSystem/UKCore-NHSNumberVerificationStatus",
+        "https://fhir.nhs.uk/CodeSystem/UKCore-NHSNumberVerificationStatus",
+    )
+)
+_VERIFICATION: Final = {
+    "01": ("number-present-and-verified", "Number present and verified"),
+    "02": ("number-present-but-not-traced", "Number present but not traced"),
+    "03": ("trace-required", "Trace required"),
+    "04": ("trace-attempted", "Trace attempted - No match or multiple match found"),
+    "05": ("trace-needs-to-be-resolved", "Trace needs to be resolved - (NHS number or patient detail conflict)"),
+    "06": ("trace-in-progress", "Trace in progress"),
+    "07": ("number-not-present-and-trace-not-required", "Number not present and trace not required"),
+    "08": ("trace-postponed", "Trace postponed (baby under six weeks old)"),
+}
+_VERIFICATION_WORDS: Final = {words: code for code, (words, _) in _VERIFICATION.items()}
+
+
+def _is_verification_system(system: Any) -> bool:
+    return type(system) is str and system in _VERIFICATION_SYSTEMS
+
+
+class _VerificationStatus(Codec):
+    """NHS number verification status: the English code. A status of any other code system is kept, not read."""
+
+    primitive = False
+
+    def read(self, raw: Any, path: str, ctx: Reading) -> str:
+        if type(raw) is not dict:
+            raise Unreadable
+        text, codings = raw.get("text"), raw.get("coding")
+        if len(raw) == 1 and type(text) is str and text in _VERIFICATION_WORDS:
+            return text
+        first = codings[0] if type(codings) is list and len(codings) == 1 else None
+        if type(first) is not dict or not _is_verification_system(first.get("system")):
+            raise Unreadable
+        code = first.get("code")
+        if type(code) is not str:
+            raise Unreadable
+        if code in _VERIFICATION_WORDS:
+            ctx.keep(path, raw)
+            return _VERIFICATION_WORDS[code]
+        written = self.write(code)["coding"][0]
+        for key, value in first.items():
+            if written.get(key) != value:
+                ctx.keep(f"{path}.coding[0].{key}", value)
+        for key, value in raw.items():
+            if key != "coding":
+                ctx.keep(join(path, key), value)
+        return code
+
+    def write(self, value: str) -> dict[str, Any]:
+        if value in _VERIFICATION_WORDS:  # a word from elsewhere, which as a code would be read as its number
+            return {"text": value}
+        coding = {"system": _UK_CORE_SYSTEM, "code": value}
+        if value in _VERIFICATION:
+            coding["display"] = _VERIFICATION[value][1]
+        return {"coding": [coding]}
+
 
 IDENTIFIER: Final = Struct(
     Identifier,
@@ -166,7 +222,7 @@ IDENTIFIER: Final = Struct(
         Ext(
             "verification_status",
             ext.NHS_NUMBER_VERIFICATION_STATUS,
-            {"CodeableConcept": CodedText(_VERIFICATION_STATUS_SYSTEM)},
+            {"CodeableConcept": _VerificationStatus()},
         )
     ),
     One("use", "use", TEXT),
@@ -508,11 +564,14 @@ class _TimingWords(Codec):
     primitive = False
 
     def read(self, raw: Any, path: str, ctx: Reading) -> str:
+        code = raw.get("code") if type(raw) is dict and len(raw) == 1 else None
+        if type(code) is dict and len(code) == 1 and type(code.get("text")) is str:
+            text: str = code["text"]
+            return text
         words = timing_words(raw)
         if words is None:
             raise Unreadable
-        if raw != self.write(words):
-            ctx.keep(path, raw)
+        ctx.keep(path, raw)
         return words
 
     def write(self, value: str) -> dict[str, Any]:

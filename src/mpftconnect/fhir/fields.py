@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from mpftconnect.fhir.codecs import Codec
+from mpftconnect.fhir.codecs import TEXT, Codec
 from mpftconnect.fhir.extensions import DATA_ABSENT_ELEMENT, EMPTY_ELEMENT
 from mpftconnect.fhir.json_text import know_names
 from mpftconnect.fhir.reading import ABSENT, Reading, Unreadable, join
@@ -114,13 +114,13 @@ class One(_Attribute):
         self, attr: str, element: str, codec: Codec, *, required: bool = False, get: Getter | None = None
     ) -> None:
         super().__init__(attr, get)
-        self._element, self._codec, self._required = element, codec, required
+        self.element, self.codec, self.required = element, codec, required
         companion = codec.sided or (required and codec.primitive)
         self.keys = (element, f"_{element}") if companion else (element,)
 
     def read(self, obj: Mapping[str, Any], path: str, ctx: Reading, into: dict[str, Any]) -> None:
-        element, codec = self._element, self._codec
-        if self._required:
+        element, codec = self.element, self.codec
+        if self.required:
             if codec.primitive and not codec.sided:
                 side = obj.get(f"_{element}", ABSENT)
                 if side is not ABSENT and (side != DATA_ABSENT_ELEMENT or element in obj):
@@ -139,9 +139,9 @@ class One(_Attribute):
     def write(self, model: Any, out: dict[str, Any]) -> None:
         value = self.value(model)
         if value is not None:
-            put(out, self._element, self._codec, value)
-        elif self._required:
-            _put_absent(out, self._element, self._codec)
+            put(out, self.element, self.codec, value)
+        elif self.required:
+            _put_absent(out, self.element, self.codec)
 
 
 def _read_list(raw: Any, place: str, codec: Codec, ctx: Reading) -> list[Any] | None:
@@ -345,14 +345,45 @@ def _by_key(fields: Sequence[Field]) -> dict[str, Field]:
     return table
 
 
+def _plain(fields: Sequence[Field]) -> dict[str, tuple[str, Codec]]:
+    """Lines that simply read one member into one attribute which no other line fills: the bulk of every table."""
+    fed: list[str] = []
+    waiting = list(fields)
+    while waiting:
+        field = waiting.pop()
+        if isinstance(field, Nested):
+            waiting.extend(field.fields)
+        elif isinstance(field, Extensions):
+            fed.extend(entry.attr for entry in field.entries)
+        elif isinstance(field, _Attribute):
+            fed.append(field.attr)
+    ones = [field for field in fields if type(field) is One and len(field.keys) == 1 and not field.required]
+    return {field.element: (field.attr, field.codec) for field in ones if fed.count(field.attr) == 1}
+
+
 def _read_fields(
-    table: Mapping[str, Field], obj: Mapping[str, Any], path: str, ctx: Reading, into: dict[str, Any]
+    table: Mapping[str, Field],
+    plain: Mapping[str, tuple[str, Codec]],
+    obj: Mapping[str, Any],
+    path: str,
+    ctx: Reading,
+    into: dict[str, Any],
 ) -> None:
     done: set[int] = set()
-    for key in obj:
+    for key, raw in obj.items():
+        line = plain.get(key)
+        if line is not None:
+            attr, codec = line
+            if codec is TEXT and type(raw) is str:
+                into[attr] = raw
+                continue
+            value = take(obj, key, codec, path, ctx)
+            if value is not ABSENT:
+                into[attr] = value
+            continue
         field = table.get(key)
         if field is None:
-            ctx.keep(join(path, key), obj[key])
+            ctx.keep(join(path, key), raw)
         elif len(field.keys) == 1:
             field.read(obj, path, ctx, into)
         elif id(field) not in done:
@@ -368,8 +399,8 @@ class Nested(Field):
     """
 
     def __init__(self, element: str, *fields: Field, first: bool = False) -> None:
-        self._element, self._fields, self._first = element, fields, first
-        self._table = _by_key(fields)
+        self._element, self.fields, self._first = element, fields, first
+        self._table, self._plain = _by_key(fields), _plain(fields)
         self.keys = (element,)
 
     def read(self, obj: Mapping[str, Any], path: str, ctx: Reading, into: dict[str, Any]) -> None:
@@ -382,13 +413,13 @@ class Nested(Field):
                 ctx.keep(f"{place}[{index}]", part)
             raw, place = raw[0], f"{place}[0]"
         if type(raw) is dict:
-            _read_fields(self._table, raw, place, ctx, into)
+            _read_fields(self._table, self._plain, raw, place, ctx, into)
         else:
             ctx.keep(place, raw)
 
     def write(self, model: Any, out: dict[str, Any]) -> None:
         inner: dict[str, Any] = {}
-        for field in self._fields:
+        for field in self.fields:
             field.write(model, inner)
         if inner:
             out[self._element] = [inner] if self._first else inner
@@ -478,7 +509,7 @@ class Extensions(Field):
     keys = ("extension",)
 
     def __init__(self, *entries: Ext) -> None:
-        self._entries = entries
+        self.entries = entries
         self._by_url = {entry.url: entry for entry in entries}
         if len(self._by_url) != len(entries):
             raise ValueError("two lines read one extension")
@@ -498,7 +529,7 @@ class Extensions(Field):
 
     def write(self, model: Any, out: dict[str, Any]) -> None:
         extensions: list[Any] = []
-        for entry in self._entries:
+        for entry in self.entries:
             entry.write_all(model, extensions)
         if extensions:
             out["extension"] = extensions
@@ -520,7 +551,7 @@ class Struct(Codec):
 
     def __init__(self, model: type, *fields: Field, defaults: Mapping[str, Any] = _NO_DEFAULTS) -> None:
         self._model, self._fields, self._defaults = model, fields, defaults
-        self._table = _by_key(fields)
+        self._table, self._plain = _by_key(fields), _plain(fields)
 
     def read(self, raw: Any, path: str, ctx: Reading) -> Any:
         if type(raw) is not dict:
@@ -539,7 +570,7 @@ class Struct(Codec):
 
     def read_fields(self, raw: Mapping[str, Any], path: str, ctx: Reading, into: dict[str, Any]) -> None:
         """Read each member by the table; what no field knows is kept."""
-        _read_fields(self._table, raw, path, ctx, into)
+        _read_fields(self._table, self._plain, raw, path, ctx, into)
 
     def finish(self, into: dict[str, Any], raw: Mapping[str, Any], path: str, ctx: Reading) -> None:
         """Put together what several elements say; nothing to do for most types."""

@@ -105,6 +105,21 @@ class _InterpreterRequired(Codec):
         return CommunicationNeed(interpreter_required=required)
 
 
+class _NhsCommunication(Codec):
+    """A need as UK Core's extension; kept as sent as well where it will not be written as one again."""
+
+    primitive = False
+
+    def read(self, raw: Any, path: str, ctx: Reading) -> CommunicationNeed:
+        need: CommunicationNeed = _NHS_COMMUNICATION.read(raw, path, ctx)
+        if not _fits_nhs_communication(need):
+            ctx.keep(path, raw)
+        return need
+
+    def write(self, value: CommunicationNeed) -> dict[str, Any]:
+        return _NHS_COMMUNICATION.write(value)
+
+
 def _fits_nhs_communication(need: CommunicationNeed) -> bool:
     return need.language is not None and need.interpreter_required is not None and need.note is None
 
@@ -187,11 +202,14 @@ class _ReplacedBy(Field):
 class _PatientResource(Resource):
     def finish(self, into: dict[str, Any], raw: Mapping[str, Any], path: str, ctx: Reading) -> None:
         preferences = [need for needs in into.pop("contact_preferences", ()) for need in needs]
+        nhs = into.pop("communication_nhs", ())
+        # In the order in which they will be written: those that fit UK Core's extension last.
         needs = (
             *into.pop("communication_native", ()),
             *into.pop("interpreter_needs", ()),
             *preferences,
-            *into.pop("communication_nhs", ()),
+            *(need for need in nhs if not _fits_nhs_communication(need)),
+            *(need for need in nhs if _fits_nhs_communication(need)),
         )
         if needs:
             into["communication"] = needs
@@ -229,7 +247,7 @@ PATIENT: Final = _PatientResource(
         Ext(
             "communication_nhs",
             ext.NHS_COMMUNICATION,
-            _NHS_COMMUNICATION,
+            _NhsCommunication(),
             many=True,
             get=lambda patient: patient.communication[_split(patient.communication) :],
         ),

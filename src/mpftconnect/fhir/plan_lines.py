@@ -178,7 +178,25 @@ _CLINICAL: Final = CodedText(
     ("active", "recurrence", "relapse", "inactive", "remission", "resolved"),
 )
 
-NEED: Final = _Worded(
+# FHIR R4, CodeSystem condition-ver-status: a modifier element, which turns the meaning of a Condition round.
+_NOT_TRUE: Final = ("refuted", "entered-in-error")
+
+
+class _Need(_Worded):
+    def finish(self, into: dict[str, Any], raw: Mapping[str, Any], path: str, ctx: Reading) -> None:
+        super().finish(into, raw, path, ctx)
+        verification = raw.get("verificationStatus")
+        codings = verification.get("coding") if type(verification) is dict else None
+        for coding in codings if type(codings) is list else ():
+            code = coding.get("code") if type(coding) is dict else None
+            if code in _NOT_TRUE:  # what is not so must never read as a need; both elements are kept as sent
+                if "status" in into:
+                    ctx.keep(join(path, "clinicalStatus"), raw["clinicalStatus"])
+                into["status"] = code
+                return
+
+
+NEED: Final = _Need(
     Need,
     "code",
     "description",

@@ -185,7 +185,7 @@ class Resource(Struct):
                 self._read_security(raw, place, ctx, into)
             elif name != "extension" or given is not None:
                 ctx.keep(place, raw)
-        into["source"] = source.model_copy(update=updates) if updates else source
+        into["source"] = Source(**{**source.__dict__, **updates}) if updates else source
         if "id" in resource and resource["id"] != native_id(source.id):
             ctx.keep("id", resource["id"])
 
