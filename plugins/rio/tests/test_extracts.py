@@ -283,6 +283,13 @@ def test_more_than_can_be_taken_is_refused_aloud(make: Any, monkeypatch: pytest.
     assert len(found.items) == 5
     assert "more rows for one person" in str(found.error)
 
+    monkeypatch.setattr(extracts, "MAX_KEPT", 50)
+    monkeypatch.setattr(extracts, "MAX_CHARACTERS", 500)
+    found = make(rows).read("encounters")
+    assert 0 < len(found.items) < 5
+    assert "more rows for one person" in str(found.error)
+    monkeypatch.setattr(extracts, "MAX_CHARACTERS", 50_000)
+
     rows["contacts"] = [{**one, "client_id": "", "nhs_number": "", "contact_id": str(n)} for n in range(8)] + [one]
     monkeypatch.setattr(extracts, "MAX_REFUSED", 3)
     found = make(rows).read("encounters")

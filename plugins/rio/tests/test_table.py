@@ -46,9 +46,9 @@ def test_rows_end_as_they_may(end: str) -> None:
 
 
 def test_cells_keep_commas_quotation_marks_and_lines() -> None:
-    rows, error = read(HEADING + "\n" + line("A1", "C1", "", "", '"one, ""two""\nthree"'))
+    rows, error = read(HEADING + "\n" + line("A1", "C1", "", "", '"one, ""two""\r\nthree\n"'))
     assert error is None
-    assert rows[0].cells[4] == 'one, "two"\nthree'
+    assert rows[0].cells[4] == 'one, "two"\r\nthree\n'
 
 
 def test_backslashes_where_they_are_configured() -> None:
