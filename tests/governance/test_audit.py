@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -49,6 +49,7 @@ def test_entries_are_chosen_by_time_patient_and_user(audit_place, audit_record, 
     assert seqs(patient="999 000 0018") == [1, 3]
     assert seqs(user="o'neil \x00") == [3]
     assert seqs(since=audit_record(1).at) == [2, 3, 4]
+    assert seqs(since=audit_record(1).at.astimezone(timezone(timedelta(hours=9)))) == [2, 3, 4]
     assert seqs(until=audit_record(1).at) == [1]
     assert seqs(since=audit_record(1).at, until=audit_record(3).at, patient="9990000026") == [2]
     assert seqs(user="nobody") == []

@@ -124,6 +124,7 @@ def test_waiting_entries_show_and_count_until_they_are_moved(audit_place, audit_
     assert [entry.seq for entry in trail.entries()] == [1, -1, -2]
     assert [entry.seq for entry in trail.entries(patient="9990000026")] == [-2]
     assert [entry.seq for entry in trail.entries(since=audit_record(1).at, until=audit_record(2).at)] == [-1]
+    assert [entry.seq for entry in trail.entries(since=audit_record(2).at)] == [-2]
     assert [a.seq for a in trail.affected(source="rio", item="Condition/2")] == [-2]
 
     assert trail.reconcile() == 2
@@ -356,6 +357,13 @@ def test_junk_in_the_sink_and_the_anchor_is_reported_and_harms_nothing(waiting, 
     assert trail.append(audit_record(4)) == 2
     assert trail.reconcile() == 3
     assert [entry.seq for entry in trail.entries()] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("line", [b"{}\n", b"\xff\xfe}\n", b"[]\n", b'{"n":1,,}\n'])
+def test_a_whole_line_that_does_not_fit_is_a_finding_and_no_crash(waiting, line):
+    for path in (waiting.sink, waiting.anchor):
+        path.write_bytes(path.read_bytes() + line)
+    assert codes(waiting) == {"sink-changed", "anchor-changed"}
 
 
 def test_an_unreadable_sink_is_reported(audit_place, audit_record):

@@ -165,6 +165,24 @@ def test_a_trail_sealed_anew_without_the_key_is_found(filled, audit_record, tmp_
     assert {("changed", n) for n in range(1, 9)} <= findings(filled)
 
 
+@pytest.mark.parametrize(("numbers", "broken"), [((8,), {8}), ((7, 8), set())])
+def test_sealed_entries_from_a_copy_that_went_its_own_way_are_found(filled, audit_record, tmp_path, numbers, broken):
+    """A copy of the trail was written on, with the key; its entries are then put in place of the true ones."""
+    copy = type(filled)(tmp_path / "copy")
+    for n in range(6):
+        copy.trail().append(audit_record(n))
+    shutil.copy(filled.store, copy.store)
+    change(copy.store, "DELETE FROM entries WHERE seq > 6")
+    copy.anchor.unlink()
+    for n in (7, 8):
+        assert copy.trail().append(audit_record(n, patient="9990000026")) == n
+    with closing(sqlite3.connect(copy.store)) as db:
+        for n in numbers:
+            row = db.execute("SELECT * FROM entries WHERE seq = ?", (n,)).fetchone()
+            change(filled.store, ("REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row))
+    assert findings(filled) == {("not-as-anchored", n) for n in numbers} | {("chain-broken", n) for n in broken}
+
+
 def test_entries_of_another_trail_with_the_same_key_do_not_fit(filled, audit_record, tmp_path):
     other = type(filled)(tmp_path / "other")
     trail = other.trail(name="another")
@@ -227,6 +245,23 @@ def test_a_damaged_page_is_found(filled):
     data[5000:9000] = b"\xff" * 4000
     filled.store.write_bytes(bytes(data))
     assert not filled.trail().verify().ok
+
+
+def test_an_index_that_hides_an_entry_is_found(filled):
+    """Every entry and its seal are as they were; only a search by NHS number would miss one."""
+    pages = bytearray(filled.store.read_bytes())
+    leaf_of_an_index = b"\x0a"  # SQLite database file format, section 1.6, b-tree page type
+    (page,) = [
+        start
+        for start in range(0, len(pages), 4096)
+        if pages[start : start + 1] == leaf_of_an_index and b"9990000018" in pages[start : start + 4096]
+    ]
+    at = pages.index(b"9990000018", page)
+    pages[at : at + 10] = b"9990000026"
+    filled.store.write_bytes(bytes(pages))
+    assert len(list(filled.trail().entries())) == 8
+    assert len(list(filled.trail().entries(patient="9990000018"))) < 8
+    assert findings(filled) == {("store-damaged", None)}
 
 
 def test_a_checkpoint_cannot_be_forged_changed_or_removed(filled, audit_record, tmp_path):

@@ -36,6 +36,7 @@ _TABLES = {
     ),
     "entries_by_patient": "CREATE INDEX entries_by_patient ON entries (patient)",
 }
+_SELECT = "SELECT seq, id, at, patient, user, event, previous, seal FROM entries"
 _PAGE = 500
 
 
@@ -252,19 +253,20 @@ class AuditStore:
         """
         if not self.present():
             return
+        # Only the conditions that are asked for, so that SQLite can use its index of patients.
+        asked = {
+            "at >= ?": since,
+            "at < ?": until,
+            "patient = ?": patient,
+            "user = ?": user,
+            "instr(event, ?) > 0": containing,
+        }
+        given = {condition: value for condition, value in asked.items() if value is not None}
+        query = " AND ".join((f"{_SELECT} WHERE seq > ?", *given)) + " ORDER BY seq LIMIT ?"
         after = -(2**63)
         while True:
             with self._failing_plainly(), closing(self._connect()) as db:
-                page = [
-                    Row(*found)
-                    for found in db.execute(
-                        "SELECT seq, id, at, patient, user, event, previous, seal FROM entries WHERE seq > ?1 "
-                        "AND (?2 IS NULL OR at >= ?2) AND (?3 IS NULL OR at < ?3) "
-                        "AND (?4 IS NULL OR patient = ?4) AND (?5 IS NULL OR user = ?5) "
-                        "AND (?6 IS NULL OR instr(event, ?6) > 0) ORDER BY seq LIMIT ?7",
-                        (after, since, until, patient, user, containing, _PAGE),
-                    )
-                ]
+                page = [Row(*found) for found in db.execute(query, (after, *given.values(), _PAGE))]
             yield from page
             if len(page) < _PAGE:
                 return
@@ -281,7 +283,7 @@ class AuditStore:
                 Checkpoint(*found)
                 for found in db.execute("SELECT through, first, kind, head, at, seal FROM checkpoints ORDER BY through")
             ]
-            rows = db.execute("SELECT seq, id, at, patient, user, event, previous, seal FROM entries ORDER BY seq")
+            rows = db.execute(f"{_SELECT} ORDER BY seq")
             yield (Row(*found) for found in rows), points, sound
 
     def _insert(self, db: sqlite3.Connection, head: Head, text: str) -> Head:
@@ -319,9 +321,7 @@ class AuditStore:
         return Head(seq, seal)
 
     def _head_fits(self, db: sqlite3.Connection, head: Head) -> bool:
-        found = db.execute(
-            "SELECT seq, id, at, patient, user, event, previous, seal FROM entries WHERE seq = ?", (head.seq,)
-        ).fetchone()
+        found = db.execute(f"{_SELECT} WHERE seq = ?", (head.seq,)).fetchone()
         return found is None or self.entry_fits(Row(*found))
 
     @contextmanager
