@@ -176,11 +176,12 @@ def test_doctor(call: Call, configured: Path) -> None:
     code, out, _ = call("doctor", "--config", str(configured))
     assert code == Exit.DONE, out
     assert out.count("ok    DNS") == 3
+    assert "a seed and is incomplete" in out
     broken = configured.with_name("broken.toml")
     broken.write_text(configured.read_text().replace("http://127.0.0.1", "http://no-such-host.invalid"))
     code, out, _ = call("doctor", "--config", str(broken), "--json")
     assert code == Exit.NOT_MET
-    steps = [json.loads(line) for line in out.splitlines()]
+    steps = [said for line in out.splitlines() if "step" in (said := json.loads(line))]
     assert [s["step"] for s in steps if not s["ok"]] == ["DNS", "DNS", "DNS"]
     assert all("check" in s["advice"] for s in steps)
 

@@ -179,6 +179,9 @@ def test_codes_come_from_files_too_and_the_seed_list_can_be_left_out(tmp_path: P
         Condition(source=source(code), code=concept("A", code)) for code in ("222", "333", seed, "444")
     ]
     assert [item.source.id for item in kept(items, settings)[0]] == ["444"]
+    # The list that ships says that it is incomplete, until the licensed ones are configured.
+    assert exclusion_spec.build(settings).cautions == ()
+    assert "incomplete" in exclusion_spec.build(ExclusionSettings()).cautions[0]
     assert len(kept(items, settings.model_copy(update={"seed": False, "code_files": ()}))[0]) == 4
 
 

@@ -97,6 +97,8 @@ def record(
             ("rio",),
         ),
         ([asked("gp", read("gp")), asked("rio", None, holds=(), refused={ALLERGIES: "expired"})], "partial", ("rio",)),
+        ([asked("rio", read("rio"), partly=frozenset({ALLERGIES}))], "partial", ("rio",)),
+        ([asked("rio", read("rio", allergy("rio", *NONE_KNOWN)), partly=frozenset({ALLERGIES}))], "partial", ("rio",)),
     ],
 )
 def test_what_a_section_says(parts: list[Asked], status: str, missing: tuple[str, ...]) -> None:

@@ -197,3 +197,25 @@ def purge(config: Path | None, privacy: bool, yes: bool) -> None:
     if not yes:
         click.confirm(f"Remove entries before {before:%Y-%m-%d} ({days} days)?", abort=True, err=True)
     click.echo(f"{trail.purge(before)} entries removed")
+
+
+@command.command("reconcile")
+@_trail_options
+def reconcile(config: Path | None, privacy: bool) -> None:
+    """Move entries that waited in the second sink into the store, once it works again."""
+    trail, _ = _open(config, privacy)
+    click.echo(f"{trail.reconcile()} entries moved into the store")
+
+
+@command.command("accept-loss")
+@_trail_options
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def accept_loss(config: Path | None, privacy: bool, yes: bool) -> None:
+    """Go on with a store that has lost entries which the anchor knows of.
+
+    First put back the newest copy of the store and `reconcile`. The loss stays a finding of every later `verify`.
+    """
+    trail, _ = _open(config, privacy)
+    if not yes:
+        click.confirm("Have the newest copy been put back, and the loss been reported?", abort=True, err=True)
+    click.echo(f"{trail.accept_loss()} entries are recorded as lost")

@@ -29,6 +29,8 @@ def command(systems: tuple[str, ...], as_json: bool, config: Path | None, sandbo
         unknown = [name for name in systems if name not in known]
         if unknown:
             raise click.UsageError(f"no configured system {', '.join(unknown)} (configured: {', '.join(known)})")
+        for caution in hub.cautions:
+            click.echo(json.dumps({"caution": caution}) if as_json else f"note  {caution}")
         for name in systems or known:
             if not as_json:
                 click.echo(f"{name}  ({known[name].configured.settings.environment})")

@@ -52,6 +52,7 @@ def _lines(record: Record, most: int) -> Iterator[str]:
     for kept in record.withheld:
         yield f"\nWithheld: {kept.text}"
     yield f"\n{record.never_shown}\n{record.not_for}"
+    yield f"Made {record.made:%d %b %Y %H:%M} UTC."
     left = sum(len(item.extra) for item in record.items())
     yield f"{left} values that the model cannot hold are kept beside the items (extra)."
 

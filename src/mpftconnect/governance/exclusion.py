@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationInfo, field_validator
+
 from mpftconnect.adapters.contract import Refusal
+from mpftconnect.errors import ConfigurationError
+from mpftconnect.governance.glance import Glance
 from mpftconnect.governance.policies import Contribution, PolicySpec, Taken
 from mpftconnect.model import (
     Actor,
@@ -24,8 +28,10 @@ from mpftconnect.model import (
     Concept,
     ContingencyPlan,
     Extra,
+    Identifier,
     Item,
     Model,
+    Notice,
     Patient,
     Reference,
     SectionName,
@@ -69,7 +75,8 @@ class ExclusionSettings(Model):
         organisations: ODS codes or names of organisations and sites.
         services: Names or codes of services, specialties and departments.
         codes: Clinical codes, of whatever system.
-        code_files: Text files of one code a line, such as exports of the licensed national subsets.
+        code_files: Text files of one code a line, or RF2 reference set files, of which the active members count: the
+            licensed national subsets. Relative to the configuration file.
         phrases: Phrases that exclude an item when they stand in its free text; none by default.
         seed: Whether the built-in, incomplete seed list applies too.
     """
@@ -82,6 +89,12 @@ class ExclusionSettings(Model):
     phrases: tuple[str, ...] = ()
     seed: bool = True
 
+    @field_validator("code_files")
+    @classmethod
+    def _beside_the_configuration(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        folder = (info.context or {}).get("folder")
+        return names if folder is None else tuple(str(Path(folder) / name) for name in names)
+
 
 def _folded(words: Iterable[str]) -> frozenset[str]:
     return frozenset(" ".join(word.split()).casefold() for word in words if word.strip())
@@ -92,16 +105,17 @@ class Exclusion:
 
     def __init__(self, settings: ExclusionSettings, codes_from_files: Iterable[str] = ()) -> None:
         self._systems = frozenset(settings.systems)
+        self._has_files = bool(settings.code_files)
         self._codes = frozenset(settings.codes) | frozenset(codes_from_files) | (SEED_CODES if settings.seed else set())
         self._organisations = _folded(settings.organisations)
         self._services = _folded((*settings.services, *(_SEED_SERVICES if settings.seed else ())))
         self._phrases = _folded(settings.phrases)
-        tokens = {*self._codes, *self._organisations, *self._services, *self._phrases}
-        # Most items hold none of the words at all. One pass of a compiled pattern over their JSON says so some fifty
-        # times faster than a walk, which then need only look at the few that might. White space is loose because
-        # names are compared with theirs folded.
-        loose = (r"(?:\s|\\[nrt])+".join(re.escape(word) for word in token.split()) for token in sorted(tokens))
-        self._hint = re.compile("|".join(loose) or r"(?!)", re.IGNORECASE)
+        self._glance = Glance((*self._codes, *self._organisations, *self._services), self._phrases)
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """That the list that ships is incomplete, unless code files bring the licensed ones."""
+        return () if self._has_files else (SEED_WARNING,)
 
     def withholds_system(self, system: str) -> bool:
         return system in self._systems
@@ -134,12 +148,18 @@ class Exclusion:
             stay = tuple(refusal for refusal in refused if not self._raw(refusal.content))
             taken += [Taken(contribution.system, section, None)] * (len(refused) - len(stay))
             refusals[section] = stay
-        shown = replace(contribution, patient=self._patient(contribution.patient), items=kept, refusals=refusals)
+        notices: dict[SectionName, tuple[Notice, ...]] = {}
+        for section, said in contribution.notices.items():
+            quiet = tuple(notice for notice in said if not self._mentions(notice))
+            taken += [Taken(contribution.system, section, None)] * (len(said) - len(quiet))
+            notices[section] = quiet
+        patient = self._patient(contribution.patient)
+        shown = replace(contribution, patient=patient, items=kept, notices=notices, refusals=refusals)
         return shown, tuple(taken)
 
     def _patient(self, patient: Patient | None) -> Patient | None:
         """The person without what names something excluded, such as a clinic that looks after them."""
-        if patient is None or not self._hint.search(patient.model_dump_json()):
+        if patient is None or not self._glance.might_hold(patient):
             return patient
         changed: dict[str, Any] = {}
         for name, field in Patient.model_fields.items():
@@ -153,7 +173,7 @@ class Exclusion:
     # What is excluded in itself
 
     def _direct(self, item: Item) -> bool:
-        if not self._hint.search(item.model_dump_json()):
+        if not self._glance.might_hold(item):
             return False
         if isinstance(item, CarePlan | CareTeam):
             # Its lines are judged one by one; here only what is said of the whole.
@@ -177,11 +197,22 @@ class Exclusion:
         if isinstance(part, Reference):
             value = part.identifier.value if part.identifier else None
             return _in(part.display, self._organisations | self._services) or _in(value, self._organisations)
-        return isinstance(part, str) and bool(self._phrases) and self._has_phrase(part)
+        if isinstance(part, Identifier):
+            return _in(part.value, self._organisations)
+        # A title or a name that is nothing but the service's or the organisation's.
+        return isinstance(part, str) and (
+            _in(part, self._organisations | self._services) or (bool(self._phrases) and self._has_phrase(part))
+        )
 
     def _has_phrase(self, text: str) -> bool:
         folded = " ".join(text.split()).casefold()
         return any(re.search(rf"\b{re.escape(phrase)}\b", folded) for phrase in self._phrases)
+
+    def _mentions(self, notice: Notice) -> bool:
+        """Whether a warning's words speak of something excluded; unlike a field, they do so within a sentence."""
+        folded = " ".join(f"{notice.code} {notice.text}".split()).casefold()
+        words = self._phrases | self._organisations | self._services | _folded(self._codes)
+        return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", folded) for word in words)
 
     def _raw(self, content: Any) -> bool:
         """Whether raw content, whose shape is not known, names something excluded anywhere."""
@@ -196,7 +227,7 @@ class Exclusion:
     # Care plans and teams lose lines, not themselves
 
     def _pruned(self, item: Item, gone: set[str]) -> Item:
-        if not isinstance(item, CarePlan | CareTeam) or not (gone or self._hint.search(item.model_dump_json())):
+        if not isinstance(item, CarePlan | CareTeam) or not (gone or self._glance.might_hold(item)):
             return item
         changed: dict[str, Any] = {}
 
@@ -209,6 +240,11 @@ class Exclusion:
             left = tuple(line for line in left if isinstance(line, ContingencyPlan) or not bad(line))
             if left != lines:
                 changed[name] = left
+        # What the whole points at, the encounter that it came from among them, would name the excluded thing too.
+        for name in ("encounter", "author", "coordinator"):
+            value = getattr(item, name, None)
+            if value is not None and _references(value) & gone:
+                changed[name] = None
         return item.model_copy(update=changed) if changed else item
 
 
@@ -237,8 +273,11 @@ def _references(value: Any) -> frozenset[str]:
     for _, part in parts(value):
         if isinstance(part, Reference | Actor) and part.reference:
             plain = part.reference.partition("/_history/")[0]
-            found.add(plain)
-            found.add("/".join(plain.split("/")[-2:]))
+            found |= {plain, "/".join(plain.split("/")[-2:])}
+        elif isinstance(part, Extra):
+            for text in _strings(part.value):
+                plain = text.partition("/_history/")[0]
+                found |= {plain, "/".join(plain.split("/")[-2:])}
     return frozenset(found)
 
 
@@ -262,10 +301,27 @@ def _strings(content: Any) -> Iterator[str]:
 
 def _build(settings: ExclusionSettings) -> Exclusion:
     codes: list[str] = []
-    for name in settings.code_files:
-        lines = Path(name).read_text(encoding="utf-8-sig").splitlines()
-        codes += [line.split("\t")[0].split(",")[0].strip().strip('"') for line in lines if line.strip()]
+    for number, name in enumerate(settings.code_files):
+        try:
+            found = _codes(Path(name).read_text(encoding="utf-8-sig").splitlines())
+        except (OSError, ValueError) as error:
+            raise ConfigurationError([f"code_files.{number}: cannot be read ({type(error).__name__})"]) from None
+        if not found:
+            # A list that excludes nothing is a mistake that nobody would see.
+            raise ConfigurationError([f"code_files.{number}: expected one code a line, and found none"])
+        codes += found
     return Exclusion(settings, codes)
+
+
+def _codes(lines: Sequence[str]) -> list[str]:
+    header = lines[0].split("\t") if lines else []
+    if "referencedComponentId" in header:
+        # SNOMED CT release format 2, reference set file: the code stands in `referencedComponentId`, and the first
+        # column is the id of the membership. SNOMED CT Release File Specifications, section 5.2.1 (Simple Refset).
+        code, active = header.index("referencedComponentId"), header.index("active")
+        rows = [row for line in lines[1:] if len(row := line.split("\t")) == len(header)]
+        return [row[code].strip() for row in rows if row[active] == "1"]
+    return [word for line in lines if (word := line.split("\t")[0].split(",")[0].strip().strip('"'))]
 
 
 exclusion_spec = PolicySpec(name="never-shown", kind="silent", settings=ExclusionSettings, build=_build)

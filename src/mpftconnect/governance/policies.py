@@ -52,7 +52,13 @@ class Taken:
 
 
 class Policy(Protocol):
-    """One configured policy. `withholds_system` is asked before a system is; `apply` after it answered."""
+    """One configured policy. `withholds_system` is asked before a system is; `apply` after it answered.
+
+    `cautions` are what whoever runs it must know of this configuration; `mpftconnect doctor` prints them.
+    """
+
+    @property
+    def cautions(self) -> tuple[str, ...]: ...
 
     def withholds_system(self, system: str) -> bool: ...
 

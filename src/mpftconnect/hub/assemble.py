@@ -362,6 +362,8 @@ def _section(
         failed_outright = name in part.failures and not part.contribution.items.get(name)
         answered = answered or not failed_outright
         if name in one.partly:
+            # It may hold more than it offers, so the section cannot be all (rule 1).
+            missing.append(one.system)
             warnings.append(Notice("partly-offered", "This system offers only a part of this section.", one.system))
         warnings += part.contribution.notices.get(name, ())
         unread = [refusal for refusal in refused if not refusal.wrong_person]

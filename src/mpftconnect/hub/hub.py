@@ -145,6 +145,11 @@ class Hub:
         return self._systems
 
     @property
+    def cautions(self) -> tuple[str, ...]:
+        """What the configured policies want whoever runs them to know."""
+        return tuple(f"policy {spec.name}: {said}" for spec, policy in self._policies for said in policy.cautions)
+
+    @property
     def configured_user(self) -> AccessContext | None:
         """The `[who]` of the configuration, for command-line use."""
         return self._configuration.who
