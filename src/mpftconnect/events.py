@@ -94,6 +94,8 @@ Listener = Callable[[Event], None]
 class EventStream:
     """Hands each event to every listener, in order. A listener that raises is dropped, not the work.
 
+    A listener runs in the thread that does the work, which waits for it: hand on, as to a queue, what takes time.
+
     >>> seen = []
     >>> stream = EventStream([seen.append])
     >>> stream.emit(Code.READ_STARTED, count=2)

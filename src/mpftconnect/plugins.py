@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,12 @@ def load_plugins(entry_points: Iterable[importlib.metadata.EntryPoint] | None = 
     for entry_point in sorted(found, key=lambda e: e.name):
         plugin = _load(entry_point)
         clash = [
+            f"{kind} {name!r} is provided twice"
+            for kind in ("adapters", "twins", "policies")
+            for name, times in Counter(spec.name for spec in getattr(plugin, kind)).items()
+            if times > 1
+        ]
+        clash += [
             f"{kind} {spec.name!r} is already provided by plugin {taken[kind, spec.name]}"
             for kind in ("adapters", "twins", "policies")
             for spec in getattr(plugin, kind)
@@ -109,7 +116,7 @@ def _load(entry_point: importlib.metadata.EntryPoint) -> Plugin:
     try:
         module = entry_point.load()
         registered = _register(module)
-    except Exception as error:  # noqa: BLE001 - a stranger's code: whatever it raises is its listing's reason
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code: what it raises is the listed reason
         return Plugin(entry_point.name, name, version, _reason(error))
     return Plugin(entry_point.name, name, version, None, **registered)
 

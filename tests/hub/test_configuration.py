@@ -143,4 +143,4 @@ def test_no_file_no_toml_and_no_text(folder: Path) -> None:
 
 def test_a_policy_that_cannot_be_made(folder: Path) -> None:
     text = GOOD + '\n[[policies]]\npolicy = "never-shown"\nsettings = { code_files = ["no-such-file.txt"] }\n'
-    assert "policies[0].settings: policy never-shown could not be made" in problems(folder, text)
+    assert "policies[0].settings: code_files.0: cannot be read (FileNotFoundError)" in problems(folder, text)

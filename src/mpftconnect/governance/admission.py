@@ -24,7 +24,9 @@ def admit(who: AccessContext) -> None:
     Traceback (most recent call last):
     mpftconnect.errors.AccessRefused: only the purpose direct-care is allowed
     """
-    empty = [field for field in ("user", "name", "role", "organisation", "relationship") if not getattr(who, field)]
+    empty = [
+        field for field in ("user", "name", "role", "organisation", "relationship") if not getattr(who, field).strip()
+    ]
     if empty:
         raise AccessRefused("who-incomplete", f"the access context lacks {', '.join(empty)}")
     if who.purpose not in ALLOWED_PURPOSES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import Literal
 
 from mpftconnect.model import Model, SectionName
 
@@ -28,7 +29,7 @@ class Agreement(Model):
     name: str
     parties: tuple[str, ...]
     purposes: tuple[str, ...]
-    sections: tuple[SectionName | str, ...]
+    sections: tuple[SectionName | Literal["all"], ...]
     expires: datetime.date
 
     def refusal(self, purpose: str, section: SectionName | None, today: datetime.date) -> str | None:

@@ -74,6 +74,22 @@ def places(
             "rate budgets", f"{state}/budgets", "none: times of requests", "folder 0700", "overwritten", "not needed"
         ),
         Place(
+            "systems' own state",
+            f"{state}/systems, a folder a system, where an adapter keeps anything",
+            "whatever the adapter's README says; the adapters that come with this SDK keep nothing",
+            _PRIVATE,
+            "the adapter's",
+            "delete the folder",
+        ),
+        Place(
+            "traces",
+            "memory of the running process",
+            "demographics by the tracing service, only where [hub] trace_max_age_seconds is more than 0",
+            "memory only",
+            "the last 1000, each used for trace_max_age_seconds; gone with the process",
+            "not needed",
+        ),
+        Place(
             "exchanges",
             "memory of the running process",
             "test environments: requests and answers; live: digests, status, timing and ids only",

@@ -7,6 +7,7 @@ configuration file.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from mpftconnect.adapters.contract import AdapterSpec
+from mpftconnect.adapters.contract import AdapterSpec, Capability, Support
+from mpftconnect.adapters.endpoint import Endpoint
 from mpftconnect.errors import ConfigurationError, MpftConnectError
 from mpftconnect.governance.agreements import Agreement
 from mpftconnect.governance.policies import Policy, PolicySpec
@@ -104,7 +106,7 @@ class SystemSettings(Model):
     connect_timeout_seconds: float = Field(default=3.05, gt=0, le=60)
     retries: int = Field(default=2, ge=0, le=5)
     max_bytes: int = Field(default=20_000_000, ge=1024)
-    rate_per_second: float | None = Field(default=None, gt=0)
+    rate_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     proxy: str | None = None
     ca_bundle: str | None = None
     client_certificate: str | None = None
@@ -112,6 +114,9 @@ class SystemSettings(Model):
     settings: dict[str, Any] = Field(default_factory=dict)
     secrets: dict[str, SecretReference] = Field(default_factory=dict)
     agreement: Agreement
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 class _PolicyTable(Model):
@@ -190,10 +195,12 @@ def load_configuration(
             table = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ConfigurationError([f"{label}: there is no such file at {path}"]) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError([f"{label}: cannot be read ({type(error).__name__})"]) from None
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError([f"{label}: not TOML: {error}"]) from None
+        except RecursionError:
+            raise ConfigurationError([f"{label}: not read: tables or lists are nested too deeply"]) from None
+        except (OSError, ValueError) as error:
+            raise ConfigurationError([f"{label}: cannot be read ({type(error).__name__})"]) from None
     return _Checker(label, folder, registry, sandbox).check(table)
 
 
@@ -209,7 +216,7 @@ class _Checker:
 
     def _model(self, kind: type[Any], table: Any, at: str) -> Any:
         try:
-            return kind.model_validate(table)
+            return kind.model_validate(table, context={"folder": self._folder})
         except ValidationError as error:
             for problem in error.errors():
                 key = ".".join(part for part in (at, *(str(p) for p in problem["loc"])) if part)
@@ -223,9 +230,8 @@ class _Checker:
         systems = self._systems(table.get("systems"))
         policies = self._policies(table.get("policies"))
         keys = {name: self._key(table.get(name), name) for name in ("audit", "privacy")}
-        tracer = file.hub.trace if file else None
-        if tracer and tracer not in {system.name for system in systems}:
-            self._say("hub.trace", "expected the name of one of the systems")
+        self._tracer(file, systems)
+        self._trails(file, keys)
         if self.problems or file is None:
             raise ConfigurationError(list(dict.fromkeys(self.problems)))
         return Configuration(
@@ -241,6 +247,28 @@ class _Checker:
             who=file.who,
         )
 
+    def _tracer(self, file: _File | None, systems: tuple[ConfiguredSystem, ...]) -> None:
+        name = file.hub.trace if file else None
+        chosen = next((system for system in systems if system.name == name), None)
+        if name is not None and chosen is None:
+            self._say("hub.trace", "expected the name of one of the systems")
+        elif chosen and chosen.spec.support(Capability.TRACE_PERSON) not in (Support.FULL, Support.PARTIAL):
+            self._say("hub.trace", f"adapter {chosen.spec.name} cannot trace people")
+
+    def _trails(self, file: _File | None, keys: Mapping[str, bytes]) -> None:
+        """The privacy officer's stream is that officer's alone: it shares neither a file nor a key with the audit."""
+        if file is None:
+            return
+        seen: dict[Path, str] = {}
+        for trail, settings in (("audit", file.audit), ("privacy", file.privacy)):
+            for part in ("store", "anchor", "fallback"):
+                key, path = f"{trail}.{part}", (self._folder / getattr(settings, part)).resolve()
+                if path in seen:
+                    self._say(key, f"expected a file of its own; {seen[path]} names the same")
+                seen.setdefault(path, key)
+        if keys["audit"] and keys["audit"] == keys["privacy"]:
+            self._say("privacy.key", "expected a key of its own; audit.key is the same")
+
     def _secret(self, reference: SecretReference, at: str) -> str:
         if reference.value is not None:
             if not self._sandbox:
@@ -248,15 +276,18 @@ class _Checker:
             return reference.value
         if reference.env is not None:
             value = os.environ.get(reference.env)
-            if not value:
-                self._say(at, f"the environment variable {reference.env} is not set")
+            if not value or not value.strip():
+                self._say(at, f"the environment variable {reference.env} is not set, or empty")
             return value or ""
         path = self._folder / str(reference.file)
         try:
-            return path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
+            text = path.read_text(encoding="utf-8-sig").strip()
+        except (OSError, ValueError) as error:
             self._say(at, f"the file {reference.file} cannot be read ({type(error).__name__})")
             return ""
+        if not text:
+            self._say(at, f"the file {reference.file} is empty")
+        return text
 
     def _key(self, table: Any, name: str) -> bytes:
         try:
@@ -283,6 +314,9 @@ class _Checker:
             except ValidationError:  # already said of the whole file
                 continue
             at = f"systems.{name}"
+            if not _NAME.fullmatch(name):
+                # It becomes part of file names, of log lines and of the audit.
+                self._say(at, "expected a name of letters, digits, hyphens, underscores and dots, at most 64")
             try:
                 spec = self._registry.adapter(settings.adapter)
             except MpftConnectError as error:
@@ -303,6 +337,13 @@ class _Checker:
         given = settings.endpoint or ""
         if spec.endpoint == "http" and not given.startswith(("https://", "http://")):
             self._say(f"{at}.endpoint", "expected the base URL of the system, https://...")
+        else:
+            try:
+                Endpoint(base_url=given)
+            except MpftConnectError as error:
+                self._say(f"{at}.endpoint", str(error))
+        if settings.client_key and not settings.client_certificate:
+            self._say(f"{at}.client_key", "expected client_certificate beside it")
         if settings.environment == "live" and given.startswith("http://"):
             self._say(f"{at}.endpoint", 'a live system needs https; for a test system say environment = "test"')
         for key in ("ca_bundle", "client_certificate", "client_key"):
@@ -334,6 +375,9 @@ class _Checker:
                 continue
             try:
                 built.append(ConfiguredPolicy(spec, spec.build(settings)))
-            except (OSError, ValueError) as error:
+            except ConfigurationError as error:
+                for problem in error.problems:
+                    self._say(f"{at}.settings", problem)
+            except Exception as error:  # noqa: BLE001 - a stranger's code; its words might repeat a setting
                 self._say(f"{at}.settings", f"policy {name} could not be made ({type(error).__name__})")
         return tuple(built)
