@@ -37,7 +37,7 @@ _POINTERS: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 def _content(item: Item) -> str:
-    return f"{type(item).__name__}:{item.model_dump_json(exclude=_ORIGIN)}"
+    return f"{type(item).__name__}:{item.model_dump_json(exclude=_ORIGIN, exclude_none=True)}"
 
 
 def merge(items: Iterable[T]) -> tuple[T, ...]:

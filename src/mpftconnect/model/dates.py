@@ -184,7 +184,7 @@ class When:
     def sort_key(self) -> str:
         """Orders moments of mixed precision by what is known; a partial date sorts before its days."""
         instant = self.instant
-        return instant.strftime("%Y-%m-%dT%H:%M:%S.%f") if instant else self.text
+        return instant.isoformat(timespec="microseconds")[:26] if instant else self.text
 
     def words(self) -> str:
         """The moment for people, in the source's zone, with any uncertainty said.
