@@ -458,7 +458,8 @@ def _items() -> dict[SectionName, tuple[Item, ...]]:
 def make_record(sections: dict[SectionName, Section[Any]] | None = None, **fields: Any) -> Record:
     """A record of the sections given; those left out were not asked for."""
     every = {name: Section(name) for name in SectionName} | (sections or {})
-    settled = {"patient": _patient(), "identity_confirmed": True, "made": MADE, "correlation_id": "7f0c2a9e"} | fields
+    settled: dict[str, Any] = {"patient": _patient(), "restriction": "U", "identity_confirmed": True}
+    settled |= {"made": MADE, "correlation_id": "7f0c2a9e"} | fields
     return Record(**settled, **{str(name): section for name, section in every.items()})
 
 

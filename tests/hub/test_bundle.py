@@ -273,6 +273,12 @@ def test_a_quiet_record_says_only_what_every_record_says(record_of: Make) -> Non
     assert [issue["details"]["text"] for issue in issues(record_bundle(record_of()))] == [NEVER_SHOWN, NOT_FOR]
 
 
+@pytest.mark.parametrize("restriction", ["U", "R", "V", "REDACTED", None])
+def test_a_person_not_known_to_be_unrestricted_is_called_restricted(record_of: Make, restriction: str | None) -> None:
+    told = [i["details"]["text"] for i in issues(record_bundle(record_of(restriction=restriction)))]
+    assert any("is left out" in text for text in told) is (restriction != "U")
+
+
 def test_restriction_and_test_data_are_security_labels(record_of: Make) -> None:
     def labels(**fields: Any) -> list[str]:
         return [label["code"] for label in record_bundle(record_of(**fields)).get("meta", {}).get("security", [])]

@@ -391,6 +391,8 @@ def test_doubts_about_the_person_stand_first(show: Show) -> None:
     said = doubtful.section("before-reading")
     assert "Identity not confirmed" in said and "This is a restricted person" in said
     assert "the birth date differs" in said
+    unknown = show(restriction=None).section("before-reading")
+    assert "No system says whether this person is restricted" in unknown
     calm = show().section("before-reading")
     assert "Identity" not in calm and "restricted" not in calm.lower()
 

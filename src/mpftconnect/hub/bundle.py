@@ -339,10 +339,11 @@ def _troubles(record: Record, ids: Mapping[int, UUID]) -> Iterator[dict[str, Any
     """What a reader must know before relying on the record."""
     urns = {item.key: _urn(ids[id(item)]) for item in (record.patient, *record.items())}
     if not record.identity_confirmed:
-        text = "The tracing service did not confirm who this is; the person is treated as restricted."
+        text = "The tracing service did not confirm who this is."
         yield _issue("warning", "incomplete", "identity-not-confirmed", text)
-    if record.restriction in _CONFIDENTIALITY:
-        text = f"The person is {_CONFIDENTIALITY[record.restriction]}: what could tell where they are is left out."
+    if record.is_restricted:
+        known = _CONFIDENTIALITY.get(record.restriction or "", "treated as restricted, since no system says otherwise")
+        text = f"The person is {known}: what could tell where they are is left out."
         yield _issue("warning", "suppressed", "person-restricted", text)
     for mismatch in record.mismatches:
         yield _issue("warning", "conflict", "not-as-expected", mismatch)

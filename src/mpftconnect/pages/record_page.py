@@ -101,6 +101,10 @@ _RESTRICTION_WORDS = {
     "V": "This is a very restricted person. Whatever could tell where they are is left out, and even a name may be.",
     "REDACTED": "The record of this person exists and almost nothing of it may be shown.",
 }
+_RESTRICTION_UNKNOWN = (
+    "No system says whether this person is restricted, so they are treated as restricted: whatever could tell where "
+    "they are is left out of this page."
+)
 # NHS Data Dictionary, NHS NUMBER STATUS INDICATOR CODE; UK Core CodeSystem
 # UKCore-NHSNumberVerificationStatusEngland has the same codes.
 _VERIFICATION_WORDS = {
@@ -237,6 +241,10 @@ def _plan_alone(plan: CarePlan, section: Section[CarePlan]) -> CarePlanView:
     return CarePlanView((plan,), section.status, section.missing, section.complete)
 
 
+def _restriction_words(record: Record) -> str:
+    return _RESTRICTION_WORDS.get(record.restriction or "", _RESTRICTION_UNKNOWN if record.is_restricted else "")
+
+
 def _number_words(patient: Patient) -> str:
     number = patient.nhs_number
     if number is None:
@@ -339,7 +347,7 @@ def record_page(record: Record, *, title: str | None = None, demonstration: bool
             demonstration=demonstration,
             style=style.text,
             policy=style.policy,
-            restriction=_RESTRICTION_WORDS.get(record.restriction or ""),
+            restriction=_restriction_words(record),
             death=_death_words(record.patient),
             plan=record.care_plan,
             inactive_contingency=_inactive_contingency(record),
