@@ -170,6 +170,12 @@ def test_what_was_withheld_is_written_only_if_it_is_given(audit_record):
     assert "gum" not in json.dumps(to_audit_event(audit_record()))
 
 
+def test_who_asked_is_the_recipient_and_nobody_else():
+    somebody = {"requestor": True, "name": "x", "who": {"identifier": {"value": "x"}}}
+    assert user_of({"agent": [somebody]}) is None
+    assert user_of({"agent": [{**somebody, "type": {"coding": [{"code": "IRCP"}]}}]}) == "x"
+
+
 @pytest.mark.parametrize("what", ["purge", "loss"])
 def test_upkeep_is_a_valid_audit_event_without_a_user(what):
     event = housekeeping_event(what, "words", datetime(2026, 1, 1, tzinfo=UTC))
@@ -244,20 +250,16 @@ def test_whatever_people_send_the_event_stays_valid_and_can_be_looked_up(texts):
     assert len(list(shown_in(event))) == 1
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(
-                st.sampled_from(["agent", "entity", "who", "what", "identifier", "type", "role", "detail", "coding"]),
-                inner,
-                max_size=4,
-            )
-        ),
-        max_leaves=20,
-    ).filter(lambda value: isinstance(value, dict))
+_JUNK = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
+_NAMES = st.sampled_from(["who", "what", "identifier", "type", "role", "detail", "coding", "code", "value", "system"])
+_NESTED = st.recursive(
+    _JUNK, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=4), max_leaves=15
 )
+_PARTS = _NESTED | st.lists(st.dictionaries(_NAMES, _NESTED, max_size=4), max_size=3)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.fixed_dictionaries({"agent": _PARTS, "entity": _PARTS}))
 def test_reading_an_event_that_somebody_made_up_raises_nothing(event):
     assert patient_of(event) is None
     assert user_of(event) is None or isinstance(user_of(event), str)

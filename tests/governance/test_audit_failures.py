@@ -12,6 +12,10 @@ import pytest
 
 from mpftconnect.errors import AuditUnavailable
 from mpftconnect.events import Code
+from mpftconnect.governance.seal import Seal
+from mpftconnect.governance.sealed_lines import SealedLines
+
+AUDIT_KEY = bytes(range(32))  # the key of the fixtures
 
 
 def break_by_directory(place):
@@ -364,6 +368,44 @@ def test_a_whole_line_that_does_not_fit_is_a_finding_and_no_crash(waiting, line)
     for path in (waiting.sink, waiting.anchor):
         path.write_bytes(path.read_bytes() + line)
     assert codes(waiting) == {"sink-changed", "anchor-changed"}
+
+
+def test_a_sealed_line_without_an_event_counts_as_damaged(waiting):
+    lines = SealedLines(waiting.sink, Seal(AUDIT_KEY, "audit"), "waiting", 1)
+    lines.append({"n": 4, "previous": "", "event": "[]"})
+    assert codes(waiting) == {"sink-changed"}
+
+
+def test_a_line_that_cannot_be_flushed_was_not_written(audit_place, audit_record, monkeypatch):
+    break_by_directory(audit_place)
+    trail = audit_place.trail()
+    trail.append(audit_record(0))
+    before = audit_place.sink.read_bytes()
+
+    def fail(handle):
+        raise OSError(errno.EIO, "input/output error")
+
+    monkeypatch.setattr("mpftconnect.governance.sealed_lines.os.fsync", fail)
+    with pytest.raises(AuditUnavailable):
+        trail.append(audit_record(1))
+    assert audit_place.sink.read_bytes() == before
+
+
+def test_the_store_is_told_to_flush_at_each_commit(audit_place, audit_record, monkeypatch):
+    audit_place.trail().append(audit_record(0))
+    said: list[str] = []
+    real = sqlite3.connect
+
+    def connect(target, **settings):
+        db = real(target, **settings)
+        db.set_trace_callback(said.append)
+        return db
+
+    monkeypatch.setattr("mpftconnect.governance.audit_store.sqlite3.connect", connect)
+    audit_place.trail().append(audit_record(1))
+    assert said.index("PRAGMA synchronous = FULL") < said.index("BEGIN IMMEDIATE") < said.index("COMMIT")
+    with closing(real(audit_place.store)) as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_an_unreadable_sink_is_reported(audit_place, audit_record):

@@ -364,7 +364,7 @@ def test_very_many_findings_are_counted_not_listed(filled, monkeypatch):
 
 # One trail is made for all examples of a property; each example works on a copy.
 _THOROUGH = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
 
 _VALUES = st.one_of(
@@ -435,7 +435,7 @@ def test_any_changed_byte_of_the_anchor_is_found_or_costs_only_an_anchored_line(
     raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
     copy.anchor.write_bytes(bytes(raw))
     found = copy.trail().verify()
-    assert not found.ok or found.notes
+    assert not found.ok or found.unanchored or any("has no end" in note for note in found.notes)
 
 
 def test_what_is_no_event_is_none():

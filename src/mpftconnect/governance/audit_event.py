@@ -242,7 +242,7 @@ def agent_of(event: Mapping[str, Any]) -> dict[str, str]:
     for agent in _dicts(event.get("agent")):
         value = _str(_dict(_dict(agent.get("who")).get("identifier")).get("value"))
         codes = {c.get("code") for c in _dicts(_dict(agent.get("type")).get("coding"))}
-        if "IRCP" in codes and agent.get("requestor") is True:
+        if "IRCP" in codes:
             roles = [_str(role.get("text")) for role in _dicts(agent.get("role"))]
             said |= {"user": value, "name": _str(agent.get("name")), "role": roles[0] if roles else None}
         elif "PROV" in codes:
