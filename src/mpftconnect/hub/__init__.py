@@ -1,21 +1,31 @@
-"""The hub: trace, fan-out, match, merge, conflicts and gaps."""
+"""The hub: trace, fan-out, match, merge, conflicts and gaps.
 
-from mpftconnect.hub.configuration import Configuration, load_configuration
+Names are loaded when they are first used. `connect` is not, since the module that holds it has its name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from mpftconnect.hub.connect import connect, sandbox_table
-from mpftconnect.hub.hub import Hub, People
-from mpftconnect.hub.plan_view import CarePlanView, FromPlan, PlanLine
-from mpftconnect.hub.record import (
-    NEVER_SHOWN,
-    NOT_FOR,
-    Conflict,
-    Explanation,
-    Gap,
-    Joined,
-    Record,
-    SystemAnswer,
-    Unmatched,
-    Withheld,
-)
+
+if TYPE_CHECKING:
+    from mpftconnect.hub.configuration import Configuration, load_configuration
+    from mpftconnect.hub.hub import Hub, People
+    from mpftconnect.hub.plan_view import CarePlanView, FromPlan, PlanLine
+    from mpftconnect.hub.record import (
+        NEVER_SHOWN,
+        NOT_FOR,
+        Conflict,
+        Explanation,
+        Gap,
+        Joined,
+        Record,
+        SystemAnswer,
+        Unmatched,
+        Withheld,
+    )
 
 __all__ = [
     "NEVER_SHOWN",
@@ -38,3 +48,28 @@ __all__ = [
     "load_configuration",
     "sandbox_table",
 ]
+
+_WHERE = {
+    **dict.fromkeys(("Configuration", "load_configuration"), "mpftconnect.hub.configuration"),
+    **dict.fromkeys(("Hub", "People"), "mpftconnect.hub.hub"),
+    **dict.fromkeys(("CarePlanView", "FromPlan", "PlanLine"), "mpftconnect.hub.plan_view"),
+    **dict.fromkeys(
+        (
+            *("NEVER_SHOWN", "NOT_FOR", "Conflict", "Explanation", "Gap", "Joined"),
+            *("Record", "SystemAnswer", "Unmatched", "Withheld"),
+        ),
+        "mpftconnect.hub.record",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_WHERE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_WHERE})

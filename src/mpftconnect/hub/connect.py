@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from mpftconnect.errors import UsageError
 from mpftconnect.events import Code, EventStream, Listener, log_listener
-from mpftconnect.hub.configuration import load_configuration
-from mpftconnect.hub.hub import Hub
 from mpftconnect.plugins import PluginRegistry, load_plugins
 
 if TYPE_CHECKING:
+    from mpftconnect.hub.hub import Hub
     from mpftconnect.sandbox import Sandbox
 
 __all__ = ["connect", "sandbox_table"]
@@ -47,6 +46,10 @@ def connect(
     ...     [system.name for system in hub.systems] != []
     True
     """
+    # Loaded here, so that a program which may connect does not pay for it before it does.
+    from mpftconnect.hub.configuration import load_configuration
+    from mpftconnect.hub.hub import Hub
+
     if (configuration is None) == (sandbox is False):
         raise UsageError("give a configuration file, or sandbox=True, and not both")
     registry = plugins or load_plugins()
