@@ -127,7 +127,7 @@ class _PolicyTable(Model):
 class _File(Model):
     version: Literal[1]
     state: str = "mpftconnect-state"
-    hub: HubSettings = HubSettings()
+    hub: HubSettings = Field(default_factory=HubSettings)
     who: AccessContext | None = None
     audit: AuditSettings
     privacy: AuditSettings
