@@ -109,6 +109,16 @@ def test_rows_that_disagree_about_the_plan_are_told_and_kept(make: Any) -> None:
     assert "different things" in refusal.rule
 
 
+def test_columns_that_nobody_asked_for_are_kept_for_every_row(make: Any) -> None:
+    rio = make()
+    path = rio.folder / "care_plans.csv"
+    lines = path.read_text().splitlines()
+    wards = ["Ward", "7", "7", "9", "", "9"]
+    path.write_text("\n".join(f"{line},{ward}" for line, ward in zip(lines, wards + ["-"] * 10, strict=False)))
+    kept = {each.path: each.value for each in rio.read("care_plans").item.extra if "Ward" in each.path}
+    assert kept == {"care_plans.Ward": "7", "care_plans[2].Ward": "9"}
+
+
 def test_a_plan_without_lines_is_a_plan(make: Any) -> None:
     plan = plan_of(make, {"line_type": "", "text": ""})
     assert plan.title == "Plan ours"

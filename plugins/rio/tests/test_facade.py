@@ -201,6 +201,16 @@ def test_an_episode_of_care_in_the_users_organisation(make: Make, found: dict[st
     assert bench.server.asked[-1].first("status") == "active"
 
 
+def test_an_episode_of_another_organisation_lets_nobody_in(make: Make) -> None:
+    """Neither the trust's own staff nor those of the other: whose RiO it is decides whom its caseload is for."""
+    theirs = {"identifier": {"system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": "RXX"}}
+    bench = make()
+    bench.server.answers |= {"Patient": [patient()], "EpisodeOfCare": [episode(managingOrganization=theirs)]}
+    for organisation in ("RRE", "RXX"):
+        reading = bench.reading(who=with_relationship(organisation=organisation))
+        assert bench.adapter.verify_relationship(reading) is None
+
+
 def test_an_episode_of_care_under_the_user(make: Make) -> None:
     bench = make(caseload_by="staff")
     bench.server.answers |= {"Patient": [patient()], "EpisodeOfCare": [episode()]}
