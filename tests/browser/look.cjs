@@ -43,6 +43,12 @@ const clipped = () => [...document.querySelectorAll("p, dd, dt, li, h1, h2, h3, 
   .filter((e) => e.scrollHeight > e.clientHeight + 1)
   .map((e) => `${e.tagName.toLowerCase()} clips its text`);
 
+// Text that runs down the page a letter or a syllable at a time.
+const squashed = () => [...document.querySelectorAll("p, dd, li, caption, th, td, h1, h2, h3, h4, h5")]
+  .filter((e) => e.checkVisibility({ contentVisibilityAuto: true }) && !e.closest(".unseen, thead") && e.textContent.trim().length > 12)
+  .filter((e) => { const box = e.getBoundingClientRect(); return box.width < 60 && box.height > 96; })
+  .map((e) => `${e.tagName.toLowerCase()} is squashed`);
+
 const foldedOnPaper = () => [...document.querySelectorAll("details")]
   .filter((d) => [...d.children].slice(1).some((e) => !e.checkVisibility({ contentVisibilityAuto: true }) || e.getBoundingClientRect().height === 0))
   .map((d) => `print leaves out what is under "${d.querySelector("summary").className || d.className}"`);
@@ -99,7 +105,7 @@ async function look(browser, file, views, folder) {
     await page.goto(pathToFileURL(file).href);
     if (view.media) await page.emulateMedia({ media: view.media });
     if (folder !== "-") await picture(page, view, path.join(folder, `${path.basename(file, ".html")}-${name}`));
-    wrong.push(...await page.evaluate(sidewaysScroll));
+    wrong.push(...await page.evaluate(sidewaysScroll), ...await page.evaluate(squashed));
     if (view.media === "print") wrong.push(...await page.evaluate(foldedOnPaper));
     await page.evaluate(AXE);
     const axe = await page.evaluate((levels) => globalThis.axe.run(document, { runOnly: levels }), LEVELS);

@@ -78,6 +78,9 @@ class Fact:
     texts: tuple[str, ...]
 
 
+# Between parts of one line: unlike a comma or a semicolon it never runs into the source's own punctuation.
+_JOINT = " · "
+
 # The fields that a type's `words()` can say. A field is left out of the facts only if it is named here *and* its
 # text is found in those words.
 _SAYS: dict[type[Model], str] = {
@@ -220,8 +223,8 @@ def _head(model: Model) -> str:
     match model:
         case ContactPoint(system=str() as system):
             return f"{system} {words}"
-        case HumanName(use=str() as use) if use != "usual":
-            return f"{words} ({use} name)"
+        case HumanName(use=str() as use):
+            return f"{words} ({use})" if use == "nickname" else f"{words} ({use} name)"
         case Address(use=str() as use):
             return f"{words} ({use})"
         case Actor():
@@ -239,7 +242,7 @@ def _head(model: Model) -> str:
 def _model_words(model: Model) -> str:
     head = _head(model)
     rest = (f"{_lower(fact.label)}: {', '.join(fact.texts)}" for fact in _facts(model, head))
-    return "; ".join(part for part in (head, *rest) if part)
+    return _JOINT.join(part for part in (head, *rest) if part)
 
 
 def _attachment_words(attachment: Attachment) -> str:
@@ -248,7 +251,7 @@ def _attachment_words(attachment: Attachment) -> str:
         rest.append("its content came with it")
     elif attachment.url is not None:
         rest.append("its content stays at the source")
-    return "; ".join(rest)
+    return _JOINT.join(rest)
 
 
 def identifier_words(identifier: Identifier) -> str:
@@ -258,7 +261,7 @@ def identifier_words(identifier: Identifier) -> str:
         value = f"{format_nhs_number(value)} (NHS number)"
     known = (identifier.type, identifier.use, None if identifier.is_nhs_number else identifier.system)
     verified = f"verification status {identifier.verification_status}" if identifier.verification_status else None
-    return "; ".join(part for part in (value, *known, verified) if part)
+    return _JOINT.join(part for part in (value, *known, verified) if part)
 
 
 def _facts(model: Model, head: str, left_out: Iterable[str] = ()) -> Iterator[Fact]:
