@@ -202,14 +202,6 @@ def test_purge_of_nothing_makes_nothing(audit_place, audit_record):
     assert not audit_place.store.exists()
 
 
-def test_the_data_map_says_where_it_is_and_that_it_is_not_encrypted(audit_place):
-    row = audit_place.trail().data_map("8 years")
-    assert set(row.places) == {audit_place.store, audit_place.anchor, audit_place.sink}
-    assert row.encrypted is False
-    assert "not encrypted" in row.protection
-    assert row.retention == "8 years"
-
-
 def test_threads_share_one_trail_object(audit_place, audit_record):
     trail = audit_place.trail()
     with ThreadPoolExecutor(8) as pool:

@@ -144,6 +144,21 @@ def test_somebody_elses_data_is_set_aside_and_said(stranger: Found) -> None:
     assert made.allergies.status == "partial"
 
 
+def test_an_item_filed_under_a_former_number_is_the_persons() -> None:
+    old = allergy("rio", subject=Reference(identifier=Identifier.nhs("9990000026")))
+    person = Person(NUMBER, frozenset({NUMBER, "9990000026"}), patient("pds", restriction="U"), "pds")
+    made = assemble(
+        person,
+        [asked("rio", read("rio", old))],
+        wanted=frozenset({ALLERGIES}),
+        policies=(),
+        made=NOW,
+        correlation_id="c",
+    ).record
+    assert made.gaps == ()
+    assert len(made.allergies) == 1
+
+
 def test_a_contribution_that_does_not_match_is_set_apart_and_not_shown() -> None:
     other = SystemRead(patient("rio", "1950-04-03"), True, None, {ALLERGIES: SectionRead((allergy("rio"),))})
     made = record(asked("rio", other), asked("gp", read("gp")))

@@ -41,7 +41,6 @@ __all__ = [
     "Affected",
     "AuditRecord",
     "AuditTrail",
-    "DataHolding",
     "Entry",
     "Finding",
     "PrivacyStream",
@@ -91,20 +90,6 @@ class Affected:
     organisation: str
     patient: str | None
     items: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DataHolding:
-    """A row of the data map: a place that holds personal data, and how it is kept."""
-
-    name: str
-    places: tuple[Path, ...]
-    holds: str
-    encrypted: bool
-    protection: str
-    retention: str
-    purge: str
-    erasure: str
 
 
 class AuditTrail:
@@ -336,27 +321,6 @@ class AuditTrail:
         if lost:
             self._events.emit(Code.AUDIT_FALLBACK, step=self.name, reason="loss-declared", count=lost)
         return lost
-
-    def data_map(self, retention: str) -> DataHolding:
-        """The trail's row of the data map.
-
-        Args:
-            retention: The configured time, in words.
-        """
-        return DataHolding(
-            name=self.name,
-            places=self._places(),
-            holds=(
-                "who asked for whose record, when and why, by NHS number, and the sources' ids of what was shown; no "
-                "names of patients, no contents. The anchor holds counts and seals alone"
-            ),
-            encrypted=False,
-            protection="not encrypted by this software: folder 0700, files 0600, entries sealed; use an encrypted disk",
-            retention=retention,
-            purge="AuditTrail.purge, by age; leaves a sealed checkpoint and an entry",
-            # UK GDPR, article 17(3)(b) and (e): the duty to account for access outlasts a request for erasure.
-            erasure="none per person before the retention ends: it is the account of who saw the record",
-        )
 
     def _write(self, event: dict[str, Any]) -> int:
         text = self._with_id(event)

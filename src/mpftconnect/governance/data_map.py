@@ -29,9 +29,9 @@ class Place:
 
 
 _PRIVATE = "folder 0700, file 0600; NOT encrypted by this SDK: put it on an encrypted volume"
-_KEPT = (
-    "none for a single person: an access audit is kept for as long as the record (Records Management Code of Practice)"
-)
+# UK GDPR, article 17(3)(b) and (e): the duty to account for access outlasts a request for erasure. How long: NHS Records
+# Management Code of Practice; to be settled by the deployer's records manager.
+_KEPT = "none for a single person before the retention ends: it is the account of who saw the record"
 
 
 def places(
@@ -64,7 +64,7 @@ def places(
         Place(
             "privacy-officer stream",
             privacy,
-            "NHS numbers, ids of items that silent policies withheld, break-glass events",
+            "NHS numbers, ids of items that silent policies withheld, break-glass events with the reason given",
             f"sealed under its own key; {_PRIVATE}",
             kept(privacy_days),
             _KEPT,

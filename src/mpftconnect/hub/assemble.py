@@ -131,7 +131,7 @@ def assemble(
     notices: Sequence[Notice] = (),
 ) -> Assembled:
     """One record from all that was asked and answered."""
-    parts = [_part(one) for one in asked]
+    parts = [_part(one, person.numbers) for one in asked]
     taken: list[tuple[str, Taken]] = []
     withheld: list[Withheld] = []
     for part in parts:
@@ -177,7 +177,7 @@ def assemble(
     return Assembled(record, tuple(taken))
 
 
-def _part(asked: Asked) -> _Part:
+def _part(asked: Asked, numbers: frozenset[str]) -> _Part:
     read = asked.read
     items: dict[SectionName, list[Item]] = defaultdict(list)
     notices: dict[SectionName, list[Notice]] = defaultdict(list)
@@ -191,7 +191,7 @@ def _part(asked: Asked) -> _Part:
                 notices[name].append(replace(found, system=asked.system))
             elif isinstance(found, Refusal):
                 refusals[name].append(found)
-            elif read and not _about(found, read.patient):
+            elif read and not _about(found, read.patient, numbers):
                 refusals[name].append(Refusal("an item", "is about somebody else", wrong_person=True, content=found))
             else:
                 items[name].append(found)
@@ -240,13 +240,13 @@ def _screen(
     return taken, withheld
 
 
-def _about(item: Item, patient: Patient | None) -> bool:
+def _about(item: Item, patient: Patient | None, numbers: frozenset[str]) -> bool:
     """Whether the item's subject, as far as it names one, is the person whom the system found."""
     subject = item.subject if isinstance(item, ClinicalItem) else None
     if subject is None or patient is None:
         return True
     number = subject.identifier.value if subject.identifier and subject.identifier.is_nhs_number else None
-    if number is not None and number not in {i.value for i in patient.identifiers if i.is_nhs_number}:
+    if number is not None and number not in numbers | {i.value for i in patient.identifiers if i.is_nhs_number}:
         return False
     pointer, own = _local(subject), patient.source.id
     return not (pointer.startswith("Patient/") and own.startswith("Patient/") and pointer != own)
