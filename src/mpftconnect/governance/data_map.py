@@ -29,8 +29,8 @@ class Place:
 
 
 _PRIVATE = "folder 0700, file 0600; NOT encrypted by this SDK: put it on an encrypted volume"
-# UK GDPR, article 17(3)(b) and (e): the duty to account for access outlasts a request for erasure. How long: NHS Records
-# Management Code of Practice; to be settled by the deployer's records manager.
+# UK GDPR, article 17(3)(b) and (e): the duty to account for access outlasts a request for erasure. How long: the NHS
+# Records Management Code of Practice; to be settled by the deployer's records manager.
 _KEPT = "none for a single person before the retention ends: it is the account of who saw the record"
 
 
