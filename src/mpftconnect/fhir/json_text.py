@@ -36,6 +36,9 @@ class _Twice(dict[str, Any]):
     name: str = ""
 
 
+_NESTED = frozenset((dict, list, _Twice))
+
+
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) == len(pairs):
@@ -139,8 +142,29 @@ def parse_json(data: bytes, *, max_depth: int = 100) -> Any:
         raise AnswerRejected(str(error)) from None
     except RecursionError:
         raise AnswerRejected(f"is nested deeper than {max_depth}") from None
-    _check(content, max_depth)
+    # Only an escape can stand for half of a surrogate pair, since the text itself is UTF-8.
+    if "\\u" in text or _looks_wrong(content, max_depth):
+        _check(content, max_depth)
     return content
+
+
+def _looks_wrong(content: Any, max_depth: int) -> bool:
+    """Whether `_check` will find something other than half of a surrogate pair; quicker, since it notes no places."""
+    level = [content]
+    for _ in range(max_depth):
+        below: list[Any] = []
+        for value in level:
+            kind = type(value)
+            if kind is dict:
+                below.extend(part for part in value.values() if type(part) in _NESTED)
+            elif kind is list:
+                below.extend(part for part in value if type(part) in _NESTED)
+            elif kind is _Twice:
+                return True
+        if not below:
+            return False
+        level = below
+    return True
 
 
 def _must_be_json(value: Any) -> None:
