@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import requests
 from requests.structures import CaseInsensitiveDict
@@ -111,9 +111,22 @@ def address(endpoint: Endpoint, method: str, path: str, params: Params | None) -
     if not params:
         return url
     try:
-        return str(requests.Request(method, url, params=params).prepare().url)
-    except (requests.RequestException, ValueError):
+        return _with_query(url, params)
+    except (TypeError, ValueError):
         raise AdapterError("the parameters cannot be written as a URL") from None
+
+
+def _with_query(url: str, params: Params) -> str:
+    # As requests does it, of which this is a small part: preparing a whole request here costs as much as sending it.
+    pairs = [
+        (name, one)
+        for name, value in (params.items() if isinstance(params, Mapping) else params)
+        for one in (value if isinstance(value, list | tuple | set | frozenset) else (value,))
+        if one is not None
+    ]
+    split = urlsplit(url)
+    query = "&".join(part for part in (split.query, urlencode(pairs)) if part)
+    return urlunsplit(split._replace(query=query))
 
 
 def with_body(ask: Ask, json: Any, data: bytes | str | Mapping[str, Any] | None) -> Ask:
