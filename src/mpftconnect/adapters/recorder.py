@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -40,6 +41,7 @@ _SECRET_NAME = re.compile(
 )
 
 
+@lru_cache(maxsize=256)
 def is_secret_name(name: str) -> bool:
     """Whether a header, query or form field of that name opens doors.
 
