@@ -575,6 +575,17 @@ def _lifelike(**fields: Any) -> Record:
                 **answer,
             ),
         ),
+        "held_as": (
+            Patient(
+                source=source("rio", "Patient/c-77"),
+                identifiers=(Identifier.nhs("999 000 0018"), Identifier(system="urn:rio:client", value="c-77")),
+                names=(HumanName(use="usual", family="Okafor", given=("Grace",)),),
+                birth_date=PartialDate("1950-03-02"),
+                communication=(CommunicationNeed(note="Signs with her hands close to her face"),),
+                reasonable_adjustments=(concept("Flick the light before you enter"),),
+                extra=(Extra(path="contact[0]", json_text='{"text":"kept beside"}'),),
+            ),
+        ),
         "joined": (
             Joined(system="pds", rule="traced", text="It is the tracing service that named this person."),
             Joined(

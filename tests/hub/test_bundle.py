@@ -54,7 +54,7 @@ def lists(bundle: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def everything(record: Record) -> list[Item]:
-    return [record.patient, *record.items()]
+    return [record.patient, *record.held_as, *record.items()]
 
 
 def test_the_patient_is_first_then_every_item_then_lists_then_the_outcome(lifelike: Make) -> None:

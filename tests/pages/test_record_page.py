@@ -572,3 +572,16 @@ def test_the_systems_say_what_they_were_tried_against(page: Page) -> None:
     assert "Access, RiO" in said and "Assumed interface" in said and "nothing; the interface is assumed" in said
     assert "Did not answer" in said and "no answer" in said and "set apart" in said
     assert "published examples" in said and "1 July 2026, 10:29 BST" in said
+
+
+def test_what_the_person_needs_is_shown_from_every_system_that_knows_it(lifelike: Callable[..., Record]) -> None:
+    page = record_page(lifelike())
+    person = page[page.index('id="person"') : page.index('id="crisis"')]
+    assert "Hears better on the left side" in person
+    first = person[: person.index("<details")]
+    assert "Signs with her hands close to her face" in first
+    assert "Flick the light before you enter" in first
+    assert first.count("from rio") == 2
+    assert "The person as rio holds them" in person
+    without = record_page(lifelike(held_as=(), patient=lifelike().held_as[0].model_copy(update={"communication": ()})))
+    assert "not stated by any system that answered" in without

@@ -25,6 +25,9 @@ def _lines(record: Record, most: int) -> Iterator[str]:
     number = format_nhs_number(patient.nhs_number) if patient.nhs_number else "no NHS number"
     born = f", born {patient.birth_date.words()}" if patient.birth_date else ""
     yield f"{patient.words()}   NHS {number}{born}   (from {patient.source.system})"
+    for held in (patient, *record.held_as):
+        for need in (*held.communication, *held.reasonable_adjustments):
+            yield f"  Needs: {need.words()}   (from {held.source.system})"
     if not record.identity_confirmed:
         yield "  ! Identity not confirmed by the tracing service: treated as restricted."
     if record.is_restricted and record.identity_confirmed:

@@ -20,7 +20,7 @@ from mpftconnect.errors import GapReason
 from mpftconnect.fhir import NotMapped, read_resource, write_resource
 from mpftconnect.fhir.extensions import BASE, CODE_SYSTEM_BASE, DATA_ABSENT, DATA_ABSENT_ELEMENT, PARTICIPANT_KIND
 from mpftconnect.hub.record import Record
-from mpftconnect.model import Appointment, Item, Section, SectionName, SectionStatus
+from mpftconnect.model import Appointment, Item, Patient, Section, SectionName, SectionStatus
 
 __all__ = ["bundle_items", "record_bundle"]
 
@@ -97,18 +97,21 @@ def record_bundle(record: Record) -> dict[str, Any]:
     Args:
         record: A record, after governance: what silent policies took is not in it and leaves no trace here.
     Returns:
-        Plain R4 JSON with decimals as `Decimal`. First the Patient, then every item section by section, a List per
-        section, and last an OperationOutcome. Each `fullUrl` is `urn:uuid:` of an id made from the item's key.
+        Plain R4 JSON with decimals as `Decimal`. First the Patient, then the person as other systems hold
+        them, then every item section by section, a List per section, and last an OperationOutcome. Each `fullUrl`
+        is `urn:uuid:` of an id made from the item's key.
     """
     ids = _ids(record)
     patient = ids[id(record.patient)]
     entries = [_entry(patient, write_resource(record.patient))]
     placed = {patient}
-    for item in record.items():
+    for item in (*record.held_as, *record.items()):
         uuid = ids[id(item)]
         if uuid not in placed:
             placed.add(uuid)
-            entries.append(_entry(uuid, _pointed_at(item, write_resource(item), _urn(patient))))
+            written = write_resource(item)
+            about = written if isinstance(item, Patient) else _pointed_at(item, written, _urn(patient))
+            entries.append(_entry(uuid, about))
     for name, section in record.sections.items():
         uuid = _uuid(f"{record.correlation_id} list {name}")
         entries.append(_entry(uuid, _list(section, [ids[id(item)] for item in section], patient, record.made)))
@@ -120,7 +123,9 @@ def record_bundle(record: Record) -> dict[str, Any]:
 
 
 def bundle_items(bundle: Mapping[str, Any]) -> Iterator[Item]:
-    """The items of a Bundle from `record_bundle`, the patient first, each as it was in the record.
+    """The items of a Bundle from `record_bundle`, each as it was in the record.
+
+    The patient comes first, then the person as other systems hold them.
 
     Raises:
         NotMapped: An entry is not one of ours. Never with a value.
@@ -149,7 +154,7 @@ def _urn(uuid: UUID) -> str:
 def _ids(record: Record) -> dict[int, UUID]:
     """An id for each item by its key. Different items of the same key are kept apart; equal ones are one entry."""
     by_key: dict[str, list[Item]] = {}
-    for item in (record.patient, *record.items()):
+    for item in (record.patient, *record.held_as, *record.items()):
         by_key.setdefault(item.key, []).append(item)
     ids: dict[int, UUID] = {}
     for key, items in by_key.items():

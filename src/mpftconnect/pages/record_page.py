@@ -224,7 +224,8 @@ class _ConflictView:
 
 def _conflict_views(record: Record) -> tuple[_ConflictView, ...]:
     known: dict[str, Item] = {item.key: item for item in record.items()}
-    known.setdefault(record.patient.key, record.patient)
+    for patient in (record.patient, *record.held_as):
+        known.setdefault(patient.key, patient)
     return tuple(
         _ConflictView(conflict, tuple(known[key] for key in conflict.items if key in known))
         for conflict in record.conflicts
@@ -273,7 +274,7 @@ def _death_words(patient: Patient) -> str:
 
 def _left_over(record: Record) -> tuple[tuple[str, int], ...]:
     counts = Counter[str]()
-    for item in (record.patient, *record.items()):
+    for item in (record.patient, *record.held_as, *record.items()):
         counts[item.source.system] += len(item.extra)
     return tuple(sorted((system, count) for system, count in counts.items() if count))
 
@@ -343,6 +344,7 @@ def record_page(record: Record, *, title: str | None = None, demonstration: bool
         .render(
             record=record,
             patient=record.patient,
+            held_as=record.held_as,
             title=title or f"Record of {record.patient.words()}",
             demonstration=demonstration,
             style=style.text,
