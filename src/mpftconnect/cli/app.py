@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -53,4 +54,8 @@ def commands() -> None:
 
 def main(arguments: Sequence[str] | None = None, **extra: Any) -> None:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a letter shows its escape: that must not cost the record.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(lambda: commands.main(args=arguments, prog_name="mpftconnect", standalone_mode=False, **extra)))

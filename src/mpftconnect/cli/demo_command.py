@@ -9,8 +9,10 @@ import click
 
 from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.options import SANDBOX_USER
+from mpftconnect.cli.output import check_writable
 from mpftconnect.cli.progress import progress_listener
 from mpftconnect.cli.summary import summary
+from mpftconnect.errors import UsageError
 from mpftconnect.fhir import dump_json
 from mpftconnect.hub import Hub, Record, connect
 from mpftconnect.model import format_nhs_number
@@ -40,6 +42,11 @@ def command(out: Path) -> None:
     from mpftconnect.sandbox import PEOPLE
 
     started = time.monotonic()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out: the folder cannot be made ({type(error).__name__})") from None
+    check_writable(out / "record.html")
     click.echo("DEMONSTRATION: synthetic people, twins in place of supplier systems. It says nothing of any product.\n")
     by_role = {person.role: person for person in PEOPLE}
     with connect(sandbox=True, listeners=(progress_listener(),)) as hub:
@@ -52,7 +59,6 @@ def command(out: Path) -> None:
                 person = by_role[role]
                 # A superseded number is asked for as somebody who only has the old letter would.
                 click.echo(_line(role, hub, (person.former_numbers or (person.nhs_number,))[0]))
-        out.mkdir(parents=True, exist_ok=True)
         page, bundle = out / "record.html", out / "record.json"
         page.write_text(record_page(record, demonstration=True), encoding="utf-8")
         bundle.write_bytes(dump_json(record.to_fhir(), indent=True))

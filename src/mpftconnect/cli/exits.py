@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from enum import IntEnum
 
 import click
@@ -56,7 +57,11 @@ def run(command: Callable[[], object]) -> int:
     try:
         # Outside its standalone mode click hands an `Exit` back as a value.
         returned = command()
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as error:
+        if isinstance(error.__context__, EOFError):
+            # Nobody pressed Ctrl-C: there was nobody to ask.
+            click.echo("\nmpftconnect: nothing on standard input answers the question", err=True)
+            return Exit.USAGE
         click.echo("interrupted", err=True)
         return Exit.INTERRUPTED
     except KeyboardInterrupt:
@@ -70,9 +75,10 @@ def run(command: Callable[[], object]) -> int:
             click.echo(f"mpftconnect: {line}", err=True)
         return next((code for kind, code in _BY_ERROR if isinstance(error, kind)), Exit.OUR_FAULT)
     except BrokenPipeError:
-        # The reader of our output has gone, as with `| head`: not an error, and nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.DONE
+        return _reader_gone()
+    except SystemExit as error:
+        # click turns a broken pipe into an exit of its own; its context tells the two apart.
+        return _reader_gone() if isinstance(error.__context__, OSError) else Exit.OUR_FAULT
     except Exception as error:  # noqa: BLE001 - the last fence before the user
         # The frames say where; the exception's own text might hold a patient value, so only its type is shown.
         where = traceback.extract_tb(error.__traceback__)[-1]
@@ -83,3 +89,10 @@ def run(command: Callable[[], object]) -> int:
         )
         return Exit.OUR_FAULT
     return returned if isinstance(returned, int) else Exit.DONE
+
+
+def _reader_gone() -> Exit:
+    """The reader of our output has gone, as with `| head`: not an error, and nothing more can be said to it."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Exit.DONE

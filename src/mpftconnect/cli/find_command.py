@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from mpftconnect.cli.exits import Exit
-from mpftconnect.cli.options import connected, connection_options, who_from, who_options
+from mpftconnect.cli.options import connected, connection_options, warn_of_history, who_from, who_options
+from mpftconnect.cli.output import printable
 from mpftconnect.model import Demographics, PartialDate, format_nhs_number
 
 __all__ = ["command"]
+
+_PRIVATE = ("family", "given", "born", "postcode")
 
 
 @click.command("find")
@@ -41,6 +45,9 @@ def command(
     Leave the options out to be asked, so that names do not stay in the shell's history. Exit code 3: more people fit
     than may be shown, or the service did not answer.
     """
+    context = click.get_current_context()
+    if any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in _PRIVATE):
+        warn_of_history("demographics")
     demographics = Demographics(
         family=family, given=given, birth_date=PartialDate(born), gender=gender, postal_code=postcode
     )
@@ -60,7 +67,7 @@ def command(
         for person in people:
             number = format_nhs_number(person.nhs_number) if person.nhs_number else "no NHS number"
             born_words = person.birth_date.words() if person.birth_date else "birth date not stated"
-            click.echo(f"{number}  {person.words()}  born {born_words}")
+            click.echo(printable(f"{number}  {person.words()}  born {born_words}"))
         click.echo(people.words())
     if not people.complete:
         raise click.exceptions.Exit(Exit.UNDECIDED)

@@ -15,7 +15,15 @@ from mpftconnect.errors import UsageError
 from mpftconnect.hub import Hub, connect
 from mpftconnect.model import AccessContext
 
-__all__ = ["connected", "connection_options", "nhs_number_from", "who_from", "who_options"]
+__all__ = [
+    "connected",
+    "connection_options",
+    "nhs_number_from",
+    "private_argument",
+    "warn_of_history",
+    "who_from",
+    "who_options",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -91,19 +99,33 @@ def connected(config: Path | None, *, sandbox: bool, quiet: bool, **more: Any) -
 
 
 def nhs_number_from(argument: str | None) -> str:
-    """An NHS number from the prompt or standard input (`-`); as an argument it is taken with a warning.
-
-    Arguments stand in the shell's history and in the list of processes, where a patient's number should not be.
-    """
+    """An NHS number from the prompt or standard input (`-`); as an argument it is taken with a warning."""
     if argument is None:
         return str(click.prompt("NHS number", err=True))
+    return private_argument(argument, "NHS number")
+
+
+def private_argument(argument: str, what: str) -> str:
+    """The argument, or what standard input holds if it is `-`.
+
+    Arguments stand in the shell's history and in the list of processes, where nothing of a patient should be.
+    """
     if argument == "-":
-        line = sys.stdin.readline().strip()
+        try:
+            line = sys.stdin.readline().strip()
+        except UnicodeDecodeError:
+            line = ""
         if not line:
-            raise UsageError("no NHS number on standard input")
+            raise UsageError(f"no {what} on standard input")
         return line
+    warn_of_history(what)
+    return argument
+
+
+def warn_of_history(what: str) -> None:
+    """Say that something of a patient stands in the shell's history now."""
     click.echo(
-        "warning: a number given as an argument stays in your shell's history; use - or leave it out to be asked",
+        f"warning: {what} given as an argument stays in your shell's history; leave it out to be asked, or use - "
+        "where it is offered",
         err=True,
     )
-    return argument

@@ -8,7 +8,15 @@ from typing import Any
 import click
 
 from mpftconnect.cli.exits import Exit
-from mpftconnect.cli.options import connected, connection_options, nhs_number_from, who_from, who_options
+from mpftconnect.cli.options import (
+    connected,
+    connection_options,
+    nhs_number_from,
+    private_argument,
+    who_from,
+    who_options,
+)
+from mpftconnect.cli.output import check_writable, printable, write_private
 from mpftconnect.cli.summary import summary
 from mpftconnect.fhir import dump_json
 from mpftconnect.model import Identifier, SectionName
@@ -18,7 +26,11 @@ __all__ = ["command"]
 
 @click.command("record")
 @click.argument("nhs_number", required=False, metavar="[NHSNO|-]")
-@click.option("--identifier", metavar="SYSTEM|VALUE", help="A local identifier instead of an NHS number.")
+@click.option(
+    "--identifier",
+    metavar="SYSTEM|VALUE",
+    help="A local identifier instead of an NHS number; - reads it from standard input.",
+)
 @click.option(
     "--section",
     "sections",
@@ -56,10 +68,16 @@ def command(
     Try:  echo 9990000018 | mpftconnect record - --sandbox
     """
     asked: str | Identifier
+    if as_json and fhir:
+        raise click.UsageError("give --json or --fhir, not both")
+    if html is not None:
+        check_writable(html)
     if identifier is not None:
-        system, _, value = identifier.partition("|")
+        system, _, value = private_argument(identifier, "identifier").partition("|")
         if not value:
             raise click.UsageError("--identifier is SYSTEM|VALUE")
+        if nhs_number is not None:
+            raise click.UsageError("give an NHS number or --identifier, not both")
         asked = Identifier(system=system, value=value)
     else:
         asked = nhs_number_from(nhs_number)
@@ -69,14 +87,15 @@ def command(
     if html is not None:
         from mpftconnect.pages import record_page
 
-        html.write_text(record_page(record, demonstration=sandbox), encoding="utf-8")
+        write_private(html, record_page(record, demonstration=sandbox))
         click.echo(f"wrote {html} (it holds patient data: keep it where patient data may be)", err=True)
     if fhir:
-        click.echo(dump_json(record.to_fhir(), indent=True).decode())
+        # As bytes: JSON is UTF-8 whatever the terminal speaks (RFC 8259, section 8.1).
+        click.echo(dump_json(record.to_fhir(), indent=True))
     elif as_json:
-        click.echo(record.to_json())
+        click.echo(record.to_json().encode())
     elif html is None:
-        click.echo(summary(record))
+        click.echo(printable(summary(record)))
     wanted = [record.section(name) for name in (sections or SectionName)]
     if require_complete and not all(section.complete for section in wanted):
         raise click.exceptions.Exit(Exit.UNDECIDED)

@@ -46,7 +46,10 @@ def up(only: tuple[str, ...], faults: tuple[str, ...], seconds: float | None, wr
         for person in PEOPLE:
             click.echo(f"  {person.nhs_number}  {person.role}")
         if write_config is not None:
-            path = write_configuration(sandbox, write_config)
+            try:
+                path = write_configuration(sandbox, write_config)
+            except OSError as error:
+                raise UsageError(f"--write-config: cannot be written ({type(error).__name__})") from None
             click.echo(f"\nTry:  mpftconnect record - --config {path}")
         click.echo("\nCtrl-C stops it." if seconds is None else f"\nStops after {seconds:g} s.")
         end = None if seconds is None else time.monotonic() + seconds

@@ -37,7 +37,8 @@ def examine(system: OpenSystem) -> Iterator[Step]:
         return
     wire = system.wire.bound(deadline=Deadline.after(_SECONDS * 4))
     try:
-        yield from system.adapter.check_connection(wire)
+        for step in system.adapter.check_connection(wire):
+            yield step if isinstance(step, Step) else Step("adapter's own check", False, "gave no Step: report it")
     except MpftConnectError as error:
         yield Step("adapter's own check", False, str(error))
     except Exception as error:  # noqa: BLE001 - a stranger's code; only the kind of error is shown
@@ -58,31 +59,44 @@ def _network(system: OpenSystem) -> Iterator[Step]:
     yield Step("DNS", True)
     started = time.monotonic()
     try:
-        with socket.create_connection((host, port), timeout=_SECONDS) as connection:
-            yield Step("connection", True)
-            if secure:
-                yield _tls(connection, host, system)
+        connection = socket.create_connection((host, port), timeout=_SECONDS)
     except OSError:
         said = "refused or filtered" if time.monotonic() - started < _SECONDS else "no answer"
         yield Step("connection", False, f"no connection to the {what} ({said}): check port, firewall and proxy")
         return
+    with connection:
+        yield Step("connection", True)
+        if secure:
+            yield _tls(connection, host, system)
     yield _clock(system)
 
 
 def _tls(connection: socket.socket, host: str, system: OpenSystem) -> Step:
-    settings = system.configured.settings
     endpoint = system.wire.endpoint
-    context = ssl.create_default_context(cafile=endpoint.ca_bundle)
-    if endpoint.client_certificate:
-        context.load_cert_chain(endpoint.client_certificate, endpoint.client_key)
+    try:
+        context = ssl.create_default_context(cafile=endpoint.ca_bundle)
+        if endpoint.client_certificate:
+            context.load_cert_chain(endpoint.client_certificate, endpoint.client_key)
+    except OSError as error:
+        files = "ca_bundle, client_certificate and client_key"
+        return Step("TLS", False, f"the configured PEM files cannot be used ({type(error).__name__}): check {files}")
     try:
         with context.wrap_socket(connection, server_hostname=host) as secured:
             return Step("TLS", True, secured.version() or "")
     except ssl.SSLCertVerificationError as error:
-        own = "" if settings.ca_bundle else "; if your organisation inspects TLS, name its CA in ca_bundle"
-        return Step("TLS", False, f"the certificate is not trusted ({error.verify_message}){own}")
-    except (OSError, ssl.SSLError) as error:
+        return Step("TLS", False, _distrust(error, has_bundle=endpoint.ca_bundle is not None))
+    except OSError as error:
         return Step("TLS", False, f"the handshake failed ({type(error).__name__}): check TLS version and certificates")
+
+
+def _distrust(error: ssl.SSLCertVerificationError, *, has_bundle: bool) -> str:
+    # OpenSSL, X509_verify_cert_error_string(3): 9 not yet valid, 10 expired, 62 host name and 64 IP address mismatch.
+    if error.verify_code in (62, 64):
+        return "the certificate is for another name: check the host in endpoint"
+    if error.verify_code in (9, 10):
+        return f"{error.verify_message}: check this machine's clock, or ask the supplier to renew the certificate"
+    own = "is it the right ca_bundle?" if has_bundle else "if your organisation inspects TLS, name its CA in ca_bundle"
+    return f"the certificate is not trusted ({error.verify_message}); {own}"
 
 
 def _clock(system: OpenSystem) -> Step:
