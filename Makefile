@@ -26,7 +26,11 @@ $(VENV)/.test $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench $(VENV)/.sbom: $(VENV)/
 demo: $(VENV)/.run                    ## read synthetic people from twins of every system; writes demo/
 	$(BIN)/mpftconnect demo --out demo
 
-test: $(VENV)/.test                   ## the whole test suite
+# axe-core and a driver for Chromium. Without npm or Chromium the page tests skip and say why.
+tests/browser/node_modules/.package-lock.json: tests/browser/package-lock.json
+	@if command -v npm >/dev/null; then cd tests/browser && npm ci --silent --no-audit --no-fund; fi
+
+test: $(VENV)/.test $(VENV)/.docs tests/browser/node_modules/.package-lock.json   ## the whole test suite
 	$(BIN)/python -m pytest -q -n 2
 
 lint: $(VENV)/.lint $(VENV)/.test     ## ruff and mypy --strict
@@ -40,8 +44,7 @@ docs: $(VENV)/.docs                   ## the documentation site, strict, in site
 bench: $(VENV)/.bench                 ## speed, as ratios beside a peer in the same run
 	$(BIN)/python benchmarks/run.py
 
-browser: $(VENV)/.test                ## pages in headless Chromium: axe-core, widths, keyboard (needs chromium and npm)
-	cd tests/browser && npm ci --silent --no-audit --no-fund
+browser: $(VENV)/.test tests/browser/node_modules/.package-lock.json   ## only the pages, in headless Chromium
 	$(BIN)/python -m pytest -q tests/browser
 
 build: $(VENV)/.sbom                  ## wheels, and a CycloneDX SBOM of all that they install, in dist/
