@@ -122,3 +122,25 @@ def test_a_capability_is_never_guessed() -> None:
     assert undeclared.support(Capability.READ_NOTES) is Support.UNKNOWN
     with pytest.raises(UsageError):
         spec(api=99)
+
+
+def test_a_plugin_that_tries_to_end_the_program_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    @hookimpl
+    def mpft_adapters() -> list[AdapterSpec]:
+        raise SystemExit(3)
+
+    loaded = load_plugins(
+        [
+            plugin(monkeypatch, "exits", mpft_adapters=mpft_adapters),
+            plugin(monkeypatch, "good", mpft_adapters=adapters(spec())),
+        ]
+    )
+    assert [p.name for p in loaded.broken] == ["exits"]
+    assert set(loaded.adapters) == {"acme"}
+
+
+def test_a_plugin_that_offers_a_name_twice_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    twice = plugin(monkeypatch, "twice", mpft_adapters=adapters(spec(), spec(product="Another")))
+    loaded = load_plugins([twice])
+    assert loaded.adapters == {}
+    assert "provided twice" in str(loaded.plugins[0].problem)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mpftconnect.adapters.contract import Refusal
+from mpftconnect.errors import ConfigurationError
 from mpftconnect.governance.exclusion import SEED_CODES, ExclusionSettings, exclusion_spec
 from mpftconnect.governance.policies import Contribution, Taken
 from mpftconnect.model import (
@@ -22,8 +23,10 @@ from mpftconnect.model import (
     DocumentReference,
     Encounter,
     Extra,
+    Identifier,
     Item,
     Line,
+    Notice,
     Observation,
     Participant,
     Patient,
@@ -202,3 +205,54 @@ def test_a_patient_record_loses_what_names_it_and_nothing_else() -> None:
             "extra": (Extra(path="b", json_text="1"),),
         }
     )
+
+
+def test_a_warning_that_speaks_of_it_goes_too() -> None:
+    policy = exclusion_spec.build(SETTINGS)
+    speaking = tuple(
+        Notice("confidential-items", text)
+        for text in ("Items of quiet house are held back.", "The Quiet  Service withholds 2.", "Code 111 is not shown.")
+    )
+    plainly = (Notice("confidential-items", "Items are held back."), Notice("x", "1111 disquiet houses"))
+    shown, taken = policy.apply(Contribution("rio", None, {}, {SectionName.PROBLEMS: (*speaking, *plainly)}))
+    assert shown.notices[SectionName.PROBLEMS] == plainly
+    assert len(taken) == 3
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        CareTeam(source=source("x"), name="Quiet Service"),
+        Appointment(source=source("x"), description="quiet house"),
+        Observation(source=source("x"), code=concept("T"), identifiers=(Identifier(value="ZZ9"),)),
+    ],
+)
+def test_a_name_or_identifier_that_is_nothing_else(item: Item) -> None:
+    assert kept([plain, item])[0] == [plain]
+
+
+def test_what_points_at_it_from_a_plans_whole_or_from_left_over_values() -> None:
+    encounter = Encounter(source=source("Encounter/1"), service=concept("Quiet Service"))
+    plan = CarePlan(
+        source=source("CarePlan/1"), encounter=Reference(reference="Encounter/1"), about_me=(Line(description="Tea"),)
+    )
+    extra = Extra(path="a", json_text='{"reference":"https://rio.example/fhir/Encounter/1/_history/2"}')
+    hinting = Condition(source=source("Condition/2"), code=concept("A"), extra=(extra,))
+    shown, _ = kept([encounter, plan, hinting, plain])
+    assert shown == [plan.model_copy(update={"encounter": None}), plain]
+
+
+def test_reference_set_files_are_read_by_their_own_columns(tmp_path: Path) -> None:
+    refset = tmp_path / "der2_Refset.txt"
+    header = "id\teffectiveTime\tactive\tmoduleId\trefsetId\treferencedComponentId"
+    refset.write_text(f"{header}\n800aa109\t2024\t1\t9\t8\t222\n800aa110\t2024\t0\t9\t8\t333\nbroken\n")
+    settings = ExclusionSettings(code_files=(str(refset),), seed=False)
+    items: list[Item] = [Condition(source=source(code), code=concept("A", code)) for code in ("222", "333", "9")]
+    assert [item.source.id for item in kept(items, settings)[0]] == ["333", "9"]
+
+
+def test_a_list_that_would_exclude_nothing_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("\n \n")
+    for name in ("empty.txt", "missing.txt"):
+        with pytest.raises(ConfigurationError, match=r"code_files\.0"):
+            exclusion_spec.build(ExclusionSettings(code_files=(str(tmp_path / name),)))

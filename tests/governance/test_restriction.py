@@ -17,6 +17,7 @@ from mpftconnect.model import (
     CommunicationNeed,
     Dosage,
     HumanName,
+    Identifier,
     MedicationStatement,
     Observation,
     Patient,
@@ -106,3 +107,23 @@ def test_amounts_and_doses_are_exact_and_codes_keep_their_display() -> None:
 
 def test_every_section_is_decided() -> None:
     assert {SECTION_TYPES[name] for name in SHOWN_SECTIONS} <= set(SECTION_TYPES.values())
+
+
+def test_a_word_is_kept_and_what_could_be_a_place_is_not() -> None:
+    source = Source(system="rio", id="1", fetched=NOW)
+    drug = MedicationStatement(source=source, medication=concept("X"), status="active", intent=PLACE)
+    kept = restrict(drug)
+    assert isinstance(kept, MedicationStatement)
+    assert (kept.status, kept.intent) == ("active", None)
+
+
+def test_a_number_that_is_none_costs_no_patient() -> None:
+    junk = Identifier.nhs("9990000018").model_copy(update={"value": PLACE})
+    old = Identifier.nhs("9990000026").model_copy(update={"use": "old"})
+    good = Identifier.nhs("9990000018", "01")
+    safe = restrict_patient(
+        Patient(
+            source=Source(system="rio", id="1", fetched=NOW), identifiers=(junk, old, good, Identifier(value=PLACE))
+        )
+    )
+    assert safe.identifiers == (good,)

@@ -10,6 +10,7 @@ import pytest
 from mpftconnect.adapters.contract import AdapterSpec, Capability, TriedAgainst, only
 from mpftconnect.errors import ConfigurationError
 from mpftconnect.governance.exclusion import exclusion_spec
+from mpftconnect.governance.policies import PolicySpec
 from mpftconnect.hub.configuration import load_configuration
 from mpftconnect.model import Model
 from mpftconnect.plugins import Plugin, PluginRegistry
@@ -144,3 +145,71 @@ def test_no_file_no_toml_and_no_text(folder: Path) -> None:
 def test_a_policy_that_cannot_be_made(folder: Path) -> None:
     text = GOOD + '\n[[policies]]\npolicy = "never-shown"\nsettings = { code_files = ["no-such-file.txt"] }\n'
     assert "policies[0].settings: code_files.0: cannot be read (FileNotFoundError)" in problems(folder, text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("version = 1", 'version = "1"', "version: "),
+        (
+            'store = "privacy/trail.sqlite"',
+            'store = "audit/../audit/trail.sqlite"',
+            "privacy.store: expected a file of its own",
+        ),
+        (
+            'fallback = "fallback/privacy.jsonl"',
+            'fallback = "anchor/anchor.jsonl"',
+            "privacy.fallback: expected a file of",
+        ),
+        ("[systems.acme]", '[hub]\ntrace = "acme"\n[systems.acme]', "hub.trace: adapter acme cannot trace people"),
+        ("[systems.acme]", '[hub]\ntrace = "nobody"\n[systems.acme]', "hub.trace: expected the name of one of"),
+        ("[systems.acme]", '[systems."../acme"]', "systems.../acme: expected a name of letters"),
+        ("https://acme.example/fhir", "https://me:s3cret-token@acme.example/fhir", "systems.acme.endpoint: "),
+        ("https://acme.example/fhir", "https://", "systems.acme.endpoint: "),
+        ('"https://acme.example/fhir"', '"https://acme.example"\nclient_key = "key"', "expected client_certificate"),
+        ('"https://acme.example/fhir"', '"https://acme.example"\nrate_per_second = inf', "rate_per_second"),
+        ('sections = ["all"]', 'sections = ["alergies"]', "agreement.sections"),
+        ('{ env = "MPFT_TEST_TOKEN" }', '{ file = "empty" }', "secrets.token: the file empty is empty"),
+        ('{ env = "MPFT_TEST_TOKEN" }', '{ file = "." }', "secrets.token: the file . cannot be read"),
+        ('{ env = "MPFT_TEST_TOKEN" }', '{ env = "MPFT_TEST_BLANK" }', "MPFT_TEST_BLANK is not set, or empty"),
+        ('{ env = "MPFT_TEST_TOKEN" }', '{ value = "s3cret-token" }', "may not stand in the file"),
+        ('{ env = "MPFT_TEST_TOKEN" }', '"s3cret-token"', "secrets.token"),
+        ('{ env = "MPFT_TEST_KEY" }', '{ file = "key" }', "privacy.key: expected a key of its own"),
+    ],
+)
+def test_each_mistake_names_its_key_and_repeats_no_secret(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, said: str
+) -> None:
+    (folder / "empty").write_text("\ufeff \n")
+    monkeypatch.setenv("MPFT_TEST_BLANK", " \n")
+    assert old in GOOD
+    told = problems(folder, GOOD.replace(old, new))
+    assert said in told
+    assert "s3cret" not in told
+
+
+def test_what_cannot_even_be_read(folder: Path) -> None:
+    for text in ("a = " + "[" * 100_000, "a = 1\x00", "a = 1\na = 2"):
+        assert "not " in problems(folder, text)
+    for path in (folder, folder / "x\x00y"):
+        with pytest.raises(ConfigurationError, match="cannot be read"):
+            load_configuration(path, REGISTRY)
+
+
+def test_code_files_stand_beside_the_configuration(folder: Path) -> None:
+    (folder / "codes.txt").write_text("222\n")
+    text = GOOD + '\n[[policies]]\npolicy = "never-shown"\nsettings = { code_files = ["codes.txt"] }\n'
+    assert len(load(folder, text).policies) == 1
+
+
+def test_a_policy_of_a_stranger_that_cannot_be_made(folder: Path) -> None:
+    def build(settings: Any) -> Any:
+        raise KeyError("s3cret")
+
+    spec = PolicySpec(name="theirs", kind="declared", settings=Own, build=build)
+    registry = PluginRegistry((Plugin("acme", "mpftconnect-acme", "1", None, (SPEC,), (), (spec,)),))
+    (folder / "x.toml").write_text(GOOD + '\n[[policies]]\npolicy = "theirs"\nsettings = { wanted = 1 }\n')
+    with pytest.raises(
+        ConfigurationError, match=r"policies\[0\]\.settings: policy theirs could not be made \(KeyError\)"
+    ):
+        load_configuration(folder / "x.toml", registry)

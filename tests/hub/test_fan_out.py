@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mpftconnect.adapters.contract import Found, Reading
+from mpftconnect.adapters.contract import Found, Reading, Refusal
 from mpftconnect.adapters.deadline import Deadline
 from mpftconnect.errors import AnswerRejected, GapReason, NotShown
 from mpftconnect.events import EventStream
@@ -179,3 +179,47 @@ def test_one_answer_is_fetched_once_for_all_threads() -> None:
         reading.once("fails", raising(KeyError("x")))
     with pytest.raises(KeyError):
         reading.once("fails", lambda: 3)
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+def test_an_adapter_that_tries_to_end_more_than_itself_is_a_gap_at_once(error: BaseException) -> None:
+    def die() -> Any:
+        raise error
+
+    seconds = 30.0
+    found = read(Fake(die, problems=list), PROBLEMS, seconds=seconds)
+    assert found.failure == Failure(GapReason.ADAPTER_FAULT, type(error).__name__)
+    said = read(Fake(problems=die, notes=list), PROBLEMS, NOTES, seconds=seconds)
+    assert said.sections[PROBLEMS].failure == Failure(GapReason.ADAPTER_FAULT, type(error).__name__)
+    assert said.sections[NOTES].failure is None
+    assert call(die, "x").result(Deadline.after(seconds)) == (None, error)
+
+
+def test_an_adapter_that_never_stops_yielding_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mpftconnect.hub.fan_out.MOST_ENTRIES", 10)
+
+    def for_ever() -> Iterator[Found]:
+        while True:
+            yield ASTHMA
+
+    said = read(Fake(problems=for_ever), PROBLEMS, seconds=30)
+    assert len(said.sections[PROBLEMS].found) == 10
+    assert said.sections[PROBLEMS].failure is not None
+    assert said.sections[PROBLEMS].failure.reason is GapReason.ANSWER_REJECTED
+
+
+def test_nobody_speaks_in_another_systems_name() -> None:
+    other = ASTHMA.model_copy(update={"source": SOURCE.model_copy(update={"system": "pds"})})
+    (refused,) = read(Fake(problems=lambda: [other]), PROBLEMS).sections[PROBLEMS].found
+    assert isinstance(refused, Refusal)
+    assert refused.content is other
+    stranger = PATIENT.model_copy(update={"source": other.source})
+    said = read(Fake(lambda: stranger, problems=list), PROBLEMS)
+    assert said.patient is None
+    assert said.failure is not None
+
+
+@pytest.mark.parametrize("nothing", [None, 7])
+def test_what_cannot_be_walked_through_is_a_fault(nothing: object) -> None:
+    said = read(Fake(problems=lambda: nothing), PROBLEMS)
+    assert said.sections[PROBLEMS].failure == Failure(GapReason.ADAPTER_FAULT, "TypeError")

@@ -190,8 +190,9 @@ def load_configuration(
         label, folder, table = "configuration", Path.cwd(), dict(source)
     else:
         path = Path(source)
-        label, folder = path.name, path.resolve().parent
+        label = path.name
         try:
+            folder = path.resolve().parent
             table = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ConfigurationError([f"{label}: there is no such file at {path}"]) from None
