@@ -132,6 +132,9 @@ def test_file_names_and_files_but_for_the_trails(
     for path in files:
         content = path.read_bytes().decode(errors="replace")
         if path.name.startswith("trail.sqlite"):
-            # The trails say whose record was read, by number; nothing else of the person.
-            content = content.replace("9990000018", "")
+            # The trails say whose record was read, by NHS number, and which items, by the sources' ids, the source's id
+            # of the person among them; nothing else of the person.
+            full = next(person for person in PEOPLE if person.role == "full")
+            for own_id in (full.nhs_number, *(view.local_id for view in full.systems.values())):
+                content = content.replace(own_id, "")
         assert found(content) == [], path.name
