@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,7 +15,7 @@ from mpftconnect.model import Demographics, Identifier, NhsNumber, PartialDate, 
 from mpftconnect.plugins import load_plugins
 from mpftconnect.sandbox import PEOPLE, person, portrait, seeded_values
 from mpftconnect.sandbox.synthetic import mpft_adapters, mpft_twins
-from mpftconnect.sandbox.synthetic.twin import LOCAL_ID_SYSTEM, MOST_MATCHES, PAGE_SIZE, SyntheticTwin
+from mpftconnect.sandbox.synthetic.twin import MOST_MATCHES, SyntheticTwin
 
 
 class TestContract(AdapterContract):
@@ -41,9 +40,8 @@ def bench(opener):
     return opener()
 
 
-def call(twin: SyntheticTwin, target: str, method: str = "GET", token: str | None = None) -> TwinResponse:
-    headers = {"Authorization": f"Bearer {twin.token if token is None else token}", "X-Request-ID": "r-1"}
-    return twin.handle(TwinRequest.of(method, target, headers, base_url="http://twin.invalid"))
+def call(twin: SyntheticTwin, target: str) -> TwinResponse:
+    return twin.handle(TwinRequest.of("GET", target, {"Authorization": f"Bearer {twin.token}"}))
 
 
 def test_it_is_registered_under_its_entry_point():
@@ -174,9 +172,12 @@ def test_the_limit_of_matches_is_met_exactly():
 def test_a_local_identifier_leads_to_the_number(bench):
     reading = bench.reading(person("full"))
     local = person("full").systems["synthetic"].local_id
-    known = Identifier(system=LOCAL_ID_SYSTEM, value=local)
+    known = Identifier(system=bench.twin.local_id_system, value=local)
     assert bench.adapter.resolve_identifier(reading, known) == person("full").nhs_number
-    for other in (Identifier(system=LOCAL_ID_SYSTEM, value="sy-0"), Identifier(system="urn:other", value=local)):
+    for other in (
+        known.model_copy(update={"value": "sy-0"}),
+        Identifier(system="urn:other", value=local),
+    ):
         assert bench.adapter.resolve_identifier(reading, other) is None
 
 
@@ -204,7 +205,7 @@ def _in_order(ids: list[str]) -> list[str]:
 
 def test_the_full_person_s_longer_sections_come_in_pages(bench):
     pages = json.loads(call(bench.twin, "/fhir/Observation?patient=sy-7410018").body)
-    assert pages["total"] > len(pages["entry"]) == PAGE_SIZE
+    assert pages["total"] > len(pages["entry"]) == bench.twin.page_size
     assert {link["relation"] for link in pages["link"]} == {"self", "next"}
 
 
@@ -230,11 +231,6 @@ def test_somebody_else_s_items_are_refused_as_such(bench):
     assert all(isinstance(found, Refusal) and found.wrong_person for found in came)
     seeds = {value for someone in PEOPLE for value in seeded_values(someone)}
     assert not {value for value in seeds if value in repr(came)}
-
-
-def test_the_neighbour_of_every_person_is_somebody_else(bench):
-    for someone in bench.twin._held.values():
-        assert bench.twin._neighbour(someone).nhs_number != someone.nhs_number
 
 
 def test_a_stale_token_refuses_every_read(bench):
@@ -270,65 +266,22 @@ def test_check_connection_says_what_failed_and_names_nobody(bench):
 # The twin
 
 
-def test_the_twin_lets_in_only_its_own_token():
-    twin = SyntheticTwin(PEOPLE)
-    assert call(twin, "/fhir/metadata").status == 200
-    assert twin.handle(TwinRequest.of("GET", "/fhir/metadata")).status == 401
-    for token in ("", "other", twin.token + "x", "é"):
-        assert call(twin, "/fhir/metadata", token=token).status == 401
-    assert SyntheticTwin(PEOPLE).token != twin.token
-
-
 @pytest.mark.parametrize(
-    ("method", "target", "status"),
+    ("target", "status"),
     [
-        ("POST", "/fhir/Patient", 405),
-        ("GET", "/elsewhere", 404),
-        ("GET", "/fhir/", 404),
-        ("GET", "/fhir/Binary?patient=sy-7410018", 404),
-        ("GET", "/fhir/Patient/sy-0", 404),
-        ("GET", "/fhir/Patient", 400),
-        ("GET", "/fhir/Patient?family=A&family=B", 400),
-        ("GET", "/fhir/Patient?name=A", 400),
-        ("GET", "/fhir/Condition", 400),
-        ("GET", "/fhir/Condition?patient=sy-0", 404),
-        ("GET", "/fhir/Condition?patient=sy-7410018&category=x", 400),
-        ("GET", "/fhir/Condition?patient=sy-7410018&_offset=-1", 400),
-        ("GET", "/fhir/Condition?patient=sy-7410018&_offset=99999999999", 400),
-        ("GET", "/fhir/tracing/Patient/1234567890", 400),
-        ("GET", "/fhir/tracing/Patient/9990000581", 404),
+        ("/fhir/Patient", 400),
+        ("/fhir/Patient?family=A&family=B", 400),
+        ("/fhir/Patient?name=A", 400),
+        ("/fhir/Patient?gender=female", 422),
+        ("/fhir/tracing/Patient/1234567890", 400),
+        ("/fhir/tracing/Patient/9990000581", 404),
+        ("/fhir/tracing/Patient/", 400),
     ],
 )
-def test_a_request_that_makes_no_sense_is_answered_with_an_operation_outcome(method, target, status):
-    answer = call(SyntheticTwin(PEOPLE), target, method)
+def test_a_request_that_makes_no_sense_is_answered_with_an_operation_outcome(target, status):
+    answer = call(SyntheticTwin(PEOPLE), target)
     assert answer.status == status
     assert json.loads(answer.body)["resourceType"] == "OperationOutcome"
-    assert answer.headers["X-Request-ID"] == "r-1"
-
-
-def test_every_page_is_reached_by_the_links_alone():
-    twin = SyntheticTwin(PEOPLE)
-    url, seen = "http://twin.invalid/fhir/Observation?patient=Patient/sy-7410018", []
-    while url:
-        split = urlsplit(url)
-        page = json.loads(call(twin, f"{split.path}?{split.query}").body)
-        seen += [entry["resource"]["id"] for entry in page["entry"]]
-        url = next((link["url"] for link in page["link"] if link["relation"] == "next"), None)
-    assert len(seen) == len(set(seen)) == page["total"]
-
-
-def test_what_it_sends_holds_nothing_of_the_sdk_s_own_account_of_provenance():
-    twin = SyntheticTwin(PEOPLE)
-    answer = call(twin, "/fhir/CarePlan?patient=sy-7410018").body.decode()
-    assert "placeholder" not in answer
-    assert '"sandbox"' not in answer
-
-
-def test_decimals_leave_the_twin_with_their_digits():
-    bodies = [
-        call(SyntheticTwin(PEOPLE), f"/fhir/Observation?patient=sy-7410018&_offset={offset}").body for offset in (0, 2)
-    ]
-    assert any(b'"value":72.50' in body for body in bodies)
 
 
 def test_what_is_read_declares_all_that_is_offered():

@@ -289,8 +289,9 @@ def test_connections_are_checked_without_naming_anybody(served: Served) -> None:
 # The facade twin itself
 
 
-def ask(twin: RioFacadeTwin, target: str, token: str = "rio-facade-sandbox", method: str = "GET") -> Any:
-    response = twin.handle(TwinRequest.of(method, target, {"Authorization": f"Bearer {token}", "X-Request-ID": "r1"}))
+def ask(twin: RioFacadeTwin, target: str, token: str | None = None, method: str = "GET") -> Any:
+    headers = {"Authorization": f"Bearer {token or twin.token}", "X-Request-ID": "r1"}
+    response = twin.handle(TwinRequest.of(method, target, headers))
     assert response.headers["X-Request-ID"] == "r1"
     return response.status, json.loads(response.body)
 
@@ -321,7 +322,8 @@ def test_the_twin_wants_its_token_and_only_get() -> None:
 
 
 def test_the_twin_answers_a_read_and_pages_of_any_size() -> None:
-    twin = RioFacadeTwin(PEOPLE, page_size=50)
+    twin = RioFacadeTwin(PEOPLE)
+    twin.page_size = 50
     local_id = FULL.systems["rio"].local_id
     assert ask(twin, f"/FHIR/R4/Patient/{local_id}")[1]["id"] == local_id
     bundle = ask(twin, f"/FHIR/R4/Observation?patient=Patient/{local_id}&_count=1")[1]
@@ -329,6 +331,21 @@ def test_the_twin_answers_a_read_and_pages_of_any_size() -> None:
     assert "_offset=1" in bundle["link"][1]["url"]
     whole = ask(twin, f"/FHIR/R4/Observation?patient=Patient/{local_id}")[1]
     assert len(whole["entry"]) == whole["total"] == bundle["total"]
+
+
+def test_the_twin_finds_episodes_of_care_by_their_status() -> None:
+    view = FULL.systems["rio"]
+    (opened,) = view.settings["caseload"]
+    caseload = (opened, opened | {"closed": "2024-05-01"}, opened)
+    someone = replace(FULL, systems={"rio": replace(view, settings={"caseload": caseload})})
+    found = {
+        query: ask(RioFacadeTwin([someone]), f"/FHIR/R4/EpisodeOfCare?patient={view.local_id}{query}")[1]
+        for query in ("", "&status=active", "&status=finished")
+    }
+    assert [bundle["total"] for bundle in found.values()] == [3, 2, 1]
+    episode = found["&status=finished"]["entry"][0]["resource"]
+    assert episode["period"] == {"start": opened["opened"], "end": "2024-05-01"}
+    assert episode["patient"]["reference"] == f"Patient/{view.local_id}"
 
 
 def test_items_of_the_twin_carry_no_trace_of_the_sandbox() -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from mpftconnect.sandbox.cast import PEOPLE, people_known_to, people_without_excluded_data, person
     from mpftconnect.sandbox.chart import Chart
+    from mpftconnect.sandbox.fhir_twin import FhirTwin
     from mpftconnect.sandbox.host import FaultTiming, Host
     from mpftconnect.sandbox.people import Person, SystemView
     from mpftconnect.sandbox.portraits import known_as, portrait
@@ -51,6 +52,7 @@ _WHERE = {
         ("PEOPLE", "people_known_to", "people_without_excluded_data", "person"), "mpftconnect.sandbox.cast"
     ),
     "Chart": "mpftconnect.sandbox.chart",
+    "FhirTwin": "mpftconnect.sandbox.fhir_twin",
     **dict.fromkeys(("FaultTiming", "Host"), "mpftconnect.sandbox.host"),
     **dict.fromkeys(("Person", "SystemView"), "mpftconnect.sandbox.people"),
     **dict.fromkeys(("known_as", "portrait"), "mpftconnect.sandbox.portraits"),
@@ -82,6 +84,7 @@ __all__ = [
     "Fault",
     "FaultSwitch",
     "FaultTiming",
+    "FhirTwin",
     "Host",
     "Person",
     "Sandbox",
