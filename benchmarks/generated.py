@@ -19,6 +19,7 @@ from mpftconnect.model import (
     DocumentReference,
     Dosage,
     Encounter,
+    Extra,
     HumanName,
     Identifier,
     Item,
@@ -44,9 +45,9 @@ NUMBER = "9990000018"
 MADE = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 SYSTEMS = ("practice", "hospital", "community")
 NURSE = Actor(name="Ifeoma Adeyemi-Clarke", role="community nurse", organization="Northmere Community Services")
-WORDS = (
-    "Seen at home in the morning. Walks to the gate with a stick, sleeps better, eats twice a day. Reviewed the plan. "
-)
+WORDS = "Seen at home.\nWalks to the gate with a stick, sleeps better, eats twice a day. Reviewed the plan with her. "
+# What a source sends beyond the model; every third result has some.
+LEFT_OVER = (Extra(path="extension[0]", json_text='{"url":"https://example.org/device","valueString":"Bench 4"}'),)
 
 
 def _day(n: int) -> str:
@@ -65,6 +66,7 @@ def _result(source: Source, n: int) -> Item:
         ),
         reference_ranges=(ReferenceRange(low=Quantity(value="3.5"), high=Quantity(value="5.3")),),
         performers=(Actor(organization="Northmere Pathology Service"),),
+        extra=LEFT_OVER if n % 3 == 0 else (),
     )
 
 
