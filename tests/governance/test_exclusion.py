@@ -73,6 +73,7 @@ plain = Condition(source=source("Condition/1"), code=concept("Asthma", "19596700
         Condition(source=source("x"), code=concept("A"), extra=(Extra(path="a", json_text='{"b":[{"code":"111"}]}'),)),
         Condition(source=source("x"), code=concept("A"), extra=(Extra(path="a", json_text='"ZZ9"'),)),
         Encounter(source=source("x"), based_on=(Reference(display="Quiet House"),)),
+        Encounter(source=source("x"), based_on=(Reference(identifier=Identifier(value="ZZ9")),)),
     ],
     ids=lambda item: type(item).__name__,
 )
@@ -162,9 +163,13 @@ def test_a_refused_entry_gives_no_hint_either() -> None:
         "entry[3]", "broken", content={"resourceType": "Condition", "code": {"coding": [{"code": "111"}]}}
     )
     plainly = Refusal("entry[4]", "broken", content={"resourceType": "Condition"})
-    shown, taken = policy.apply(Contribution("rio", None, {}, {}, {SectionName.PROBLEMS: (hinting, plainly)}))
+    item = Refusal("entry[5]", "broken", content=Condition(source=source("x"), code=concept("A", "111")))
+    raw = Refusal("row 6", "broken", content=[b"ZZ9", 111])
+    shown, taken = policy.apply(
+        Contribution("rio", None, {}, {}, {SectionName.PROBLEMS: (hinting, plainly, item, raw)})
+    )
     assert shown.refusals[SectionName.PROBLEMS] == (plainly,)
-    assert len(taken) == 1
+    assert len(taken) == 3
 
 
 def test_an_excluded_system_is_never_asked() -> None:

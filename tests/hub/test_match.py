@@ -108,13 +108,17 @@ def test_without_a_trace_all_must_agree() -> None:
     assert agreeing([person(), person(names=("okonjo",))], NUMBER)
     assert not agreeing([person(), person(born="1950-04-03")], NUMBER)
     assert not agreeing([person(), person(number=OTHER)], NUMBER)
+    # Two that agree with a third and not with one another, whoever answers first.
+    three = [person(names=("Okonjo", "Smith")), person(), person(names=("Smith",))]
+    for turn in range(3):
+        assert not agreeing([*three[turn:], *three[:turn]], NUMBER)
 
 
 def test_expected_demographics_name_the_fields_that_differ_and_nothing_else() -> None:
     known = person().model_copy(
         update={
             "gender": "female",
-            "addresses": (Address(postal_code="ST1 2AB"),),
+            "addresses": (Address(city="Stoke"), Address(postal_code="ST1 2AB")),
             "telecom": (ContactPoint(system="phone", value="01632 960 001"),),
         }
     )

@@ -156,3 +156,6 @@ def test_demographics_that_differ_are_named_without_values() -> None:
     assert {c.kind for c in found} == {"family-name-differs", "gender-differs", "death-differs"}
     assert "Wolfenstein" not in str(found)
     assert patient_conflicts(traced, {"rio": Patient(source=source("rio"))}) == ()
+    died = Patient(source=source("rio"), deceased=When("2026-01-01"))
+    assert [c.kind for c in patient_conflicts(traced, {"rio": died})] == ["death-differs"]
+    assert patient_conflicts(traced.model_copy(update={"deceased": True}), {"rio": died}) == ()
