@@ -59,7 +59,7 @@ def outputs(hub: Hub, who: AccessContext, events: list[Event]) -> dict[str, str]
         {key: value for key, value in event.as_dict().items() if key not in ("at", "duration_ms", "request_id")}
         for event in events
         # How many exchanges a system needs for its pages is between it and the wire.
-        if not event.code.startswith(("exchange", "token")) and event.code != "system-finished"
+        if not event.code.startswith(("exchange", "token"))
     ]
     return {
         "json": same(record.to_json()),

@@ -154,7 +154,7 @@ def _safe(name: str, value: Any) -> Any:
     if isinstance(value, Concept):
         return _concept(value)
     if isinstance(value, tuple):
-        return tuple(_safe(name, part) for part in value)
+        return tuple(safe for part in value if (safe := _safe(name, part)) is not None)
     if isinstance(value, Reaction):
         return Reaction(
             manifestation=_safe("", value.manifestation),
