@@ -15,6 +15,7 @@ from mpftconnect.sandbox import PEOPLE, FhirTwin, Person, person
 
 FULL = person("full").systems["synthetic"].local_id
 OBSERVATIONS = f"/fhir/Observation?patient=Patient/{FULL}"
+NOTHING = OBSERVATIONS.replace(FULL, person("sparse").systems["synthetic"].local_id)
 
 
 @pytest.fixture
@@ -41,6 +42,9 @@ def test_it_lets_in_only_its_own_token(twin: FhirTwin) -> None:
         answer = call(twin, "/fhir/metadata", token=token)
         assert answer.status == 401
         assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
+    for scheme, status in [("bearer", 200), ("Basic", 401)]:
+        headers = {"Authorization": f"{scheme} {twin.token}"}
+        assert twin.handle(TwinRequest.of("GET", "/fhir/metadata", headers)).status == status
     with twin.faults.on(Fault.STALE_TOKEN):
         assert call(twin, "/fhir/metadata").status == 401
     assert FhirTwin(PEOPLE, "synthetic").token != twin.token
@@ -110,10 +114,12 @@ def test_a_page_is_as_long_as_asked_for_and_never_longer_than_its_own(twin: Fhir
 def test_each_of_its_faults_shows(twin: FhirTwin) -> None:
     twin.page_size = 1
     good = bundle(twin, OBSERVATIONS)
+    assert bundle(twin, NOTHING)["total"] == 0
     with twin.faults.on(Fault.LYING_TOTAL):
         assert bundle(twin, OBSERVATIONS)["total"] > good["total"]
     with twin.faults.on(Fault.REPEATED_PAGE):
         assert bundle(twin, OBSERVATIONS)["link"][1]["url"].endswith("_offset=0")
+        assert bundle(twin, NOTHING)["link"][1]["url"].endswith("_offset=0")
     with twin.faults.on(Fault.DROPPED_PAGE):
         assert bundle(twin, OBSERVATIONS)["link"][1]["url"].endswith("_offset=2")
     with twin.faults.on(Fault.WRONG_PATIENT):

@@ -127,6 +127,8 @@ def test_somebody_else_s_demographics_are_refused(bench):
     ("asked", "roles"),
     [
         (Demographics(family="threlkeld"), {"full"}),
+        (Demographics(family="threlk"), {"full"}),
+        (Demographics(family="hrelkeld"), set()),
         (Demographics(family="Blackthistle"), {"father", "son"}),
         (Demographics(family="Blackthistle", birth_date=PartialDate("1983-12-10")), {"son"}),
         (Demographics(birth_date=PartialDate("2012-09-09"), given=("Calantha",)), {"twin-a"}),
