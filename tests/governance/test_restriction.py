@@ -13,6 +13,7 @@ from mpftconnect.governance.restriction import SHOWN_SECTIONS, restrict, restric
 from mpftconnect.model import (
     SECTION_TYPES,
     Address,
+    AllergyIntolerance,
     Coding,
     CommunicationNeed,
     Dosage,
@@ -22,6 +23,8 @@ from mpftconnect.model import (
     Observation,
     Patient,
     Quantity,
+    Range,
+    Ratio,
     SectionName,
     Source,
     concept,
@@ -127,3 +130,34 @@ def test_a_number_that_is_none_costs_no_patient() -> None:
         )
     )
     assert safe.identifiers == (good,)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (Quantity(value="5", comparator="<", unit="mmol/L"), Quantity(value="5", comparator="<", unit="mmol/L")),
+        (Quantity(value="5", comparator=PLACE), "text not shown"),
+        (Quantity(value="5", system=PLACE), Quantity(value="5")),
+        (Range(low=Quantity(value="5")), Range(low=Quantity(value="5"))),
+        (Range(high=Quantity(value="5", comparator=PLACE)), "text not shown"),
+        (Ratio(denominator=Quantity(value="5", comparator=PLACE)), "text not shown"),
+        (Ratio(numerator=Quantity(value="1"), denominator=Quantity(value="5")),
+         Ratio(numerator=Quantity(value="1"), denominator=Quantity(value="5"))),
+        (True, True),
+        (PLACE, "text not shown"),
+    ],
+)  # fmt: skip
+def test_an_amount_is_shown_as_it_is_or_not_at_all(given: Any, shown: Any) -> None:
+    made = Observation(source=Source(system="rio", id="1", fetched=NOW), code=concept("X", "1"), value=given)
+    safe = restrict(made)
+    assert isinstance(safe, Observation)
+    assert safe.value == shown
+
+
+def test_a_code_with_white_space_is_none_and_a_list_loses_what_is_no_word() -> None:
+    source = Source(system="rio", id="1", fetched=NOW)
+    made = AllergyIntolerance(source=source, code=concept("X", PLACE), category=("food", PLACE))
+    safe = restrict(made)
+    assert isinstance(safe, AllergyIntolerance)
+    assert safe.code.words() == "text not shown"
+    assert safe.category == ("food",)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from mpftconnect import AccessContext, Hub
-from mpftconnect.adapters.contract import AdapterSpec, Capability, Reading, Trace, TriedAgainst, Verified, only
+from mpftconnect.adapters.contract import AdapterSpec, Capability, Reading, Refusal, Trace, TriedAgainst, Verified, only
+from mpftconnect.cli.summary import summary
 from mpftconnect.errors import (
     AccessRefused,
     AuditUnavailable,
@@ -23,10 +24,12 @@ from mpftconnect.errors import (
     UsageError,
 )
 from mpftconnect.events import Code, Event, EventStream
+from mpftconnect.fhir import dump_json
 from mpftconnect.governance.exclusion import exclusion_spec
 from mpftconnect.governance.policies import Contribution, PolicySpec, Taken
 from mpftconnect.hub import load_configuration
 from mpftconnect.model import (
+    SECTION_TYPES,
     Actor,
     AllergyIntolerance,
     Condition,
@@ -34,10 +37,13 @@ from mpftconnect.model import (
     HumanName,
     Identifier,
     Model,
+    Notice,
     PartialDate,
     Patient,
+    SectionName,
     concept,
 )
+from mpftconnect.pages import record_page
 from mpftconnect.plugins import Plugin, PluginRegistry
 
 NUMBER, OTHER, FORMER = "9990000018", "9990000026", "9990000034"
@@ -673,3 +679,72 @@ def test_what_an_adapter_declares_and_lacks_is_its_own_failure(open_hub: Open) -
 def test_expect_says_what_differs(open_hub: Open) -> None:
     hub = open_hub(pds=tracer())
     assert hub.record(NUMBER, WHO, expect=Demographics(family="Smith")).mismatches == ("family name",)
+
+
+# Restricted people (rule 7)
+
+PLACE = "14 Wolfscote Rise"
+# Codes and the like, which are kept and cannot hold a place; and how to take a medicine, which is kept on purpose.
+KEPT = {"code", "display", "unit"}
+
+
+@pytest.mark.parametrize("level", ["R", "V", "REDACTED", None, "silent"])
+def test_a_place_in_every_field_of_every_answer_is_nowhere_to_be_found(
+    open_hub: Open, filled: Callable[..., Any], caplog: pytest.LogCaptureFixture, level: str | None
+) -> None:
+    def planted(path: str) -> str:
+        name = path.rstrip(".0123456789").rpartition(".")[2]
+        return "code" if name in KEPT else PLACE
+
+    def everything(name: SectionName) -> Callable[[Reading], Iterator[Any]]:
+        def read(reading: Reading) -> Iterator[Any]:
+            for number in range(3):
+                item = filled(SECTION_TYPES[name], alternative=number, text=planted)
+                own: dict[str, Any] = {"source": reading.source(f"{name}/{number}"), "also": (), "subject": None}
+                own |= {"dosage": ()} if name is SectionName.MEDICATIONS else {}
+                yield item.model_copy(update={key: value for key, value in own.items() if hasattr(item, key)})
+            yield Notice("confidential-items", f"Held at {PLACE}.")
+            yield Refusal(f"row of {PLACE}", f"the site {PLACE} is not known", content={"site": PLACE})
+
+        return read
+
+    def known(reading: Reading, **more: Any) -> Patient:
+        planted_all = filled(Patient, text=planted)
+        kept = ("identifiers", "names", "birth_date", "source")
+        sure = {key: getattr(person(reading), key) for key in kept}
+        return planted_all.model_copy(update={**sure, "also": (), "restriction": None, **more})
+
+    def trace(reading: Reading) -> Trace:
+        if level == "silent":
+            raise SystemFailed("status 503")
+        return Trace("found", known(reading, restriction=level))
+
+    events: list[Event] = []
+    hub = open_hub(
+        pds=Fake(trace_person=trace),
+        rio=Fake(find_patient=known, **{f"read_{name}": everything(name) for name in SectionName}),
+        apart=Fake(find_patient=lambda r: known(r, birth_date=PartialDate("1961-01-01")),
+                   **{f"read_{name}": everything(name) for name in SectionName}),
+        listeners=(events.append,),
+    )  # fmt: skip
+    with caplog.at_level("DEBUG"):
+        record = hub.record(NUMBER, WHO)
+    assert record.is_restricted
+    if level != "silent":
+        assert len(record.problems) > 0, record.gaps
+        assert [apart.system for apart in record.unmatched] == ["apart"]
+    told = {
+        "json": record.to_json(),
+        "fhir": dump_json(record.to_fhir()).decode(),
+        "page": record_page(record),
+        "text": summary(record, most=1000),
+        "audit": str([entry.event for entry in hub.audit.entries()]),
+        "privacy": str([entry.event for entry in hub.privacy.entries()]),
+        "events": str(events),
+        "log": caplog.text,
+    }
+    assert {
+        n: t[max(0, t.index("Wolfscote") - 300) : t.index("Wolfscote")] for n, t in told.items() if "Wolfscote" in t
+    } == {}
+    # A warning is still told of, without its words.
+    assert level == "silent" or {warning.code for warning in record.problems.warnings} >= {"confidential-items"}

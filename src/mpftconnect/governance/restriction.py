@@ -31,6 +31,9 @@ from mpftconnect.model import (
     Observation,
     ObservationComponent,
     Patient,
+    Quantity,
+    Range,
+    Ratio,
     Reaction,
     ReferenceRange,
     SectionName,
@@ -78,6 +81,9 @@ SHOWN_SECTIONS = frozenset(
     }
 )
 _ONE_WORD = re.compile(r"[\w./+-]{1,40}", re.ASCII)
+_NO_SPACE = re.compile(r"\S{1,200}")
+# FHIR R4, value set quantity-comparator.
+_COMPARATORS = (None, "<", "<=", ">=", ">")
 # Inside those, plain strings that are codes or amounts rather than somebody's words.
 _SAFE_STRINGS = frozenset(
     {"status", "kind", "intent", "type", "category", "criticality", "severity", "comparator", "unit", "system", "code"}
@@ -107,7 +113,7 @@ def restrict_patient(patient: Patient) -> Patient:
             HumanName(use=n.use, family=n.family, given=n.given, prefix=n.prefix, suffix=n.suffix)
             for n in patient.names
         ),
-        gender=patient.gender,
+        gender=_code(patient.gender),
         birth_date=patient.birth_date,
         deceased=patient.deceased,
         communication=tuple(
@@ -171,12 +177,24 @@ def _safe(name: str, value: Any) -> Any:
             reference_ranges=_safe("", value.reference_ranges),
         )
     if isinstance(value, ReferenceRange):
-        return ReferenceRange(low=value.low, high=value.high, type=_safe("", value.type))
+        return ReferenceRange(low=_amount(value.low), high=_amount(value.high), type=_safe("", value.type))
+    if isinstance(value, Quantity):
+        return _amount(value) or _hidden(name)
+    if isinstance(value, Range):
+        low, high = _amount(value.low), _amount(value.high)
+        return Range(low=low, high=high) if (low, high) == (value.low, value.high) else _hidden(name)
+    if isinstance(value, Ratio):
+        top, bottom = _amount(value.numerator), _amount(value.denominator)
+        same = (top, bottom) == (value.numerator, value.denominator)
+        return Ratio(numerator=top, denominator=bottom) if same else _hidden(name)
     if isinstance(value, str):
-        if name == "value":
-            return _HIDDEN_TEXT
-        return _code(value) if name in _SAFE_STRINGS else None
+        return _code(value) if name in _SAFE_STRINGS else _hidden(name)
     return value
+
+
+def _hidden(name: str) -> str | None:
+    """What stands for something dropped: a result says that it is not shown, anything else is left out."""
+    return _HIDDEN_TEXT if name == "value" else None
 
 
 def _code(text: str | None) -> str | None:
@@ -186,6 +204,20 @@ def _code(text: str | None) -> str | None:
 
 def _concept(value: Concept) -> Concept:
     coded = tuple(
-        Coding(system=c.system, code=c.code, display=c.display, version=c.version) for c in value.coding if c.code
+        Coding(system=_unbroken(c.system), code=c.code, display=c.display, version=_unbroken(c.version))
+        for c in value.coding
+        if _unbroken(c.code)
     )
     return Concept(coding=coded) if coded else Concept(text=_HIDDEN_TEXT)
+
+
+def _amount(value: Quantity | None) -> Quantity | None:
+    """The amount as it is, or nothing of it: a comparator that is dropped alone would change what it says."""
+    if value is None or value.comparator not in _COMPARATORS:
+        return None
+    return value.model_copy(update={"system": _unbroken(value.system), "code": _unbroken(value.code)})
+
+
+def _unbroken(text: str | None) -> str | None:
+    """The text if it can be a URI or a code: without white space (FHIR R4, datatypes uri and code)."""
+    return text if text is not None and _NO_SPACE.fullmatch(text) else None
