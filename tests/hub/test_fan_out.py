@@ -14,7 +14,7 @@ from mpftconnect.adapters.deadline import Deadline
 from mpftconnect.errors import AnswerRejected, GapReason, NotShown
 from mpftconnect.events import EventStream
 from mpftconnect.hub.fan_out import Failure, SystemRead, SystemReading, call
-from mpftconnect.model import AccessContext, Condition, Encounter, Patient, SectionName, Source, concept
+from mpftconnect.model import AccessContext, Condition, Encounter, Notice, Patient, SectionName, Source, concept
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SOURCE = Source(system="rio", id="1", fetched=NOW)
@@ -104,6 +104,8 @@ def test_a_hanging_section_costs_itself_and_not_the_others() -> None:
         never.wait(30)
 
     said = read(Fake(problems=hang, notes=list), PROBLEMS, NOTES, seconds=0.3)
+    # What hangs must not hold up the end of the program.
+    assert {t.daemon for t in threading.enumerate() if t.name.startswith("mpftconnect-")} == {True}
     never.set()
     assert said.sections[PROBLEMS].found == (ASTHMA,)
     assert said.sections[PROBLEMS].failure is not None
@@ -223,3 +225,8 @@ def test_nobody_speaks_in_another_systems_name() -> None:
 def test_what_cannot_be_walked_through_is_a_fault(nothing: object) -> None:
     said = read(Fake(problems=lambda: nothing), PROBLEMS)
     assert said.sections[PROBLEMS].failure == Failure(GapReason.ADAPTER_FAULT, "TypeError")
+
+
+def test_what_an_adapter_refuses_and_warns_of_comes_through_as_it_is() -> None:
+    refused, warned = Refusal("row 7", "has no date"), Notice("confidential-items", "Items are held back.")
+    assert read(Fake(problems=lambda: [refused, warned]), PROBLEMS).sections[PROBLEMS].found == (refused, warned)

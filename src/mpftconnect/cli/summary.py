@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mpftconnect.hub import PlanLine, Record
-from mpftconnect.model import Item, SectionName, format_nhs_number
+from mpftconnect.model import CommunicationNeed, Concept, Item, SectionName, format_nhs_number
 
 __all__ = ["summary"]
 
@@ -26,7 +26,8 @@ def _lines(record: Record, most: int) -> Iterator[str]:
     born = f", born {patient.birth_date.words()}" if patient.birth_date else ""
     yield f"{patient.words()}   NHS {number}{born}   (from {patient.source.system})"
     for held in (patient, *record.held_as):
-        for need in (*held.communication, *held.reasonable_adjustments):
+        needs: tuple[CommunicationNeed | Concept, ...] = (*held.communication, *held.reasonable_adjustments)
+        for need in needs:
             yield f"  Needs: {need.words()}   (from {held.source.system})"
     if not record.identity_confirmed:
         yield "  ! Identity not confirmed by the tracing service: treated as restricted."
