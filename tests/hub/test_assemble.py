@@ -269,3 +269,27 @@ def test_a_problem_in_the_wrong_section_never_arrives() -> None:
 def test_a_section_has_no_truth_value() -> None:
     with pytest.raises(TypeError, match="empty never means none"):
         bool(record(asked("rio", read("rio"))).allergies)
+
+
+def test_a_silent_system_is_a_gap_and_joins_nothing_nor_does_one_that_holds_nothing() -> None:
+    made = record(asked("rio", read("rio")), asked("gp", SILENT), asked("icr", NOT_HELD))
+    assert [(gap.system, gap.section, gap.reason) for gap in made.gaps] == [("gp", None, GapReason.TIMED_OUT)]
+    assert [why.system for why in made.joined] == ["rio"]
+    assert [answer.outcome for answer in made.systems] == ["answered", "silent", "holds-nothing"]
+
+
+def test_an_item_may_name_any_number_that_the_system_has_for_the_person() -> None:
+    old = Identifier.nhs("9990000026").model_copy(update={"use": "old"})
+    both = patient("rio").model_copy(update={"identifiers": (Identifier.nhs(NUMBER), old)})
+    filed = allergy("rio", subject=Reference(identifier=Identifier.nhs("9990000026")))
+    made = record(asked("rio", SystemRead(both, True, None, {ALLERGIES: SectionRead((filed,), None)})))
+    assert len(made.allergies) == 1
+    assert made.gaps == ()
+
+
+def test_of_a_restricted_person_a_warning_is_told_without_its_words() -> None:
+    found = read("rio", Notice("data-in-transit", "From Elm Row."), Refusal("row of Elm Row", "Elm Row is not known"))
+    (warning, refused) = record(asked("rio", found), traced=patient("pds", restriction="R")).allergies.warnings
+    assert (warning.code, refused.code) == ("data-in-transit", "entries-refused")
+    assert "Elm Row" not in warning.text + refused.text
+    assert refused.text.startswith("1 entries could not be read")
