@@ -138,8 +138,8 @@ def json_values() -> st.SearchStrategy[Any]:
     )
 
 
-def extras() -> st.SearchStrategy[Extra]:
-    return st.builds(extra_from, st.text(max_size=20), json_values())
+def extras(*, typed: bool = False) -> st.SearchStrategy[Extra]:
+    return st.builds(extra_from, texts(typed=typed), json_values())
 
 
 def _identifiers(*, typed: bool) -> st.SearchStrategy[Identifier]:
@@ -177,13 +177,11 @@ def _references(*, typed: bool) -> st.SearchStrategy[Reference]:
     )
 
 
-def _sources() -> st.SearchStrategy[Source]:
+def _sources(*, typed: bool) -> st.SearchStrategy[Source]:
     return st.builds(
         Source,
         system=st.sampled_from(("rio", "gp", "pds")),
-        id=st.one_of(
-            st.sampled_from(("Condition/17", "careplans.csv#42", "9990000018", "a/b/c")), st.text(max_size=10)
-        ),
+        id=st.one_of(st.sampled_from(("Condition/17", "careplans.csv#42", "9990000018", "a/b/c")), texts(typed=typed)),
         version=st.one_of(st.none(), st.sampled_from(("2", 'W/"2"', "v 1"))),
         fetched=aware(),
         mode=st.sampled_from(("live", "extract", "feed", "cache")),
@@ -201,7 +199,7 @@ def _of(annotation: Any, name: str, typed: bool) -> st.SearchStrategy[Any]:
     if origin is Union or (origin is not None and origin.__name__ == "UnionType"):
         return st.one_of([st.none() if arg is type(None) else _of(arg, name, typed) for arg in args])
     if annotation is str:
-        if name == "data_base64":
+        if name == "data_base64" or (name == "hash" and typed):
             return st.binary(max_size=8).map(lambda data: base64.b64encode(data).decode())
         if name == "content_type":
             return st.sampled_from(("text/plain", "application/pdf"))
@@ -233,11 +231,11 @@ def _filled(model: type[Model], *, typed: bool) -> st.SearchStrategy[Any]:
         if info.metadata and info.annotation is not datetime:
             raise AssertionError(f"{model.__name__}.{name} has constraints that are not generated")
         if name == "source":
-            fields[name] = _sources()
+            fields[name] = _sources(typed=typed)
         elif name == "also":
-            fields[name] = st.lists(_sources(), max_size=2).map(tuple)
+            fields[name] = st.lists(_sources(typed=typed), max_size=2).map(tuple)
         elif name == "extra":
-            fields[name] = st.lists(extras(), max_size=2).map(tuple)
+            fields[name] = st.lists(extras(typed=typed), max_size=2).map(tuple)
         else:
             fields[name] = st.deferred(lambda a=info.annotation, n=name: _of(a, n, typed))
     return st.builds(model, **fields)

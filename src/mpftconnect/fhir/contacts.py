@@ -81,7 +81,7 @@ class _EncounterClass(Codec):
             raise Unreadable
         written = self.write(value)
         for key, part in raw.items():
-            if written.get(key) != part:
+            if key not in written or written[key] != part:
                 ctx.keep(join(path, key), part)
         return value
 
@@ -155,6 +155,8 @@ class _Booked(Field):
     """
 
     keys = ("participant",)
+    # R4 demands a participant, and of a participant a status.
+    _NOBODY: Final = [{**DATA_ABSENT_ELEMENT, "_status": DATA_ABSENT_ELEMENT}]
 
     @staticmethod
     def _derived(entry: Any, has_subject: bool) -> str:
@@ -174,14 +176,17 @@ class _Booked(Field):
         if type(extensions) is not list:
             return None, entry
         for index, one in enumerate(extensions):
-            if type(one) is dict and one.get("url") == ext.PARTICIPANT_KIND and one.get("valueCode") in _KINDS:
+            kind = next((kind for kind in _KINDS if one == {"url": ext.PARTICIPANT_KIND, "valueCode": kind}), None)
+            if kind is not None:
                 rest = extensions[:index] + extensions[index + 1 :]
                 without = {key: value for key, value in entry.items() if key != "extension"}
-                return one["valueCode"], without | ({"extension": rest} if rest else {})
+                return kind, without | ({"extension": rest} if rest else {})
         return None, entry
 
     def read(self, obj: Mapping[str, Any], path: str, ctx: Reading, into: dict[str, Any]) -> None:
         raw = obj["participant"]
+        if raw == self._NOBODY:
+            return
         if type(raw) is not list:
             ctx.keep("participant", raw)
             return
@@ -229,8 +234,7 @@ class _Booked(Field):
                 stated = {"extension": [mark, *entry.get("extension", ())]}
             written.append(stated | {key: value for key, value in entry.items() if key not in stated})
             has_subject = has_subject or kind == "subject"
-        if written:
-            out["participant"] = written
+        out["participant"] = written or self._NOBODY
 
 
 APPOINTMENT: Final = clinical(
@@ -345,7 +349,7 @@ class _NoteText(Field):
         written = self._attachment(text or "")
         content = obj["content"][0]
         for key, value in content["attachment"].items():
-            if written.get(key) != value:
+            if key not in written or written[key] != value:
                 ctx.keep(f"content[0].attachment.{key}", value)
         for key, value in content.items():
             if key != "attachment":

@@ -200,7 +200,7 @@ class _VerificationStatus(Codec):
             return _VERIFICATION_WORDS[code]
         written = self.write(code)["coding"][0]
         for key, value in first.items():
-            if written.get(key) != value:
+            if key not in written or written[key] != value:
                 ctx.keep(f"{path}.coding[0].{key}", value)
         for key, value in raw.items():
             if key != "coding":
