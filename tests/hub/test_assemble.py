@@ -293,3 +293,13 @@ def test_of_a_restricted_person_a_warning_is_told_without_its_words() -> None:
     assert (warning.code, refused.code) == ("data-in-transit", "entries-refused")
     assert "Elm Row" not in warning.text + refused.text
     assert refused.text.startswith("1 entries could not be read")
+
+
+def test_why_each_joined_is_its_own_rule_and_without_a_trace_nobody_is_shown_twice() -> None:
+    made = record(asked("rio", read("rio")))
+    assert [why.rule for why in made.joined] == ["number-birth-date-name"]
+    elsewhere = patient("pds").model_copy(update={"source": Source(system="pds", id="Patient/9", fetched=NOW)})
+    own = SystemRead(elsewhere, True, None, {ALLERGIES: SectionRead((), None)})
+    assert [why.rule for why in record(asked("pds", own)).joined] == ["traced"]
+    untraced = record(asked("rio", read("rio")), asked("gp", read("gp")), untraced=True)
+    assert (untraced.patient.source.system, [held.source.system for held in untraced.held_as]) == ("gp", ["rio"])

@@ -230,3 +230,19 @@ def test_what_cannot_be_walked_through_is_a_fault(nothing: object) -> None:
 def test_what_an_adapter_refuses_and_warns_of_comes_through_as_it_is() -> None:
     refused, warned = Refusal("row 7", "has no date"), Notice("confidential-items", "Items are held back.")
     assert read(Fake(problems=lambda: [refused, warned]), PROBLEMS).sections[PROBLEMS].found == (refused, warned)
+
+
+def test_after_the_deadline_an_adapter_is_stopped_at_its_next_entry() -> None:
+    go, stopped = threading.Event(), threading.Event()
+
+    def slow() -> Iterator[Found]:
+        try:
+            go.wait(30)
+            while True:
+                yield ASTHMA
+        finally:
+            stopped.set()
+
+    read(Fake(problems=slow), PROBLEMS, seconds=0.05)
+    go.set()
+    assert stopped.wait(5)
