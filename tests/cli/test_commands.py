@@ -119,7 +119,7 @@ def test_the_bundle_and_the_page(call: Call, tmp_path: Path) -> None:
 def test_a_mistake_gets_a_sentence_and_no_traceback(
     call: Call, arguments: tuple[str, ...], stdin: str, code: int, said: str
 ) -> None:
-    got, out, err = call(*arguments, stdin=stdin)
+    got, _out, err = call(*arguments, stdin=stdin)
     assert got == code
     assert said in err
     assert "Traceback" not in err

@@ -107,7 +107,8 @@ def test_a_word_of_which_nothing_is_left_can_be_anywhere() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Quiet\u2003House", "Quiet  House", "\u00a0quiet house", "QUIET HOUSE ", " Quiet\tHouse", "Quiet \nHouse\r"]
+    "text",
+    ["Quiet\u2003House", "Quiet  House", "\u00a0quiet house", "QUIET HOUSE ", " Quiet\tHouse", "Quiet \nHouse\r"],
 )
 def test_white_space_and_case_hide_nothing(text: str) -> None:
     assert Glance(["Quiet House"]).might_hold(concept(text))
