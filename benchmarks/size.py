@@ -28,5 +28,5 @@ class Size:
     delay_seconds: float
 
 
-FULL = Size(processes=15, records=25, rounds=15, items=1_000, growth=(1_000, 3_000, 10_000), delay_seconds=0.05)
+FULL = Size(processes=15, records=40, rounds=15, items=1_000, growth=(1_000, 3_000, 10_000), delay_seconds=0.05)
 SMALL = Size(processes=1, records=1, rounds=1, items=30, growth=(30, 60), delay_seconds=0.001)

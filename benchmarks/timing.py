@@ -6,6 +6,7 @@ middle run lies above it is printed beside it, so that a reader sees how noisy t
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import statistics
@@ -51,7 +52,18 @@ def interleaved(
     """Time each work in turn, `rounds` times over, after one run of each that does not count.
 
     Work that is shorter than the clock can see is repeated within a run; the seconds are those of one repetition.
+    What lives in this process already is taken out of the garbage collector's sight, so that no work pays for the
+    remains of another.
     """
+    gc.collect()
+    gc.freeze()
+    try:
+        return _interleaved(works, rounds, clock)
+    finally:
+        gc.unfreeze()
+
+
+def _interleaved(works: Mapping[str, Callable[[], object]], rounds: int, clock: Clock) -> dict[str, Samples]:
     repeats = {name: _repeats(work, clock) for name, work in works.items()}
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
