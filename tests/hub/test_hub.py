@@ -407,17 +407,17 @@ def test_a_kept_trace_is_used_for_as_long_as_is_configured_and_not_by_default(op
         for _ in range(2):
             assert hub.record(NUMBER, WHO).identity_confirmed
         assert [name for name, _ in pds.asked].count("trace_person") == times
-        assert len(hub._traces) == (1 if seconds else 0)
+        assert len(hub._identity._traces) == (1 if seconds else 0)
 
 
 def test_kept_traces_do_not_grow_without_end(open_hub: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mpftconnect.hub.hub._MOST_TRACES", 1)
+    monkeypatch.setattr("mpftconnect.hub.identity._MOST_TRACES", 1)
     pds = tracer(trace_person=lambda reading: Trace("found", person(reading, reading.nhs_number, restriction="U")))
     hub = open_hub(pds=pds, hub={"trace_max_age_seconds": 60})
     for number in (NUMBER, OTHER, NUMBER):
         hub.record(number, WHO)
     assert [name for name, _ in pds.asked].count("trace_person") == 3
-    assert len(hub._traces) == 1
+    assert len(hub._identity._traces) == 1
 
 
 # Relationship (rule 9)

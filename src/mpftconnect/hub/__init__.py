@@ -12,7 +12,8 @@ from mpftconnect.hub.connect import connect, sandbox_table
 
 if TYPE_CHECKING:
     from mpftconnect.hub.configuration import Configuration, load_configuration
-    from mpftconnect.hub.hub import Hub, People
+    from mpftconnect.hub.hub import Hub
+    from mpftconnect.hub.people import People
     from mpftconnect.hub.plan_view import CarePlanView, FromPlan, PlanLine
     from mpftconnect.hub.record import (
         NEVER_SHOWN,
@@ -51,7 +52,8 @@ __all__ = [
 
 _WHERE = {
     **dict.fromkeys(("Configuration", "load_configuration"), "mpftconnect.hub.configuration"),
-    **dict.fromkeys(("Hub", "People"), "mpftconnect.hub.hub"),
+    "Hub": "mpftconnect.hub.hub",
+    "People": "mpftconnect.hub.people",
     **dict.fromkeys(("CarePlanView", "FromPlan", "PlanLine"), "mpftconnect.hub.plan_view"),
     **dict.fromkeys(
         (
