@@ -335,3 +335,14 @@ def test_a_bundle_of_others_is_refused_without_a_value(entry: Any) -> None:
     with pytest.raises(NotMapped) as refused:
         list(bundle_items({"resourceType": "Bundle", "entry": [entry]}))
     assert "secret" not in str(refused.value)
+
+
+def test_a_bundle_is_the_same_however_many_were_made_before(lifelike: Make) -> None:
+    """Once, a booking of nobody kept the pointers to all the people of whom a Bundle had been made before."""
+    source = lifelike().appointments[0].source
+    bare = Section(SectionName.APPOINTMENTS, (Appointment(source=source),), SectionStatus.ITEMS)
+    record = lifelike().model_copy(update={"appointments": bare})
+    first = dump_json(record_bundle(record))
+    other = record.model_copy(update={"patient": record.patient.model_copy(update={"source": source})})
+    record_bundle(other)
+    assert dump_json(record_bundle(record)) == first

@@ -17,13 +17,14 @@ whole, unless it is a Goal or Condition that the plan points to.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from typing import Any, Final
 
 from mpftconnect.fhir import extensions as ext
 from mpftconnect.fhir.codecs import DATE_TIME, FLAG, TEXT, Codec
 from mpftconnect.fhir.contacts import TEAM_MEMBER
 from mpftconnect.fhir.datatypes import ACTOR, CONCEPT, CONTACT_POINT, NOTE, ORGANIZATION_ACTOR, PERIOD, REFERENCE
-from mpftconnect.fhir.extensions import DATA_ABSENT_ELEMENT
+from mpftconnect.fhir.extensions import data_absent
 from mpftconnect.fhir.fields import Const, Ext, ExtStruct, Many, Nested, One, Skip, Struct
 from mpftconnect.fhir.plan_lines import (
     ACTION,
@@ -106,7 +107,7 @@ class _Container:
                     key: value for key, value in body.items() if key != "extension"
                 }
         if "subject" in body and self._subject is not None:
-            body["subject"] = self._subject
+            body["subject"] = deepcopy(self._subject)
         self.resources.append({"resourceType": resource_type, "id": own_id} | body)
         return {"reference": f"#{own_id}"}
 
@@ -336,7 +337,7 @@ class _Contingency:
             "status": "unknown",
             "intent": "plan",
             "category": category_of(ext.PLAN_KIND, plan.kind),
-            "subject": dict(DATA_ABSENT_ELEMENT),
+            "subject": data_absent(),
             "careTeam": teams,
             "supportingInfo": statements,
             "activity": activity,

@@ -24,7 +24,7 @@ from mpftconnect.fhir.datatypes import (
     VALUES,
     NearWords,
 )
-from mpftconnect.fhir.extensions import DATA_ABSENT_ELEMENT
+from mpftconnect.fhir.extensions import DATA_ABSENT_ELEMENT, data_absent
 from mpftconnect.fhir.fields import Choice, Const, Ext, Field, First, Head, Many, Nested, One, Struct
 from mpftconnect.fhir.reading import ABSENT, NotMapped, Reading, Unreadable, join
 from mpftconnect.fhir.resource import Resource, clinical
@@ -201,7 +201,7 @@ class _Medication(Field):
 
     def write(self, model: MedicationStatement, out: dict[str, Any]) -> None:
         medication = _stated(model.medication)
-        out["medicationCodeableConcept"] = CONCEPT.write(medication) if medication else dict(DATA_ABSENT_ELEMENT)
+        out["medicationCodeableConcept"] = CONCEPT.write(medication) if medication else data_absent()
 
 
 class _MedicationResource(Resource):
@@ -518,7 +518,7 @@ class _DoseNumber(Field):
     def write(self, model: Immunization, out: dict[str, Any]) -> None:
         if model.dose_number is None:
             if model.target_disease:
-                out["_doseNumberString"] = dict(DATA_ABSENT_ELEMENT)
+                out["_doseNumberString"] = data_absent()
         elif _POSITIVE.fullmatch(model.dose_number):
             out["doseNumberPositiveInt"] = int(model.dose_number)
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any, Final
 
 from mpftconnect.fhir import extensions as ext
@@ -22,7 +23,7 @@ from mpftconnect.fhir.datatypes import (
     REFERENCE,
     reference_type,
 )
-from mpftconnect.fhir.extensions import DATA_ABSENT_ELEMENT
+from mpftconnect.fhir.extensions import DATA_ABSENT_ELEMENT, data_absent
 from mpftconnect.fhir.fields import Ext, Extensions, Field, First, Head, Many, Nested, One, Skip, Struct
 from mpftconnect.fhir.reading import Reading, Unreadable, join
 from mpftconnect.fhir.resource import Resource, clinical
@@ -156,7 +157,7 @@ class _Booked(Field):
 
     keys = ("participant",)
     # R4 demands a participant, and of a participant a status.
-    _NOBODY: Final = [{**DATA_ABSENT_ELEMENT, "_status": DATA_ABSENT_ELEMENT}]
+    _NOBODY: Final = [{**data_absent(), "_status": data_absent()}]
 
     @staticmethod
     def _derived(entry: Any, has_subject: bool) -> str:
@@ -219,12 +220,11 @@ class _Booked(Field):
             into["location"] = tuple(places)
 
     def write(self, model: Appointment, out: dict[str, Any]) -> None:
-        absent = {"_status": dict(DATA_ABSENT_ELEMENT)}
         entries: list[tuple[str, dict[str, Any]]] = []
         if model.subject is not None:
-            entries.append(("subject", {"actor": REFERENCE.write(model.subject), **absent}))
+            entries.append(("subject", {"actor": REFERENCE.write(model.subject), "_status": data_absent()}))
         entries += [("participant", _BOOKED.write(participant)) for participant in model.participants]
-        entries += [("location", {"actor": ACTOR.write(place), **absent}) for place in model.location]
+        entries += [("location", {"actor": ACTOR.write(place), "_status": data_absent()}) for place in model.location]
         written: list[dict[str, Any]] = []
         has_subject = False
         for kind, entry in entries:
@@ -234,7 +234,7 @@ class _Booked(Field):
                 stated = {"extension": [mark, *entry.get("extension", ())]}
             written.append(stated | {key: value for key, value in entry.items() if key not in stated})
             has_subject = has_subject or kind == "subject"
-        out["participant"] = written or self._NOBODY
+        out["participant"] = written or deepcopy(self._NOBODY)
 
 
 APPOINTMENT: Final = clinical(
@@ -337,7 +337,7 @@ class _NoteCategory(Field):
             ctx.keep("category", raw)
 
     def write(self, model: ProgressNote, out: dict[str, Any]) -> None:
-        out["category"] = [_NOTE_CATEGORY]
+        out["category"] = [deepcopy(_NOTE_CATEGORY)]
 
 
 class _NoteText(Field):
@@ -404,7 +404,7 @@ class _Contents(Many):
 
     def write(self, model: DocumentReference, out: dict[str, Any]) -> None:
         super().write(model, out)
-        out.setdefault("content", self._NONE)
+        out.setdefault("content", deepcopy(self._NONE))
 
 
 class _DocumentResource(Resource):

@@ -9,6 +9,7 @@ extensions and promise no page.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, Final
 
 __all__ = ["BASE", "CODE_SYSTEM_BASE"]
@@ -119,3 +120,8 @@ MEDICATION_LAST_ISSUE_DATE: Final = _UK_CORE + "Extension-UKCore-MedicationState
 
 DATA_ABSENT_ELEMENT: Final[dict[str, Any]] = {"extension": [{"url": DATA_ABSENT, "valueCode": "unknown"}]}
 EMPTY_ELEMENT: Final[dict[str, Any]] = {"extension": [{"url": EMPTY, "valueBoolean": True}]}
+
+
+def data_absent() -> dict[str, Any]:
+    """`DATA_ABSENT_ELEMENT`, made anew: what is written belongs to whoever asked for it and may be changed by them."""
+    return deepcopy(DATA_ABSENT_ELEMENT)

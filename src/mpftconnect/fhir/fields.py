@@ -8,12 +8,13 @@ can be dropped by forgetting it. Writing walks the same fields in the order of t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from mpftconnect.fhir.codecs import TEXT, Codec
-from mpftconnect.fhir.extensions import DATA_ABSENT_ELEMENT, EMPTY_ELEMENT
+from mpftconnect.fhir.extensions import DATA_ABSENT_ELEMENT, EMPTY_ELEMENT, data_absent
 from mpftconnect.fhir.json_text import know_names
 from mpftconnect.fhir.reading import ABSENT, Reading, Unreadable, join
 
@@ -78,7 +79,7 @@ def put(out: dict[str, Any], key: str, codec: Codec, value: Any) -> None:
 
 def _put_absent(out: dict[str, Any], key: str, codec: Codec) -> None:
     """Say that a required element is not stated (FHIR R4, extension data-absent-reason)."""
-    out[f"_{key}" if codec.primitive else key] = dict(DATA_ABSENT_ELEMENT)
+    out[f"_{key}" if codec.primitive else key] = data_absent()
 
 
 class Field:
@@ -184,7 +185,7 @@ class Many(_Attribute):
             write = self._codec.write
             out[self._element] = [write(value) for value in values]
         elif self._required:
-            out[self._element] = [dict(DATA_ABSENT_ELEMENT)]
+            out[self._element] = [data_absent()]
 
 
 class First(_Attribute):
@@ -303,7 +304,7 @@ class Choice(_Attribute):
             key, codec = self._variants[type(value)]
             put(out, key, codec, value)
         elif self._absent_key:
-            out[self._absent_key] = dict(DATA_ABSENT_ELEMENT)
+            out[self._absent_key] = data_absent()
 
 
 class Const(Field):
@@ -318,7 +319,7 @@ class Const(Field):
             ctx.keep(join(path, self._element), obj[self._element])
 
     def write(self, model: Any, out: dict[str, Any]) -> None:
-        out[self._element] = self._value
+        out[self._element] = deepcopy(self._value)
 
 
 class Skip(Field):
@@ -579,7 +580,7 @@ class Struct(Codec):
         out: dict[str, Any] = {}
         for field in self._fields:
             field.write(value, out)
-        return out or dict(EMPTY_ELEMENT)
+        return out or deepcopy(EMPTY_ELEMENT)
 
 
 class ExtStruct(Struct):

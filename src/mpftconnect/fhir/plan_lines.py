@@ -24,7 +24,7 @@ from mpftconnect.fhir.datatypes import (
     NearWords,
     timing_words,
 )
-from mpftconnect.fhir.extensions import DATA_ABSENT_ELEMENT
+from mpftconnect.fhir.extensions import DATA_ABSENT_ELEMENT, data_absent
 from mpftconnect.fhir.fields import Choice, Const, Ext, Extensions, Field, First, Many, Nested, One, Skip, Struct
 from mpftconnect.fhir.reading import ABSENT, Reading, Unreadable, join
 from mpftconnect.fhir.resource import ID
@@ -74,7 +74,7 @@ class SubjectOfPlan(Field):
             ctx.keep(join(path, "subject"), obj["subject"])
 
     def write(self, model: Any, out: dict[str, Any]) -> None:
-        out["subject"] = dict(DATA_ABSENT_ELEMENT)
+        out["subject"] = data_absent()
 
 
 class _ContainedId(Field):

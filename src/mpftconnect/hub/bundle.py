@@ -18,7 +18,13 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from mpftconnect.errors import GapReason
 from mpftconnect.fhir import NotMapped, read_resource, write_resource
-from mpftconnect.fhir.extensions import BASE, CODE_SYSTEM_BASE, DATA_ABSENT, DATA_ABSENT_ELEMENT, PARTICIPANT_KIND
+from mpftconnect.fhir.extensions import (
+    BASE,
+    CODE_SYSTEM_BASE,
+    DATA_ABSENT,
+    PARTICIPANT_KIND,
+    data_absent,
+)
 from mpftconnect.hub.record import Record
 from mpftconnect.model import Appointment, Item, Patient, Section, SectionName, SectionStatus
 
@@ -182,7 +188,7 @@ def _security(record: Record) -> list[dict[str, str]]:
         display = _CONFIDENTIALITY[record.restriction]
         labels.append({"system": _CONFIDENTIALITY_SYSTEM, "code": str(record.restriction), "display": display})
     if any(answer.environment != "live" for answer in record.systems):
-        labels.append(_TEST_DATA)
+        labels.append(dict(_TEST_DATA))
     return labels
 
 
@@ -209,8 +215,10 @@ def _mark_booked_person(item: Appointment, resource: dict[str, Any]) -> None:
     `write_resource` writes the patient first.
     """
     participants = resource.setdefault("participant", [])
+    if not (item.subject or item.participants or item.location):
+        participants.clear()  # what stands there stands for nobody
     if item.subject is None:
-        participants.insert(0, {"_status": dict(DATA_ABSENT_ELEMENT)})
+        participants.insert(0, {"_status": data_absent()})
     mark = {"url": PARTICIPANT_KIND, "valueCode": "subject"}
     others = [extension for extension in _extensions(participants[0]) if extension != mark]
     participants[0] = {**participants[0], "extension": [mark, *others]}
