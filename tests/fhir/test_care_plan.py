@@ -185,7 +185,8 @@ def test_an_action_with_a_reference_and_a_detail_keeps_both() -> None:
     reference = Reference(reference="Task/1", display="Visit")
     for action in (
         Action(description="Visit", reference=reference),
-        Action(description="Visit weekly", reference=reference, status="in-progress"),
+        Action(description="Visit", reference=reference, status="in-progress"),
+        Action(description="Visit weekly", reference=reference),
     ):
         written = write_resource(CarePlan(source=SOURCE, actions=(action,)))
         # FHIR R4, constraint cpl-3: a reference or a detail, not both.

@@ -162,6 +162,12 @@ def test_an_interpreter_is_said_with_uk_cores_extension() -> None:
     assert "communication" not in written
 
 
+def test_a_language_without_a_word_on_interpreters_is_a_need_too() -> None:
+    language = {"url": "language", "valueCodeableConcept": {"text": "Igbo"}}
+    patient = _patient(extension=[{"url": extensions.NHS_COMMUNICATION, "extension": [language]}])
+    assert patient.communication == (CommunicationNeed(language=Concept(text="Igbo")),)
+
+
 def test_needs_keep_their_order_however_they_are_said() -> None:
     heard = CommunicationNeed(language=concept("Igbo"), interpreter_required=True)
     plain = CommunicationNeed(language=concept("English"), note="Speak slowly")

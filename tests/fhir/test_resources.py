@@ -102,6 +102,12 @@ def test_one_bad_entry_of_a_list_spoils_no_other() -> None:
     assert [extra.path for extra in item.extra] == ["note[1]"]
 
 
+def test_even_a_null_is_kept() -> None:
+    sent = {"resourceType": "Encounter", "class": {"code": "AMB", "unexpected": None}, "status": None}
+    item = _read(sent)
+    assert {(extra.path, extra.value) for extra in item.extra} == {("class.unexpected", None), ("status", None)}
+
+
 # --- where it comes from ---------------------------------------------------------------------------------------
 
 

@@ -129,7 +129,7 @@ def _split(needs: tuple[CommunicationNeed, ...]) -> int:
     index = len(needs)
     while index and _fits_nhs_communication(needs[index - 1]):
         index -= 1
-    return len(needs) if any(_fits_nhs_communication(need) for need in needs[:index]) else index
+    return index
 
 
 # --- death -----------------------------------------------------------------------------------------------------
