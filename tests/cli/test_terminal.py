@@ -8,6 +8,8 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,17 +19,26 @@ from mpftconnect.cli.output import check_writable, printable, write_private
 from mpftconnect.errors import UsageError
 
 NUMBER = "9990000018"
-MAIN = "from mpftconnect.cli import main; main()"
+# A shell starts what runs in the background with Ctrl-C ignored, and that would be inherited from the test run.
+MAIN = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from mpftconnect.cli import main; main()"
+)
 
 
-def start(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+@contextmanager
+def start(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(
         [sys.executable, "-c", MAIN, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, **environment},
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            # Nothing if it has ended; else a test that failed would wait for it for ever.
+            process.kill()
 
 
 def run(*arguments: str, stdin: bytes = b"", **environment: str) -> tuple[int, bytes, bytes]:
