@@ -81,7 +81,7 @@ def _read(resource: dict[str, Any]) -> Item | None:
 
 @pytest.mark.parametrize("resource_type", sorted(READS_TYPES - {"Basic"}))
 @given(members=st.dictionaries(_NAMES, _ANYTHING, max_size=6))
-@settings(UNHURRIED, max_examples=5)
+@settings(UNHURRIED, max_examples=4)
 def test_arbitrary_members_are_shown_or_kept(resource_type: str, members: dict[str, Any]) -> None:
     sent = members | {"resourceType": resource_type}
     item = _read(sent)
@@ -126,7 +126,7 @@ def _spoil(resource: dict[str, Any], chance: random.Random, replacement: Any) ->
 
 @pytest.mark.parametrize("item_type", ITEM_TYPES, ids=lambda kind: kind.__name__)
 @given(data=st.data())
-@settings(UNHURRIED, max_examples=5)
+@settings(UNHURRIED, max_examples=4)
 def test_a_spoilt_resource_is_shown_or_kept(item_type: type[Item], data: st.DataObject) -> None:
     written = write_resource(data.draw(items(item_type)))
     sent = _spoil(written, data.draw(st.randoms(use_true_random=False)), data.draw(json_values()))

@@ -15,7 +15,7 @@ UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow,
 
 @pytest.mark.parametrize("item_type", ITEM_TYPES, ids=lambda kind: kind.__name__)
 @given(data=st.data())
-@settings(UNHURRIED, max_examples=6)
+@settings(UNHURRIED, max_examples=4)
 def test_what_is_written_is_read_back_exactly(item_type: type[Item], data: st.DataObject) -> None:
     item = data.draw(items(item_type))
     written = write_resource(item)
