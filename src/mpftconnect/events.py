@@ -113,7 +113,7 @@ class EventStream:
 
     def forget(self, listener: Listener) -> None:
         with self._lock:
-            self._listeners = tuple(known for known in self._listeners if known is not listener)
+            self._listeners = tuple(known for known in self._listeners if known != listener)
 
     def emit(self, code: Code, **details: Any) -> None:
         if not self._listeners:
