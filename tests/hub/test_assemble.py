@@ -18,6 +18,7 @@ from mpftconnect.model import (
     AllergyIntolerance,
     Condition,
     Demographics,
+    Extra,
     HumanName,
     Identifier,
     Notice,
@@ -119,6 +120,15 @@ def test_an_entry_that_cannot_be_read_is_a_warning_with_its_place() -> None:
     assert (warning.code, warning.system) == ("entries-refused", "rio")
     assert "entry[3]: has no code" in warning.text
     assert len(made.allergies) == 1
+
+
+def test_a_modifier_that_is_not_understood_is_a_warning() -> None:
+    changed = allergy("rio", extra=(Extra(path="reaction[0].modifierExtension[0]", json_text="{}"),))
+    plain = allergy("rio", "Latex", extra=(Extra(path="text", json_text="{}"),))
+    (warning,) = record(asked("rio", read("rio", changed, plain))).allergies.warnings
+    assert (warning.code, warning.system) == ("modifier-not-understood", "rio")
+    assert warning.text.startswith("1 entries")
+    assert record(asked("rio", read("rio", plain))).allergies.warnings == ()
 
 
 def test_a_notice_of_the_source_reaches_the_reader() -> None:

@@ -372,7 +372,11 @@ def _section(
             more = f" and {len(unread) - 3} more" if len(unread) > 3 else ""
             text = f"{len(unread)} entries could not be read ({places}{more})."
             warnings.append(Notice("entries-refused", text, one.system))
-        items += part.contribution.items.get(name, ())
+        held = part.contribution.items.get(name, ())
+        if changed := sum(_is_modified(item) for item in held):
+            text = f"{changed} entries carry something that may change what they mean and is not understood here."
+            warnings.append(Notice("modifier-not-understood", text, one.system))
+        items += held
     if name in hidden:
         return Section(name, (), SectionStatus.RESTRICTED, tuple(asked))
     merged = merge(items)
@@ -381,6 +385,11 @@ def _section(
         # A declared policy took something: what is left must not read as all there is, nor an empty rest as none.
         status = SectionStatus.PARTIAL if merged or missing else SectionStatus.RESTRICTED
     return Section(name, merged, status, tuple(asked), tuple(dict.fromkeys(missing)), tuple(warnings))
+
+
+def _is_modified(item: Item) -> bool:
+    """Whether the source added a modifier that no table knows (FHIR R4, 2.4.1: it must not be ignored)."""
+    return any("modifierExtension" in part.path for part in item.extra)
 
 
 def _status(items: Sequence[Item], *, asked: Sequence[str], missing: Sequence[str], answered: bool) -> SectionStatus:
