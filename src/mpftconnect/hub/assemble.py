@@ -388,7 +388,10 @@ def _section(
 
 
 def _is_modified(item: Item) -> bool:
-    """Whether the source added a modifier that no table knows (FHIR R4, 2.4.1: it must not be ignored)."""
+    """Whether the source added a modifier that no table knows.
+
+    FHIR R4 (4.0.1), Extensibility, modifier extensions: one that is not understood must not be ignored.
+    """
     return any("modifierExtension" in part.path for part in item.extra)
 
 
