@@ -582,6 +582,8 @@ def test_what_the_person_needs_is_shown_from_every_system_that_knows_it(lifelike
     assert "Signs with her hands close to her face" in first
     assert "Flick the light before you enter" in first
     assert first.count("from rio") == 2
+    both = lifelike(held_as=(lifelike().patient.model_copy(update={"source": lifelike().held_as[0].source}),))
+    assert record_page(both).count('Hears better on the left side</bdi> <span class="quiet">from pds, rio</span>') == 1
     assert "The person as rio holds them" in person
     without = record_page(lifelike(held_as=(), patient=lifelike().held_as[0].model_copy(update={"communication": ()})))
     assert "not stated by any system that answered" in without

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -264,6 +264,17 @@ def _other_names(patient: Patient) -> tuple[HumanName, ...]:
     return tuple(name for name in patient.names if name is not patient.name)
 
 
+def _needs(patient: Patient, others: Sequence[Patient], field: str) -> dict[str, list[str]]:
+    """What every system says of a need, once each, with the systems that say it."""
+    found: dict[str, list[str]] = {}
+    for each in (patient, *others):
+        for need in getattr(each, field):
+            said = found.setdefault(value_words(need), [])
+            if each.source.system not in said:
+                said.append(each.source.system)
+    return found
+
+
 def _death_words(patient: Patient) -> str:
     if not patient.deceased and patient.death_notification is None:
         return ""
@@ -313,6 +324,7 @@ def _templates() -> Environment:
         no_agreement=Agreement(),
         number_words=_number_words,
         other_identifiers=_other_identifiers,
+        needs=_needs,
         other_names=_other_names,
         outcome_words=_OUTCOME_WORDS,
         plain_status=plain_status,
