@@ -410,13 +410,16 @@ def test_any_single_change_of_the_table_is_found(filled, data):
         statement = ("DELETE FROM entries WHERE seq >= ?", (seq,))
     elif kind == "swap":
         assume(column not in ("seq", "id"))
-        pick = f"(SELECT {column} FROM entries WHERE seq = CASE e.seq WHEN ?1 THEN ?2 ELSE ?1 END)"
-        statement = (f"UPDATE entries AS e SET {column} = {pick} WHERE seq IN (?1, ?2)", (seq, other))
+        pick = f"(SELECT {column} FROM entries WHERE seq = CASE e.seq WHEN :seq THEN :other ELSE :seq END)"
+        statement = (
+            f"UPDATE entries AS e SET {column} = {pick} WHERE seq IN (:seq, :other)",
+            {"seq": seq, "other": other},
+        )
     else:
         statement = (
-            "INSERT INTO entries SELECT ?2, 'new', at, patient, user, event, previous, seal FROM entries "
-            "WHERE seq = ?1",
-            (seq, data.draw(st.integers(9, 12), label="new number")),
+            "INSERT INTO entries SELECT :new, 'new', at, patient, user, event, previous, seal FROM entries "
+            "WHERE seq = :seq",
+            {"seq": seq, "new": data.draw(st.integers(9, 12), label="new number")},
         )
     before = _rows(copy.store)
     change(copy.store, statement)

@@ -233,6 +233,11 @@ def test_what_other_systems_hold_of_the_person_is_kept_beside_the_trace() -> Non
     assert made.patient.source.system == "pds"
     assert made.patient.reasonable_adjustments == ()
     assert made.held_as == (deaf,)
+    # The tracing service's own record of the person is kept too, where it keeps one under another id.
+    own = deaf.model_copy(update={"source": Source(system="pds", id="Patient/77", fetched=NOW)})
+    made = record(asked("pds", SystemRead(own, True, None, {ALLERGIES: SectionRead()})))
+    assert made.held_as == (own,)
+    assert record(asked("pds", SystemRead(patient("pds"), True, None, {}))).held_as == ()
     # Of a restricted person nothing of it that could say where they are.
     made = record(asked("rio", said), traced=patient("pds", restriction="R"))
     assert [a.words() for a in made.held_as[0].reasonable_adjustments] == ["text not shown"]

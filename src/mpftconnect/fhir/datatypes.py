@@ -418,6 +418,21 @@ class _ActorIdentifier(Field):
             out["identifier"] = {"system": ODS_ORGANIZATION_SYSTEM, "value": model.organization_code}
 
 
+class _OdsIdentifier(Codec):
+    """An actor's own identifier that happens to be an ODS code: only such a one stands in our extension, and any other
+    there would be written back in the place that the organisation's code has."""
+
+    primitive = False
+
+    def read(self, raw: Any, path: str, ctx: Reading) -> Any:
+        if type(raw) is not dict or raw.get("system") != ODS_ORGANIZATION_SYSTEM:
+            raise Unreadable
+        return IDENTIFIER.read(raw, path, ctx)
+
+    def write(self, value: Any) -> Any:
+        return IDENTIFIER.write(value)
+
+
 def _ods_identifier(actor: Actor) -> Identifier | None:
     identifier = actor.identifier
     return identifier if identifier is not None and identifier.system == ODS_ORGANIZATION_SYSTEM else None
@@ -459,7 +474,7 @@ class _Actor(Struct):
                         actor.organization_code if actor.identifier is not None and not _ods_identifier(actor) else None
                     ),
                 ),
-                Ext("identifier", ext.ACTOR_IDENTIFIER, {"Identifier": IDENTIFIER}, get=_ods_identifier),
+                Ext("identifier", ext.ACTOR_IDENTIFIER, {"Identifier": _OdsIdentifier()}, get=_ods_identifier),
                 Ext("telecom", ext.ACTOR_TELECOM, {"ContactPoint": CONTACT_POINT}, many=True),
             ),
             One("reference", "reference", TEXT),

@@ -155,11 +155,12 @@ def assemble(
     others = {
         part.asked.system: part.contribution.patient
         for part in joined
-        if part.contribution.patient is not None and part.asked.system != person.tracer
+        # A tracing service may keep records too: what it says there of the person is not what it traced.
+        if part.contribution.patient is not None and part.contribution.patient.source.key != patient.source.key
     }
     record = Record(
         patient=patient,
-        held_as=tuple(others[system] for system in sorted(others) if others[system].source != patient.source),
+        held_as=tuple(others[system] for system in sorted(others)),
         restriction=person.traced.restriction if person.traced else None,
         identity_confirmed=person.traced is not None,
         made=made,
