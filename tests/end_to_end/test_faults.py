@@ -154,3 +154,18 @@ def test_all_systems_silent_still_gives_a_record_that_says_so(
     assert {section.status for section in record.sections.values()} <= {"unavailable", "restricted"}
     assert record.patient.nhs_number == NUMBER
     assert record.patient.name is None
+
+
+@pytest.mark.parametrize("system", CLINICAL)
+@pytest.mark.parametrize(
+    ("fault", "step"), [(Fault.STALE_TOKEN, "token"), (Fault.SERVER_ERROR, "capability statement"), (None, None)]
+)
+def test_doctor_names_the_step_that_fails(
+    fault: Fault | None, step: str | None, system: str, sandbox: Sandbox, open_hub: Callable[..., Hub]
+) -> None:
+    (opened,) = [one for one in open_hub().systems if one.name == system]
+    assert opened.adapter is not None
+    with sandbox.faults[system].on(*([fault] if fault else [])):
+        failed = [one for one in opened.adapter.check_connection(opened.wire) if not one.ok]
+    assert [one.name for one in failed] == ([step] if step else [])
+    assert all("check" in one.advice for one in failed)

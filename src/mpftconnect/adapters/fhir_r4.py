@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpftconnect.adapters.ask import Params
-from mpftconnect.adapters.contract import Reading, Refusal
+from mpftconnect.adapters.contract import Reading, Refusal, Step
 from mpftconnect.adapters.fhir_subject import subject_fault
-from mpftconnect.errors import AdapterError, AnswerRejected, NotADate, SystemFailed
+from mpftconnect.adapters.wire import Wire
+from mpftconnect.errors import AdapterError, AnswerRejected, NotADate, NotPermitted, SystemFailed
 from mpftconnect.fhir import read_resource
 from mpftconnect.model import Item, Notice, Source
 
-__all__ = ["items", "search"]
+__all__ = ["capability_steps", "items", "search"]
 
 # FHIR R4, Resource.id (datatype `id`).
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
@@ -248,3 +249,27 @@ def _issue_words(issue: Mapping[str, Any]) -> str:
     codes = [issue.get("code"), *(coding.get("code") for coding in codings)]
     shown = [code for code in codes if isinstance(code, str) and len(code) <= 60 and _ISSUE_CODE.fullmatch(code)]
     return ", ".join(dict.fromkeys(shown)) or "no known code"
+
+
+def capability_steps(wire: Wire) -> Iterator[Step]:
+    """For `check_connection`: asks for the capability statement, which names nobody, and says which step failed.
+
+    A server may give its statement to anybody (FHIR R4 4.0.1, RESTful API, `capabilities`), so that it came proves
+    neither token nor permission, and neither is claimed; where one is refused, that is the step that is named.
+
+    Args:
+        wire: With the credentials that reads will use.
+    """
+    try:
+        statement = wire.get_json("metadata", label="metadata")
+    except NotPermitted as error:
+        if error.rule == "status 403":
+            yield Step("permission", False, f"{error.rule}: known there and not allowed; ask the supplier for access")
+        else:
+            yield Step("token", False, f"{error.rule}: check the configured secrets and where a token comes from")
+    except AdapterError as error:
+        yield Step("capability statement", False, f"{error.rule}: check the endpoint")
+    else:
+        version = statement.get("fhirVersion") if isinstance(statement, Mapping) else None
+        advice = "" if version == "4.0.1" else "the endpoint does not say that it speaks FHIR 4.0.1"
+        yield Step("capability statement", not advice, advice)

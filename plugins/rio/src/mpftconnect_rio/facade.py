@@ -26,8 +26,8 @@ from mpftconnect.adapters import (
     Verified,
     Wire,
 )
-from mpftconnect.adapters.fhir_r4 import items, search
-from mpftconnect.errors import AdapterError, AnswerRejected, NotAnNhsNumber, UsageError, WrongPerson
+from mpftconnect.adapters.fhir_r4 import capability_steps, items, search
+from mpftconnect.errors import AnswerRejected, NotAnNhsNumber, UsageError, WrongPerson
 from mpftconnect.fhir import read_resource
 from mpftconnect.model import (
     NHS_NUMBER_SYSTEM,
@@ -214,15 +214,7 @@ class RioFhirAdapter:
 
     def check_connection(self, wire: Wire) -> Iterable[Step]:
         """The token, and the capability statement, which names nobody."""
-        bound = wire.bound(auth=self._auth) if self._auth else wire
-        try:
-            statement = bound.get_json("metadata", label="metadata")
-        except AdapterError as error:
-            yield Step("capability statement", False, f"{error.rule}: check endpoint, credentials and permissions")
-            return
-        version = statement.get("fhirVersion") if isinstance(statement, Mapping) else None
-        advice = "" if version == "4.0.1" else "the endpoint does not say that it speaks FHIR 4.0.1"
-        yield Step("capability statement", not advice, advice)
+        return capability_steps(wire.bound(auth=self._auth) if self._auth else wire)
 
 
 def _auth(settings: RioFhirSettings, context: AdapterContext) -> Auth | None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from mpftconnect.adapters import AdapterContext, Answer, BearerToken, Found, Reading, Refusal, Step, Trace, Wire
-from mpftconnect.adapters.fhir_r4 import items, search
-from mpftconnect.errors import AdapterError, AnswerRejected, TooManyMatches, UsageError
+from mpftconnect.adapters.fhir_r4 import capability_steps, items, search
+from mpftconnect.errors import AnswerRejected, TooManyMatches, UsageError
 from mpftconnect.fhir import read_resource
 from mpftconnect.model import NHS_NUMBER_SYSTEM, Demographics, Identifier, Item, NhsNumber, Patient, nhs_number
 
@@ -131,12 +131,7 @@ class SyntheticAdapter:
     # How it is asked
 
     def check_connection(self, wire: Wire) -> Iterator[Step]:
-        try:
-            wire.bound(auth=self._auth).get_json("metadata", label="metadata")
-        except AdapterError as error:
-            yield Step("capability statement", False, f"{error.rule}: check the endpoint and the secret `token`")
-        else:
-            yield Step("capability statement", True)
+        return capability_steps(wire.bound(auth=self._auth))
 
     def _of_patient(self, reading: Reading, type_: str, params: dict[str, str] | None = None) -> Iterator[Found]:
         if reading.patient is None:
