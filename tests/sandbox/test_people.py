@@ -50,6 +50,7 @@ ROLES = {
         "changed-name",
         "invalidated",
         "unverified",
+        "conflicting",
     ),
 }
 

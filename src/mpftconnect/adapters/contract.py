@@ -43,6 +43,7 @@ __all__ = [
     "AdapterContext",
     "AdapterSpec",
     "Capability",
+    "DocumentContent",
     "Found",
     "Reading",
     "Refusal",
@@ -68,6 +69,7 @@ class Capability(StrEnum):
     SEARCH_PEOPLE = "search_people"
     RESOLVE_IDENTIFIER = "resolve_identifier"
     VERIFY_RELATIONSHIP = "verify_relationship"
+    FETCH_DOCUMENT = "fetch_document"
     READ_CARE_PLANS = "read_care_plans"
     READ_PROBLEMS = "read_problems"
     READ_MEDICATIONS = "read_medications"
@@ -181,6 +183,20 @@ class Verified:
 
     how: str
     since: When | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentContent:
+    """A document's bytes, as its source gave them.
+
+    Args:
+        content_type: The media type that the answer states; None if it states none. What the pointer promised is
+            for the caller to compare.
+        data: The bytes, unchanged.
+    """
+
+    content_type: str | None
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +318,8 @@ class Adapter(Protocol):
         search_people(reading, demographics: Demographics) -> Iterable[Patient]; raises TooManyMatches
         resolve_identifier(reading, identifier: Identifier) -> NhsNumber | None
         verify_relationship(reading) -> Verified | None
+        fetch_document(reading, document: DocumentReference, attachment: Attachment) -> DocumentContent; the document
+            is one that this system gave for this person, the attachment one of the document's
         read_<section>(reading) -> Iterable[Item | Notice | Refusal]
     Methods are called from several threads at once.
     """

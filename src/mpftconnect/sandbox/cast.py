@@ -1,4 +1,4 @@
-"""The cast: sixteen synthetic people, each of whom exists for one reason, their role."""
+"""The cast: seventeen synthetic people, each of whom exists for one reason, their role."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ from mpftconnect.model import (
     When,
     concept,
 )
+from mpftconnect.sandbox import gp_record, pointers, shared_record
 from mpftconnect.sandbox.chart import Chart
 from mpftconnect.sandbox.full_person import full_person
 from mpftconnect.sandbox.people import Person, SystemView
@@ -644,22 +645,84 @@ def _unsure_name() -> Person:
     return Person(someone.role, someone.nhs_number, someone.patient, systems={**someone.systems, **views})
 
 
-PEOPLE: tuple[Person, ...] = (
-    full_person(),
-    _sparse(),
-    _restricted(),
-    _very_restricted(),
-    _deceased(),
-    _superseded(),
-    _birth_date_differs(),
-    _cross_border(),
-    sexual_health_person(),
-    *_twins(),
-    *_father_and_son(),
-    _changed_name(),
-    _invalidated(),
-    _unsure_name(),
-)
+def _conflicting() -> Person:
+    """Systems disagree: on an allergy, on a dose, on which plan is in force. All of it must stand side by side."""
+    rio = Chart("RX7410212", "conflicting")
+    rio.add(
+        AllergyIntolerance,
+        "none-known",
+        code=_NO_KNOWN_ALLERGY,
+        recorded=When("2025-01-14T11:20:00"),
+        author=NURSE,
+    )
+    rio.add(
+        MedicationStatement,
+        "amlodipine",
+        status="active",
+        medication=concept("Amlodipine 5mg tablets"),
+        dosage=(Dosage(text="One tablet each morning."),),
+        recorded=When("2025-02-20"),
+        author=PSYCHIATRIST,
+    )
+    rio.add(
+        CarePlan,
+        "plan",
+        status="active",
+        intent="plan",
+        title="Memory service care plan",
+        service=MENTAL_HEALTH,
+        period=Period(start=When("2025-03-03")),
+        author=COORDINATOR,
+        goals=(Goal(id="g1", description="Stay in his own house with his brother nearby."),),
+    )
+    return portrait(
+        role="conflicting",
+        number="9990000212",
+        family="Ravensbourne",
+        given="Barnaby",
+        gender="male",
+        birth_date="1951-06-18",
+        street="3 Tansy Bank",
+        postal_code="ZZ99 2CF",
+        mobile="07700 900212",
+        systems={
+            "rio": rio.view(settings=_caseload("Memory Service", "MEMORY", COORDINATOR, "2025-02-11")),
+        },
+    )
+
+
+def _people(*, with_excluded: bool = True) -> tuple[Person, ...]:
+    people = (
+        full_person(),
+        _sparse(),
+        _restricted(),
+        _very_restricted(),
+        _deceased(),
+        _superseded(),
+        _birth_date_differs(),
+        _cross_border(),
+        sexual_health_person(with_excluded=with_excluded),
+        *_twins(),
+        *_father_and_son(),
+        _changed_name(),
+        _invalidated(),
+        _unsure_name(),
+        _conflicting(),
+    )
+    further = [
+        (system, by_role)
+        for room in (gp_record, pointers, shared_record)
+        for system, by_role in room.views(with_excluded=with_excluded).items()
+    ]
+    return tuple(
+        replace(
+            each, systems={**each.systems, **{name: views[each.role] for name, views in further if each.role in views}}
+        )
+        for each in people
+    )
+
+
+PEOPLE: tuple[Person, ...] = _people()
 
 
 def person(role: str) -> Person:
@@ -691,6 +754,4 @@ def people_known_to(system: str, *, like: str = "synthetic") -> tuple[Person, ..
 
 def people_without_excluded_data() -> tuple[Person, ...]:
     """The same people, as if nothing that a silent policy hides had ever been written down."""
-    return tuple(
-        sexual_health_person(with_excluded=False) if someone.role == "sexual-health" else someone for someone in PEOPLE
-    )
+    return _people(with_excluded=False)

@@ -38,7 +38,7 @@ class Person:
     Args:
         role: Why they exist: `full`, `sparse`, `restricted`, `very-restricted`, `deceased`, `superseded`,
             `birth-date-differs`, `cross-border`, `sexual-health`, `twin-a`, `twin-b`, `father`, `son`,
-            `changed-name`, `invalidated`, `unverified`.
+            `changed-name`, `invalidated`, `unverified`, `conflicting`.
         nhs_number: The current number.
         former_numbers: Superseded numbers.
         patient: Demographics as the tracing service holds them; `patient.restriction` is set where it applies.

@@ -31,7 +31,7 @@ _EXTRACT_READS = (
     *(Capability.READ_REFERRALS, Capability.READ_CARE_TEAM, Capability.READ_CARE_PLANS),
     *(Capability.READ_ENCOUNTERS, Capability.READ_NOTES, Capability.READ_ALERTS, Capability.READ_APPOINTMENTS),
 )
-_FACADE_READS = set(Capability) - {Capability.TRACE_PERSON, Capability.SEARCH_PEOPLE}
+_FACADE_READS = set(Capability) - {Capability.TRACE_PERSON, Capability.SEARCH_PEOPLE, Capability.FETCH_DOCUMENT}
 
 
 # Opened when they are needed: every program that loads plugins passes by here.

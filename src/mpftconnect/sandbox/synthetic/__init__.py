@@ -31,7 +31,7 @@ def mpft_adapters() -> Sequence[AdapterSpec]:
             product="Synthetic community record",
             tried_against=_TRIED,
             capabilities=dict.fromkeys(Capability, Support.FULL)
-            | {Capability.VERIFY_RELATIONSHIP: Support.UNSUPPORTED},
+            | dict.fromkeys((Capability.VERIFY_RELATIONSHIP, Capability.FETCH_DOCUMENT), Support.UNSUPPORTED),
             open=SyntheticAdapter,
             secrets=("token",),
         )
