@@ -5,7 +5,10 @@
     │   ├── ConfigurationError        every mistake of a configuration file, all at once
     │   ├── NotAnNhsNumber            not ten digits, or the check digit is wrong
     │   ├── NotADate                  not a FHIR date or dateTime, or a day that does not exist
-    │   └── PluginMissing             a configuration names an adapter that no plugin provides
+    │   ├── PluginMissing             a configuration names an adapter that no plugin provides
+    │   ├── PackageNotFound           a FHIR package, or a definition in it, that was asked for is nowhere
+    │   ├── PackageRefused            a FHIR package is broken, hostile, or not what was promised
+    │   └── DefinitionBroken          a profile, value set or other definition contradicts itself
     ├── AccessRefused                 governance said no; the refusal is audited
     ├── AuditUnavailable              no audit entry could be made durable, so nothing was shown
     ├── IncompleteRecord              `require_complete()` on a section that is not
@@ -37,6 +40,7 @@ __all__ = [
     "AnswerRejected",
     "AuditUnavailable",
     "ConfigurationError",
+    "DefinitionBroken",
     "GapReason",
     "IncompleteRecord",
     "MpftConnectError",
@@ -45,6 +49,8 @@ __all__ = [
     "NotPermitted",
     "NotShown",
     "OutcomeUnknown",
+    "PackageNotFound",
+    "PackageRefused",
     "PersonUnknown",
     "PluginMissing",
     "RateLimited",
@@ -101,6 +107,18 @@ class NotADate(UsageError, ValueError):
 
 class PluginMissing(UsageError):
     """No installed plugin provides the named adapter."""
+
+
+class PackageNotFound(UsageError):
+    """A FHIR package, or a definition that was asked for by its address, is nowhere. Says how to get it."""
+
+
+class PackageRefused(UsageError):
+    """A FHIR package is unreadable, hostile, or differs from its lock or checksum."""
+
+
+class DefinitionBroken(UsageError):
+    """A profile, value set or other definition cannot be used: it contradicts itself or refers in a circle."""
 
 
 class AccessRefused(MpftConnectError):

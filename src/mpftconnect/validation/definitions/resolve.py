@@ -1,0 +1,170 @@
+"""Which packages, in which versions: a search path, dependencies, ranges and a lock.
+
+A package that was asked for by name and is nowhere is an error that says where was looked and how to get
+it. A *dependency* that is nowhere is kept as missing: whatever needs it later is "not checked", with that
+hint. A package is never replaced by another.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from mpftconnect.errors import ConfigurationError, PackageNotFound, PackageRefused
+from mpftconnect.validation.definitions.packages import Package, PackageSpec, manifest_of, read_package
+from mpftconnect.validation.definitions.versions import matches, newest
+
+__all__ = ["BUILT_IN", "Resolution", "read_lock", "resolve_packages", "user_cache"]
+
+# Answered from the wheel: the official package, pruned (definitions/make_core_pack.py).
+BUILT_IN = {"hl7.fhir.r4.core": "4.0.1"}
+# Names under which publishers mean a core package.
+_SAME_AS = {"simplifier.core.r4": "hl7.fhir.r4.core", "hl7.fhir.core": "hl7.fhir.r4.core"}
+_MOST_PACKAGES = 1000
+
+
+@dataclass(slots=True)
+class Resolution:
+    """The packages to load, dependencies first, and what could not be found."""
+
+    packages: list[Package] = field(default_factory=list)
+    built_in: list[str] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def lock(self) -> dict[str, object]:
+        """What was resolved, to be written as a lock file and given back as `lock=`."""
+        return {
+            "version": 1,
+            "packages": {
+                package.name: {"version": package.version, "sha256": package.digest} for package in self.packages
+            },
+        }
+
+
+def user_cache() -> Path:
+    """The cache that FHIR tools share, or where `FHIR_PACKAGE_CACHE` points."""
+    chosen = os.environ.get("FHIR_PACKAGE_CACHE")
+    return Path(chosen) if chosen else Path.home() / ".fhir" / "packages"
+
+
+def read_lock(path: Path) -> dict[str, tuple[str, str]]:
+    """Name to version and digest, from a lock file."""
+    try:
+        data = msgspec.json.decode(path.read_bytes())
+        return {name: (row["version"], row["sha256"]) for name, row in data["packages"].items()}
+    except (OSError, msgspec.DecodeError, KeyError, TypeError, AttributeError):
+        raise ConfigurationError([f"{path.name}: not a package lock file"]) from None
+
+
+def resolve_packages(
+    wanted: Iterable[str],
+    search_path: Sequence[str | os.PathLike[str]] = (),
+    *,
+    lock: Mapping[str, tuple[str, str]] | None = None,
+) -> Resolution:
+    """Find the packages that were asked for, and what they depend on.
+
+    Args:
+        wanted: Each a name, `name@version`, or a path to a `.tgz` or folder.
+        search_path: Folders with packages; `~/.fhir/packages` comes last.
+        lock: Versions and digests that must be met.
+    Raises:
+        PackageNotFound: A package that was asked for is nowhere.
+        PackageRefused: A package is broken, hostile, or differs from the lock.
+    """
+    places = [Path(place) for place in search_path]
+    for place in places:
+        if not place.is_dir():
+            raise ConfigurationError([f"package search path: {place.name} is not a folder"])
+    found: dict[str, Package] = {}
+    result = Resolution()
+    queue: list[tuple[PackageSpec, str | None]] = []
+    given: list[Package] = []
+    for text in wanted:
+        path = Path(text)
+        if text.endswith((".tgz", ".tar.gz")) or path.is_dir():
+            if not path.exists():
+                raise PackageNotFound(f"{path.name}: no such file")
+            given.append(read_package(path))
+        else:
+            queue.append((PackageSpec.parse(text), None))
+    for package in given:
+        found.setdefault(package.name, package)
+        queue.extend((PackageSpec(n, v), package.name) for n, v in package.dependencies.items())
+    while queue:
+        spec, needed_by = queue.pop(0)
+        name = _SAME_AS.get(spec.name, spec.name)
+        if name in found or name in result.built_in or name in result.missing:
+            continue
+        if name in BUILT_IN and matches(BUILT_IN[name], spec.version or "*"):
+            result.built_in.append(name)
+            continue
+        version = lock[name][0] if lock and name in lock else spec.version
+        candidate = _find(name, version, places)
+        if candidate is None:
+            hint = f"mpftconnect packages install {PackageSpec(name, spec.version)}"
+            if needed_by is None:
+                raise PackageNotFound(
+                    f"package {PackageSpec(name, version)} was not found in "
+                    f"{', '.join(str(p.name) for p in places) or 'any search path'} or the user's cache; "
+                    f"get it with: {hint}"
+                )
+            result.missing[name] = f"{PackageSpec(name, spec.version)}, which {needed_by} needs: {hint}"
+            continue
+        if lock and name in lock and candidate.digest != lock[name][1]:
+            raise PackageRefused(f"package {candidate}: its digest differs from the lock")
+        found[name] = candidate
+        if len(found) > _MOST_PACKAGES:
+            raise PackageRefused(f"more than {_MOST_PACKAGES} packages depend on each other")
+        queue.extend((PackageSpec(n, v), name) for n, v in candidate.dependencies.items())
+    result.packages = _dependencies_first(found)
+    return result
+
+
+def _dependencies_first(found: Mapping[str, Package]) -> list[Package]:
+    ordered: dict[str, Package] = {}
+    open_: set[str] = set()
+
+    def add(package: Package) -> None:
+        if package.name in ordered or package.name in open_:  # packages that need each other: either order
+            return
+        open_.add(package.name)
+        for dependency in package.dependencies:
+            if dependency in found:
+                add(found[dependency])
+        ordered[package.name] = package
+
+    for package in found.values():
+        add(package)
+    return list(ordered.values())
+
+
+def _find(name: str, version: str | None, places: Sequence[Path]) -> Package | None:
+    for place in [*places, user_cache()]:
+        candidates = [p for p in _packages_in(place, name) if p.name == name and matches(p.version, version or "*")]
+        if candidates:
+            best = newest([p.version for p in candidates])
+            return next(p for p in candidates if p.version == best)
+    return None
+
+
+def _packages_in(place: Path, name: str) -> Iterable[Package]:
+    if not place.is_dir():
+        return
+    for path in sorted(place.iterdir()):
+        # `name-1.0.0.tgz`, `name#1.0.0.tgz`, `name#1.0.0/`, `name/`: the name comes first everywhere.
+        if not path.name.startswith(name):
+            continue
+        is_package = path.is_dir() or path.name.endswith((".tgz", ".tar.gz"))
+        if not is_package:
+            continue
+        try:
+            yield manifest_of(path, path.stat().st_mtime_ns)
+        except PackageRefused:
+            if path.is_dir():  # a folder of something else
+                continue
+            raise

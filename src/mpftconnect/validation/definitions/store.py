@@ -1,0 +1,147 @@
+"""Every definition that is loaded, found by its canonical address, type or id; decoded when first needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from mpftconnect.validation.definitions.core_pack import CorePack
+from mpftconnect.validation.definitions.packages import Head, Package
+from mpftconnect.validation.definitions.versions import matches, order
+
+__all__ = ["Definitions", "Entry", "split_canonical"]
+
+CORE = "http://hl7.org/fhir/StructureDefinition/"
+
+
+def split_canonical(canonical: str) -> tuple[str, str | None]:
+    """Address and version of a canonical.
+
+    >>> split_canonical("http://example.org/Profile|1.0")
+    ('http://example.org/Profile', '1.0')
+    """
+    url, bar, version = canonical.partition("|")
+    return url, (version or None) if bar else None
+
+
+class Entry:
+    """One definition: its head at once, its whole content on demand."""
+
+    __slots__ = ("_load", "_resource", "head", "package")
+
+    def __init__(self, head: Head, load: Callable[[], dict[str, Any]], package: str) -> None:
+        self.head = head
+        self.package = package
+        self._load = load
+        self._resource: dict[str, Any] | None = None
+
+    @property
+    def resource(self) -> dict[str, Any]:
+        """The definition. Shared: never change it."""
+        if self._resource is None:
+            self._resource = self._load()
+        return self._resource
+
+
+class Definitions:
+    """Definitions of one validator, by canonical address. Filled once, then only read."""
+
+    def __init__(self) -> None:
+        self._by_url: dict[str, list[Entry]] = {}
+        self._by_reference: dict[str, Entry] = {}
+        self._lock = threading.Lock()
+        self.missing_packages: dict[str, str] = {}
+        self.loaded: list[str] = []
+
+    # -- filling
+
+    def add_pack(self, pack: CorePack) -> None:
+        """Add a core pack of the wheel."""
+        name = f"{pack.package['name']}@{pack.package['version']}"
+        self.loaded.append(name)
+        for head, place in pack.heads():
+            self._add(Entry(head, lambda place=place: pack.read(place), name))  # type: ignore[misc]
+
+    def add_package(self, package: Package) -> None:
+        """Add every resource of a package."""
+        self.loaded.append(str(package))
+        for head, data in package.resources():
+            if head.resourceType == "ImplementationGuide" and not head.url:
+                continue
+            self._add(Entry(head, lambda data=data: _decode(data), str(package)))  # type: ignore[misc]
+
+    def add_resource(self, resource: dict[str, Any], package: str = "given") -> None:
+        """Add one definition that was given by itself; of equal ones, the last given is used."""
+
+        def text(key: str) -> str:
+            value = resource.get(key)
+            return value if isinstance(value, str) else ""
+
+        head = Head(
+            text("resourceType"), text("id"), text("url"), text("version"), resource.get("type"), text("kind"),
+            text("derivation"), resource.get("name"),
+        )  # fmt: skip
+        self._add(Entry(head, lambda: resource, package))
+
+    def _add(self, entry: Entry) -> None:
+        head = entry.head
+        if head.url:
+            entries = self._by_url.setdefault(head.url, [])
+            # Equal address, version and type: what comes later in the order of loading is meant.
+            entries[:] = [
+                e
+                for e in entries
+                if (e.head.version, e.head.resourceType) != (head.version, head.resourceType)
+            ]
+            entries.append(entry)
+        if head.id:
+            self._by_reference[f"{head.resourceType}/{head.id}"] = entry
+
+    # -- reading
+
+    def find(self, canonical: str, resource_type: str | None = None) -> Entry | None:
+        """The definition at an address, in the version that is asked for, else the newest."""
+        url, version = split_canonical(canonical)
+        entries = self._by_url.get(url)
+        if entries is None:
+            return None
+        if resource_type is not None:
+            entries = [e for e in entries if e.head.resourceType == resource_type]
+        if version is not None:
+            exact = [e for e in entries if e.head.version == version]
+            entries = exact or [e for e in entries if matches(e.head.version, version)]
+        if not entries:
+            return None
+        return entries[0] if len(entries) == 1 else max(entries, key=lambda e: order(e.head.version))
+
+    def has_any_version(self, canonical: str, resource_type: str | None = None) -> bool:
+        """Whether the address is known in some version."""
+        return self.find(split_canonical(canonical)[0], resource_type) is not None
+
+    def structure(self, canonical: str) -> dict[str, Any] | None:
+        """A StructureDefinition by address."""
+        entry = self.find(canonical, "StructureDefinition")
+        return entry.resource if entry else None
+
+    def by_reference(self, reference: str) -> Entry | None:
+        """A definition by its relative reference (`ValueSet/x`), as old profiles refer to them."""
+        return self._by_reference.get(reference)
+
+    def entries(self, resource_type: str | None = None) -> Iterator[Entry]:
+        """Every definition, of one type if asked."""
+        for entries in self._by_url.values():
+            for entry in entries:
+                if resource_type is None or entry.head.resourceType == resource_type:
+                    yield entry
+
+    def urls(self, resource_type: str) -> Iterable[str]:
+        """Addresses of one type of definition (for near-miss hints)."""
+        return [e.head.url for e in self.entries(resource_type)]
+
+
+def _decode(data: bytes) -> dict[str, Any]:
+    value = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
+    return value if isinstance(value, dict) else {}
