@@ -1,0 +1,217 @@
+"""Coded elements: bindings to value sets, and whether codes and displays exist in their systems.
+
+FHIR R4 "Terminology", section 4.1.5 (binding strengths). What cannot be said with what is loaded is "not
+checked"; it is decisive only where the binding is required.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Any
+
+from mpftconnect.validation.check.run import Run
+from mpftconnect.validation.compile.element import Binding
+from mpftconnect.validation.places import Place
+from mpftconnect.validation.terminology.code_systems import UCUM, CodeSystems
+from mpftconnect.validation.terminology.ucum import read_unit
+from mpftconnect.validation.terminology.value_sets import Answer, ValueSets
+
+if TYPE_CHECKING:
+    from mpftconnect.validation.definitions.store import Definitions
+
+__all__ = ["Coded"]
+
+_LOCAL = re.compile(r"\s")
+
+
+class Coded:
+    """Judges codes for one validator."""
+
+    def __init__(self, definitions: Definitions) -> None:
+        self.systems = CodeSystems(definitions)
+        self.value_sets = ValueSets(definitions, self.systems)
+        self._definitions = definitions
+
+    # -- for slicing and FHIRPath
+
+    def member(self, value: Any, value_set: str) -> bool | None:
+        """Whether a code, Coding, CodeableConcept, Quantity or text is of a value set."""
+        if isinstance(value, str):
+            return self.value_sets.member(value_set, None, value).member
+        if not isinstance(value, dict):
+            return False
+        codings = value.get("coding")
+        if isinstance(codings, list):
+            answers = [self._of(coding, value_set).member for coding in codings if isinstance(coding, dict)]
+            return True if True in answers else None if None in answers else False
+        return self._of(value, value_set).member
+
+    def _of(self, coding: dict[str, Any], value_set: str) -> Answer:
+        code = coding.get("code")
+        if not isinstance(code, str):
+            return Answer(False)
+        system = coding.get("system")
+        if not isinstance(system, str):
+            return Answer(False)
+        return self.value_sets.member(value_set, system, code)
+
+    # -- bindings
+
+    def check(self, value: Any, kind: str, binding: Binding, place: Place, run: Run, profile: str | None, *, contained: bool = True) -> None:
+        """Judge a value against its binding."""
+        if binding.max_value_set:
+            self._maximum(value, kind, binding.max_value_set, place, run, profile)
+        value_set = binding.value_set
+        if binding.strength not in ("required", "extensible") or not value_set:
+            return
+        if value_set.startswith("#"):
+            run.not_checked("binding-required", place, "the value set is contained in its profile", decisive=binding.strength == "required", profile=profile)
+            return
+        required = binding.strength == "required"
+        if kind == "CodeableConcept":
+            self._concept(value, value_set, place, run, profile, required=required)
+        elif kind == "Coding":
+            self._coding(value, value_set, place, run, profile, required=required)
+        elif kind in ("Quantity", "Age", "Duration", "Distance", "Count", "Money", "SimpleQuantity"):
+            self._quantity(value, value_set, place, run, profile, required=required)
+        elif isinstance(value, str):
+            self._code(value, value_set, place, run, profile, required=required)
+
+    def _maximum(self, value: Any, kind: str, value_set: str, place: Place, run: Run, profile: str | None) -> None:
+        answer = self.member(value, value_set)
+        if answer is None:
+            run.not_checked("binding-maximum", place, f"whether the code is of {value_set}", decisive=True, profile=profile)
+        elif answer is False and not (kind == "CodeableConcept" and isinstance(value, dict) and not value.get("coding")):
+            run.error("binding-maximum", place, f"must have a code of {value_set}, which is the most that is allowed", profile)
+
+    def _code(self, value: str, value_set: str, place: Place, run: Run, profile: str | None, *, required: bool) -> None:
+        answer = self.value_sets.member(value_set, None, value)
+        if answer.member is False:
+            if required:
+                run.error("binding-required", place, f"must be a code of {value_set}{self._near(value, value_set)}", profile)
+            else:
+                run.add("warning", "binding-extensible", place, f"should be a code of {value_set}", profile)
+        elif answer.member is None:
+            self._doubt(answer.reason, place, run, profile, required=required)
+
+    def _doubt(self, reason: str, place: Place, run: Run, profile: str | None, *, required: bool) -> None:
+        run.not_checked("binding-required" if required else "binding-extensible", place, reason, decisive=required, profile=profile)
+
+    def _near(self, value: str, value_set: str) -> str:
+        close = difflib.get_close_matches(value, self.value_sets.codes(value_set)[:5000], n=1, cutoff=0.75)
+        return f"; did you mean {close[0]}?" if close else ""
+
+    def _coding(self, value: Any, value_set: str, place: Place, run: Run, profile: str | None, *, required: bool) -> None:
+        if not isinstance(value, dict):
+            return
+        if not isinstance(value.get("code"), str):
+            if required and "code" not in value and not value.get("extension") and "_code" not in value:
+                run.error("binding-required", place, f"must have a code of {value_set}", profile)
+            return
+        if not isinstance(value.get("system"), str):
+            bare = self.value_sets.member(value_set, None, value["code"])
+            if required and bare.member is not None:
+                run.error("binding-required", place, f"must have a system and a code of {value_set}", profile)
+            elif bare.member is None:
+                self._doubt(bare.reason, place, run, profile, required=required)
+            return
+        answer = self._of(value, value_set)
+        if answer.member is False:
+            if required:
+                run.error("binding-required", place, f"must have a code of {value_set}", profile)
+            else:
+                run.add("warning", "binding-extensible", place, f"should have a code of {value_set}", profile)
+        elif answer.member is None:
+            self._doubt(answer.reason, place, run, profile, required=required)
+
+    def _concept(self, value: Any, value_set: str, place: Place, run: Run, profile: str | None, *, required: bool) -> None:
+        if not isinstance(value, dict):
+            return
+        codings = value.get("coding")
+        codings = [c for c in codings if isinstance(c, dict)] if isinstance(codings, list) else []
+        with_code = [c for c in codings if isinstance(c.get("code"), str)]
+        if not with_code:
+            if required and not value.get("extension") and not any(c.get("extension") or "_code" in c for c in codings):
+                run.error("binding-required", place, f"must have a code of {value_set}", profile)
+            elif "text" not in value and not required:
+                run.add("warning", "binding-extensible", place, f"should have a code of {value_set}", profile)
+            return
+        reasons = ""
+        for coding in with_code:
+            answer = self._of(coding, value_set)
+            if answer.member:
+                return
+            if answer.member is None:
+                reasons = reasons or answer.reason
+        if reasons:
+            self._doubt(reasons, place, run, profile, required=required)
+        elif required:
+            run.error("binding-required", place, f"must have a code of {value_set}", profile)
+        else:
+            run.add("warning", "binding-extensible", place, f"should have a code of {value_set}, unless no code of it fits", profile)
+
+    def _quantity(self, value: Any, value_set: str, place: Place, run: Run, profile: str | None, *, required: bool) -> None:
+        if not isinstance(value, dict):
+            return
+        unit = value.get("currency") if "currency" in value else value.get("code")
+        if not isinstance(unit, str):
+            if required and "value" in value:
+                run.error("binding-required", place, f"must have a unit code of {value_set}", profile)
+            return
+        system = value.get("system")
+        answer = self.value_sets.member(value_set, system if isinstance(system, str) else None, unit)
+        if answer.member is False:
+            if required:
+                run.error("binding-required", place, f"must have a unit code of {value_set}", profile)
+            else:
+                run.add("warning", "binding-extensible", place, f"should have a unit code of {value_set}", profile)
+        elif answer.member is None:
+            self._doubt(answer.reason, place, run, profile, required=required)
+
+    # -- a Coding or Quantity by itself, bound or not
+
+    def coding(self, value: dict[str, Any], place: Place, run: Run) -> None:
+        """Whether the code is of its system, and the display one of the code's."""
+        system, code = value.get("system"), value.get("code")
+        if not isinstance(system, str):
+            return
+        if not system.startswith(("http:", "https:", "urn:")) and ":" not in system:
+            run.error("code-system-form", (place, "system", None, None), "must be an absolute address of a code system")
+            return
+        if self._definitions.find(system, "ValueSet") is not None and self._definitions.find(system, "CodeSystem") is None:
+            run.error("code-system-form", (place, "system", None, None), "must be a code system, and is the address of a value set")
+            return
+        if not isinstance(code, str):
+            return
+        known = self.systems.find(system)
+        verdict = known.has(code) if known is not None else None
+        if verdict is False:
+            run.error("code-unknown", place, f"must have a code of {system}{self._similar(code, known)}")
+        elif verdict is None:
+            run.not_checked("code-unknown", place, f"code system {system} is not loaded", decisive=False)
+        elif known is not None:
+            self._display(value, known, code, place, run)
+
+    @staticmethod
+    def _similar(code: str, known: Any) -> str:
+        close = difflib.get_close_matches(code, list(known.displays)[:5000], n=1, cutoff=0.75)
+        return f"; did you mean {close[0]}?" if close else ""
+
+    def _display(self, value: dict[str, Any], known: Any, code: str, place: Place, run: Run) -> None:
+        display = value.get("display")
+        names = known.displays.get(code)
+        level = run.options.check_display
+        if not isinstance(display, str) or not names or level == "ignore" or not run.options.language.startswith("en"):
+            return
+        folded = " ".join(display.lower().split())
+        if all(folded != " ".join(name.lower().split()) for name in names):
+            run.add("error" if level == "error" else "warning", "display", (place, "display", None, None), f"must be a display that {known.url} gives the code: {sorted(names)[0]}")
+
+    def quantity(self, value: dict[str, Any], place: Place, run: Run) -> None:
+        """Whether a unit that claims to be UCUM is one."""
+        if value.get("system") != UCUM or not isinstance(value.get("code"), str):
+            return
+        unit = read_unit(value["code"])
+        if unit is None:
+            run.error("ucum", place, "must have a UCUM code as its unit")

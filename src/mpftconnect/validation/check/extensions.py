@@ -1,0 +1,159 @@
+"""Extensions: each is checked against its own definition, and for standing where it may.
+
+FHIR R4 "Extensibility" and "Defining Extensions" (context of use); STU3 wrote the context as a type and a
+list of paths, R4 as a list of both.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mpftconnect.errors import DefinitionBroken, PackageNotFound
+from mpftconnect.validation.check.run import Run
+from mpftconnect.validation.places import Place, expression_of
+
+if TYPE_CHECKING:
+    from mpftconnect.validation.check.compiler import Checks
+
+__all__ = ["Extensions"]
+
+_ANYWHERE = {"Element", "*", "Any"}
+
+
+class _Known:
+    """A defined extension, compiled."""
+
+    __slots__ = ("check", "contexts", "invariants", "is_modifier", "url")
+
+    def __init__(self, definition: Mapping[str, Any], check: Callable[[dict[str, Any], Place, Run], None], *, is_modifier: bool) -> None:
+        self.url = str(definition.get("url"))
+        self.check = check
+        self.is_modifier = is_modifier
+        self.contexts = _contexts(definition)
+        listed = definition.get("contextInvariant")
+        self.invariants = [i for i in listed if isinstance(i, str)] if isinstance(listed, list) else []
+
+
+def _contexts(definition: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Pairs of kind (element, extension, fhirpath) and expression."""
+    found: list[tuple[str, str]] = []
+    listed = definition.get("context")
+    kind = definition.get("contextType")  # STU3
+    for entry in listed if isinstance(listed, list) else ():
+        if isinstance(entry, Mapping):
+            found.append((str(entry.get("type", "element")), str(entry.get("expression", ""))))
+        elif isinstance(entry, str):
+            found.append(("extension" if kind == "extension" else "element", entry))
+    return found
+
+
+class Extensions:
+    """Finds and runs the check of each extension by its url."""
+
+    def __init__(self, checks: Checks) -> None:
+        self._checks = checks
+        self._known: dict[str, _Known | None] = {}
+        self._domains: list[str] | None = None
+
+    def known(self, url: str) -> _Known | None:
+        """The extension's definition, compiled; None if no loaded package has it."""
+        if url in self._known:
+            return self._known[url]
+        definition = self._checks.trees.definitions.structure(url)
+        found: _Known | None = None
+        if definition is not None and definition.get("type") == "Extension":
+            try:
+                structure = self._checks.structure(url)
+                found = _Known(definition, structure.check, is_modifier=structure.element.is_modifier)
+            except (DefinitionBroken, PackageNotFound):
+                found = None
+        self._known[url] = found
+        return found
+
+    def check(self, item: dict[str, Any], place: Place, run: Run, *, modifier: bool, inside: dict[str, Any], sliced: bool) -> None:
+        """One extension. `inside`: the element that holds it; `sliced`: the profile at hand defines it inline."""
+        url = item.get("url")
+        plain = self._checks.type_check("Extension")
+        if not isinstance(url, str) or not url:
+            plain(item, place, run)
+            return
+        if ":" not in url:
+            # Parts of a complex extension have short names, which the outer extension defines.
+            plain(item, place, run)
+            if place[0] is not None and place[0][1] not in ("extension", "modifierExtension") and not sliced:
+                run.error("extension-url", place, "must have an absolute URL")
+            return
+        address, bar, _ = url.partition("|")
+        if bar:
+            run.error("extension-url", place, "must have a URL without a version")
+        known = self.known(address)
+        if known is None:
+            plain(item, place, run)
+            if not sliced:
+                self._unknown(url, place, run, modifier)
+            return
+        known.check(item, place, run)
+        if modifier and not known.is_modifier:
+            run.error("extension-modifier", place, f"{known.url} is not a modifier extension, so it must stand in extension")
+        elif not modifier and known.is_modifier:
+            run.error("extension-modifier", place, f"{known.url} is a modifier extension, so it must stand in modifierExtension")
+        if known.contexts and not self._allowed(known, place, run):
+            words = ", ".join(expression for _, expression in known.contexts)
+            run.error("extension-context", place[0], f"{known.url} may not stand here, only on: {words}")
+        for invariant in known.invariants:
+            run.checks.invariants.context(invariant, item, inside, place, run, known.url)
+
+    def _unknown(self, url: str, place: Place, run: Run, modifier: bool) -> None:
+        allowed = run.options.allowed_extension_domain
+        domains = (allowed,) if isinstance(allowed, str) else allowed
+        if any(domain == "any" or url.startswith(domain) for domain in domains):
+            return
+        if not modifier and run.options.examples and any(part in url for part in ("example.org", "acme.com", "nema.org", "example.com")):
+            run.not_checked("extension-unknown", place, "an example extension, which no loaded package defines", decisive=False)
+            return
+        if url.startswith("http://hl7.org/fhir/tools/"):
+            return
+        hint = self._near(url)
+        run.error("extension-unknown", place, f"no loaded package defines this extension{hint}")
+
+    def _near(self, url: str) -> str:
+        names = self._checks.extension_urls
+        close = difflib.get_close_matches(url, names, n=1, cutoff=0.9)
+        return f"; did you mean {close[0]}?" if close else ""
+
+    def _allowed(self, known: _Known, place: Place, run: Run) -> bool:
+        hosts: set[str] | None = None
+        for kind, expression in known.contexts:
+            if expression in _ANYWHERE and kind in ("element", "datatype", "resource"):
+                return True
+            if kind == "extension":
+                outer = place[0]
+                if outer is not None and outer[1] in ("extension", "modifierExtension") and self._outer_url(place, run) == expression.split("#")[0]:
+                    return True
+                continue
+            if kind == "fhirpath":
+                verdict = run.checks.invariants.context_path(expression, place, run)
+                if verdict is None:
+                    run.not_checked("extension-context", place, f"the context of {known.url} is an expression that could not be evaluated", decisive=True)
+                    return True
+                if verdict:
+                    return True
+                continue
+            if hosts is None:
+                hosts = self._checks.hosts(place[0], run)
+            name = expression.split("#")[-1] if "#" in expression else expression.rpartition("/")[2] if expression.startswith("http") else expression
+            if name in hosts or name.replace("[x]", "") in hosts:
+                return True
+        return False
+
+    def _outer_url(self, place: Place, run: Run) -> str | None:
+        value = self._checks.value_at(place[0], run)
+        url = value.get("url") if isinstance(value, dict) else None
+        return url if isinstance(url, str) else None
+
+
+def shown_path(place: Place) -> str:
+    """The place, for messages."""
+    return expression_of(place)

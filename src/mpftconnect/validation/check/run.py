@@ -1,0 +1,132 @@
+"""One validation under way: what was found so far, and where in the document it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from mpftconnect.validation.options import Options
+from mpftconnect.validation.places import Place
+
+if TYPE_CHECKING:
+    from mpftconnect.validation.check.compiler import Checks
+
+__all__ = ["Frame", "Raw", "Run", "Unchecked"]
+
+# severity, rule, place, sentence, profile
+Raw = tuple[str, str, Place | None, str, str | None]
+# rule, place, reason, decisive, profile
+Unchecked = tuple[str, Place | None, str, bool, str | None]
+
+Check = Callable[[dict[str, Any], Place, "Run"], None]
+_MOST_FINDINGS = 10_000
+
+
+class Frame:
+    """A resource that is being validated, and what contains it."""
+
+    __slots__ = ("_contained", "_index", "full_url", "kind", "outer", "place", "resource")
+
+    def __init__(self, resource: dict[str, Any], place: Place, outer: Frame | None, kind: str, full_url: str | None = None) -> None:
+        self.resource = resource
+        self.place = place
+        self.outer = outer
+        self.kind = kind  # root, contained, entry, parameter
+        self.full_url = full_url
+        self._contained: dict[str, dict[str, Any]] | None = None
+        self._index: Any = None
+
+    @property
+    def container(self) -> Frame:
+        """The resource whose `contained` a local reference means."""
+        frame = self
+        while frame.kind == "contained" and frame.outer is not None:
+            frame = frame.outer
+        return frame
+
+    @property
+    def contained(self) -> dict[str, dict[str, Any]]:
+        """Contained resources by id."""
+        if self._contained is None:
+            held = self.resource.get("contained")
+            self._contained = {
+                item["id"]: item
+                for item in (held if isinstance(held, list) else ())
+                if isinstance(item, dict) and isinstance(item.get("id"), str)
+            }
+        return self._contained
+
+    @property
+    def document(self) -> Frame:
+        """The outermost resource."""
+        frame = self
+        while frame.outer is not None:
+            frame = frame.outer
+        return frame
+
+    def bundles(self) -> list[Frame]:
+        """The Bundles (and Parameters) around this resource, innermost first."""
+        found, frame = [], self.outer
+        while frame is not None:
+            if frame.resource.get("resourceType") in ("Bundle", "Parameters"):
+                found.append(frame)
+            frame = frame.outer
+        return found
+
+
+class Run:
+    """Collects findings. One thread, one resource."""
+
+    __slots__ = ("checks", "errors", "findings", "frame", "memory", "options", "profiles", "unchecked", "visiting", "xml")
+
+    def __init__(self, checks: Checks, options: Options) -> None:
+        self.checks = checks
+        self.options = options
+        self.findings: list[Raw] = []
+        self.unchecked: list[Unchecked] = []
+        self.frame: Frame | None = None
+        self.errors = 0
+        # (identity of the value, check) -> outcome of a probe, for the length of this run.
+        self.memory: dict[tuple[int, int], tuple[bool, list[Raw], list[Unchecked]]] = {}
+        self.visiting: set[tuple[int, str]] = set()
+        self.profiles: list[str] = []
+        self.xml = False
+
+    def error(self, rule: str, place: Place | None, message: str, profile: str | None = None) -> None:
+        self.errors += 1
+        if len(self.findings) < _MOST_FINDINGS:
+            self.findings.append(("error", rule, place, message, profile))
+
+    def add(self, severity: str, rule: str, place: Place | None, message: str, profile: str | None = None) -> None:
+        if severity in ("error", "fatal"):
+            self.errors += 1
+        if severity != "ignore" and len(self.findings) < _MOST_FINDINGS:
+            self.findings.append((severity, rule, place, message, profile))
+
+    def not_checked(self, rule: str, place: Place | None, reason: str, *, decisive: bool, profile: str | None = None) -> None:
+        if len(self.unchecked) < _MOST_FINDINGS:
+            self.unchecked.append((rule, place, reason, decisive, profile))
+
+    def probe(self, check: Check, value: Any, place: Place) -> tuple[bool, list[Raw], list[Unchecked]]:
+        """Run a check aside: whether it finds an error, and what it finds. Remembered for this value."""
+        key = (id(value), id(check))
+        known = self.memory.get(key)
+        if known is not None:
+            return known
+        findings, unchecked, errors = self.findings, self.unchecked, self.errors
+        self.findings, self.unchecked, self.errors = [], [], 0
+        # What meets itself again on the way round (patients linked in a ring) is held to fit until shown otherwise.
+        self.memory[key] = (True, [], [])
+        try:
+            check(value, place, self)
+            outcome = (self.errors == 0, self.findings, self.unchecked)
+        finally:
+            self.findings, self.unchecked, self.errors = findings, unchecked, errors
+        self.memory[key] = outcome
+        return outcome
+
+    def take(self, outcome: tuple[bool, list[Raw], list[Unchecked]]) -> None:
+        """Make the outcome of a probe part of this run."""
+        for severity, rule, place, message, profile in outcome[1]:
+            self.add(severity, rule, place, message, profile)
+        self.unchecked.extend(outcome[2])

@@ -1,0 +1,95 @@
+"""What single types demand beyond their definitions: codes, units, extensions, narratives, texts."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from mpftconnect.validation.check.facets import Facet
+from mpftconnect.validation.check.run import Run
+from mpftconnect.validation.compile.element import Element
+from mpftconnect.validation.places import Place
+from mpftconnect.validation.xhtml import read_narrative
+
+if TYPE_CHECKING:
+    from mpftconnect.validation.check.compiler import Checks
+
+__all__ = ["SPECIAL", "form_facets"]
+
+Special = Callable[[dict[str, Any], Place, Run], None]
+
+# Text that a browser would take for a tag: "<", then a letter, "/", "!" or "?".
+_HTML = re.compile(r"<[A-Za-z/!?][^>]*>?")
+_MARKDOWN_HTML = re.compile(r"(?<![`\\])<[A-Za-z/!][^<>`]*")
+_EXAMPLE = re.compile(r"(^|[/.@])example\.(org|com|net)([/:]|$)|(^|[/.])acme\.com([/:]|$)")
+
+
+def _coding(value: dict[str, Any], place: Place, run: Run) -> None:
+    run.checks.coded.coding(value, place, run)
+
+
+def _quantity(value: dict[str, Any], place: Place, run: Run) -> None:
+    run.checks.coded.quantity(value, place, run)
+
+
+def _attachment(value: dict[str, Any], place: Place, run: Run) -> None:
+    data, size = value.get("data"), value.get("size")
+    if not isinstance(data, str) or not isinstance(size, int):
+        return
+    try:
+        actual = len(b64decode("".join(data.split()), validate=True))
+    except ValueError:
+        return  # the form of base64 is checked where it stands
+    if actual != size:
+        run.error("primitive-form", place, f"must have its real size, {actual}, as size")
+
+
+def _meta(value: dict[str, Any], place: Place, run: Run) -> None:
+    return
+
+
+SPECIAL: dict[str, Special] = {
+    "Coding": _coding,
+    "Quantity": _quantity,
+    "Age": _quantity,
+    "Count": _quantity,
+    "Distance": _quantity,
+    "Duration": _quantity,
+    "SimpleQuantity": _quantity,
+    "Attachment": _attachment,
+}
+
+
+def form_facets(checks: Checks, code: str, element: Element) -> list[Facet]:
+    """Checks of a primitive's text that the form alone does not say."""
+    if code == "xhtml":
+        return [_narrative]
+    if code == "markdown":
+        return [_markdown]
+    if code == "string":
+        return [_string]
+    if code in ("uri", "url", "canonical"):
+        return [_address]
+    return []
+
+
+def _narrative(value: Any, place: Place, run: Run) -> None:
+    for rule, sentence in read_narrative(value).problems:
+        run.error(rule, place, sentence)
+
+
+def _string(value: Any, place: Place, run: Run) -> None:
+    if "<" in value and run.options.security_checks and _HTML.search(value):
+        run.error("html-in-text", place, "must not hold what looks like HTML tags")
+
+
+def _markdown(value: Any, place: Place, run: Run) -> None:
+    if "<" in value and (run.options.no_html_in_markdown or run.options.security_checks) and _MARKDOWN_HTML.search(value):
+        run.error("html-in-text", place, "must not hold HTML tags")
+
+
+def _address(value: Any, place: Place, run: Run) -> None:
+    if not run.options.examples and _EXAMPLE.search(value):
+        run.error("example-url", place, "must not be an example address")

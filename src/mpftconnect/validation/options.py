@@ -1,0 +1,128 @@
+"""The policies in which validators legitimately differ, each with its default."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mpftconnect.errors import ConfigurationError
+
+__all__ = ["Options"]
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Policies; the defaults are those of the reference validator.
+
+    Attributes:
+        allow_comments: JSON may hold comments.
+        allowed_extension_domain: Unknown extensions under this address are allowed (`any`: all).
+        assume_valid_rest_references: A reference that looks like a REST address is held to lead to that type.
+        best_practice: How a broken best-practice invariant counts: `ignore`, `hint`, `warning` or `error`.
+        bundle_param: `{"rule": "Patient:0", "profile": url}`: an entry of a Bundle must fit a profile.
+        certificate: Kept for the reference's case rows; signatures are not verified.
+        check_display: A display that the code system does not give is an `error`, `warning` or ignored.
+        crumb_trail: Say which profiles were applied, and why.
+        enforce_aggregation_outside_bundles: `aggregation` binds outside Bundles too.
+        examples: Example addresses (`example.org`) are allowed.
+        fetcher: `standalone`: references to what is loaded are resolved.
+        for_publication: Apply the rules for published conformance resources.
+        generate_shapshot: Kept as the reference's case rows spell it; snapshots are always made where absent.
+        language: The language whose displays are expected.
+        new_xver_mode: Kept for the reference's case rows.
+        no_experimental_content: Experimental definitions are an error.
+        no_html_in_markdown: HTML tags in markdown are an error.
+        matchetype: Kept for the reference's case rows; not supported.
+        must_support: Say which must-support elements of a profile are absent.
+        no_invariants: Leave invariants out; they then stand in `not_checked`.
+        r5_bundle_relative_reference_policy: `never`, `always`: how a relative reference in a Bundle resolves.
+        scoring: Kept for the reference's case rows.
+        security_checks: Text that looks like HTML is an error.
+        show_values: Messages may repeat values of the resource (patient data).
+        supporting5: Kept for the reference's case rows.
+        unknown_profile: How an unknown `meta.profile` counts: `not-checked` or `error`.
+        validate_contains: `CHECK_VALID` or `IGNORE`: contained resources are validated.
+        validate_reference: False, True, `CHECK_EXISTS`, `CHECK_EXISTS_AND_TYPE`, `CHECK_TYPE_IF_EXISTS`,
+            `CHECK_VALID`: how far references are followed.
+    """
+
+    allow_comments: bool = False
+    allowed_extension_domain: str | tuple[str, ...] = ()
+    assume_valid_rest_references: bool = False
+    best_practice: str = "warning"
+    bundle_param: Mapping[str, str] | None = None
+    certificate: str | None = None
+    check_display: str = "error"
+    crumb_trail: bool = False
+    enforce_aggregation_outside_bundles: bool = True
+    examples: bool = True
+    fetcher: str | None = None
+    for_publication: bool = False
+    generate_shapshot: bool = False
+    language: str = "en"
+    new_xver_mode: bool = False
+    no_experimental_content: bool = False
+    no_html_in_markdown: bool = False
+    matchetype: Any = None
+    must_support: bool = False
+    no_invariants: bool = False
+    r5_bundle_relative_reference_policy: str | None = None
+    scoring: Any = None
+    security_checks: bool = False
+    show_values: bool = False
+    supporting5: tuple[str, ...] = ()
+    unknown_profile: str = "not-checked"
+    validate_contains: str | None = None
+    validate_reference: bool | str = False
+
+    @classmethod
+    def from_mapping(cls, source: Mapping[str, Any]) -> Options:
+        """Options from words as configuration and case rows write them (`validateReference`, `for-publication`).
+
+        Raises:
+            ConfigurationError: Every name or value that is not one, at once.
+
+        >>> Options.from_mapping({"noHtmlInMarkdown": "true"}).no_html_in_markdown
+        True
+        """
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        taken: dict[str, Any] = {}
+        problems = []
+        for key, value in source.items():
+            name = _CAMEL.sub("_", key).lower().replace("-", "_")
+            if name not in fields:
+                problems.append(f"option {key}: there is no such option")
+                continue
+            if isinstance(value, list):
+                value = tuple(value)  # noqa: PLW2901
+            if str(fields[name].type).startswith("bool") and isinstance(value, str):
+                lowered = value.lower()
+                if lowered in ("true", "false"):
+                    value = lowered == "true"  # noqa: PLW2901
+                elif fields[name].type == "bool":
+                    problems.append(f"option {key}: expected true or false")
+                    continue
+            taken[name] = value
+        if problems:
+            raise ConfigurationError(problems)
+        return cls(**taken)
+
+    @property
+    def reference_level(self) -> str:
+        """How far references are followed, as one word: `none`, `type`, `exists` or `valid`."""
+        value = self.validate_reference
+        if value is True:
+            return "exists"
+        if not value:
+            return "none"
+        return {
+            "CHECK_VALID": "valid",
+            "CHECK_EXISTS": "exists",
+            "CHECK_EXISTS_AND_TYPE": "exists",
+            "CHECK_TYPE_IF_EXISTS": "type",
+        }.get(str(value).upper(), "none")

@@ -1,0 +1,254 @@
+"""Whether a code is of a value set: yes, no, or not to be said with what is loaded.
+
+FHIR R4 ValueSet, "Composition Rules": includes add up, excludes take away; inside one include, the system's
+filters and all named value sets must hold together. Filters are computed where the code system is loaded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mpftconnect.validation.definitions.store import Definitions, split_canonical
+from mpftconnect.validation.terminology.code_systems import CodeSystem, CodeSystems
+
+__all__ = ["Answer", "ValueSets"]
+
+_DEEPEST = 32
+_UNSAFE = re.compile(r"[*+}]\)?[*+{]")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`member`: True, False or None; `reason` says why it is None; `system` is where a bare code was found."""
+
+    member: bool | None
+    reason: str = ""
+    system: str | None = None
+
+
+class _Include:
+    """One include or exclude, ready to be asked."""
+
+    __slots__ = ("codes", "displays", "filters", "system", "value_sets")
+
+    def __init__(self, source: Mapping[str, Any]) -> None:
+        system = source.get("system")
+        self.system = system if isinstance(system, str) else None
+        listed = source.get("concept")
+        self.codes: set[str] | None = None
+        self.displays: dict[str, str] = {}
+        if isinstance(listed, list) and listed:
+            self.codes = set()
+            for concept in listed:
+                if isinstance(concept, Mapping) and isinstance(concept.get("code"), str):
+                    self.codes.add(concept["code"])
+                    if isinstance(concept.get("display"), str):
+                        self.displays[concept["code"]] = concept["display"]
+        self.filters = [f for f in source.get("filter") or () if isinstance(f, Mapping)]
+        value_sets = source.get("valueSet")
+        self.value_sets = [value_sets] if isinstance(value_sets, str) else [v for v in value_sets or () if isinstance(v, str)]
+
+
+class _ValueSet:
+    __slots__ = ("excludes", "expansion", "expansion_complete", "includes", "url")
+
+    def __init__(self, url: str, definition: Mapping[str, Any]) -> None:
+        self.url = url
+        compose = definition.get("compose")
+        compose = compose if isinstance(compose, Mapping) else {}
+        self.includes = [_Include(i) for i in compose.get("include") or () if isinstance(i, Mapping)]
+        # DSTU2 and STU3 imports of other sets
+        for imported in compose.get("import") or ():
+            if isinstance(imported, str):
+                self.includes.append(_Include({"valueSet": [imported]}))
+        self.excludes = [_Include(i) for i in compose.get("exclude") or () if isinstance(i, Mapping)]
+        self.expansion: dict[str, set[str]] | None = None
+        self.expansion_complete = False
+        expansion = definition.get("expansion")
+        if isinstance(expansion, Mapping) and isinstance(expansion.get("contains"), list):
+            self._expand(expansion)
+
+    def _expand(self, expansion: Mapping[str, Any]) -> None:
+        self.expansion = {}
+        stack, count = [expansion["contains"]], 0
+        while stack:
+            for item in stack.pop():
+                if not isinstance(item, Mapping):
+                    continue
+                if isinstance(item.get("code"), str) and item.get("abstract") is not True:
+                    self.expansion.setdefault(str(item.get("system")), set()).add(item["code"])
+                count += 1
+                if isinstance(item.get("contains"), list):
+                    stack.append(item["contains"])
+        total = expansion.get("total")
+        toocostly = any("toocostly" in str(e.get("url")) for e in expansion.get("extension") or () if isinstance(e, Mapping))
+        self.expansion_complete = count > 0 and not toocostly and (not isinstance(total, int) or total <= count)
+
+
+class ValueSets:
+    """Value sets by address; each is read once, and each answer is remembered."""
+
+    def __init__(self, definitions: Definitions, systems: CodeSystems) -> None:
+        self._definitions = definitions
+        self.systems = systems
+        self._read: dict[str, _ValueSet | None] = {}
+        self._answers: dict[tuple[str, str | None, str], Answer] = {}
+
+    def known(self, canonical: str) -> bool:
+        """Whether the value set is loaded."""
+        return self._find(canonical) is not None
+
+    def _find(self, canonical: str) -> _ValueSet | None:
+        if canonical in self._read:
+            return self._read[canonical]
+        entry = self._definitions.find(canonical, "ValueSet")
+        if entry is None and "/" in canonical and ":" not in canonical:
+            entry = self._definitions.by_reference(canonical)  # STU3 bindings by relative reference
+        if entry is None and split_canonical(canonical)[1] is not None:
+            # A binding of the core names its own version; a terminology package may hold a newer one.
+            url = split_canonical(canonical)[0]
+            if url.startswith(("http://hl7.org/fhir/", "http://terminology.hl7.org/")):
+                entry = self._definitions.find(url, "ValueSet")
+        found = _ValueSet(canonical, entry.resource) if entry else None
+        self._read[canonical] = found
+        return found
+
+    def member(self, canonical: str, system: str | None, code: str) -> Answer:
+        """Whether a code is of a value set; without a system, of any of its systems."""
+        key = (canonical, system, code)
+        known = self._answers.get(key)
+        if known is None:
+            known = self._member(canonical, system, code, 0)
+            if len(self._answers) < 100_000:
+                self._answers[key] = known
+        return known
+
+    def _member(self, canonical: str, system: str | None, code: str, depth: int) -> Answer:
+        if depth > _DEEPEST:
+            return Answer(None, f"value set {canonical} refers to itself")
+        found = self._find(canonical)
+        if found is None:
+            return Answer(None, f"value set {canonical} is not loaded")
+        if not found.includes:
+            return self._in_expansion(found, system, code, "has no content")
+        doubt = ""
+        included: str | None | bool = False
+        for include in found.includes:
+            answer = self._included(include, system, code, depth)
+            if answer.member:
+                included = answer.system or system or ""
+                break
+            if answer.member is None:
+                doubt = doubt or answer.reason
+        if included is False:
+            return self._in_expansion(found, system, code, doubt) if doubt else Answer(False)
+        for exclude in found.excludes:
+            answer = self._included(exclude, system or (included or None), code, depth)  # type: ignore[arg-type]
+            if answer.member:
+                return Answer(False)
+            if answer.member is None:
+                doubt = answer.reason
+        if doubt and found.excludes and doubt:
+            return self._in_expansion(found, system, code, doubt)
+        return Answer(True, "", str(included) or None)
+
+    def _in_expansion(self, found: _ValueSet, system: str | None, code: str, doubt: str) -> Answer:
+        if found.expansion is not None:
+            for held, codes in found.expansion.items():
+                if (system is None or held == system) and code in codes:
+                    return Answer(True, "", held)
+            if found.expansion_complete:
+                return Answer(False)
+        return Answer(None, doubt if doubt.startswith("value set") or doubt.startswith("code system") else f"value set {found.url} {doubt}")
+
+    def _included(self, include: _Include, system: str | None, code: str, depth: int) -> Answer:
+        for canonical in include.value_sets:
+            answer = self._member(canonical, system, code, depth + 1)
+            if not answer.member:
+                return answer
+            system = system or answer.system
+        if include.system is None:
+            return Answer(True, "", system) if include.value_sets else Answer(False)
+        if system is not None and split_canonical(system)[0] != include.system:
+            return Answer(False)
+        if include.codes is not None:
+            if code in include.codes:
+                return Answer(True, "", include.system)
+            known = self.systems.find(include.system)
+            if known is not None and not known.case_sensitive and any(code.lower() == c.lower() for c in include.codes):
+                return Answer(True, "", include.system)
+            return Answer(False)
+        known = self.systems.find(include.system)
+        if known is None:
+            return Answer(None, f"code system {include.system} is not loaded")
+        for filter_ in include.filters:
+            verdict = _filter(known, filter_, code)
+            if verdict is not True:
+                return Answer(verdict, f"code system {include.system} is not loaded far enough for a filter")
+        verdict = known.has(code)
+        return Answer(verdict, f"code system {include.system} is not loaded in full", include.system)
+
+    def display_of(self, canonical: str, code: str) -> str | None:
+        """A display that the value set itself gives a code."""
+        found = self._find(canonical)
+        for include in found.includes if found else ():
+            if code in include.displays:
+                return include.displays[code]
+        return None
+
+    def codes(self, canonical: str, depth: int = 0) -> list[str]:
+        """Codes that the value set surely holds, for near-miss hints."""
+        found = self._find(canonical)
+        out: list[str] = []
+        if found is None or depth > 4:
+            return out
+        for include in found.includes:
+            if include.codes is not None:
+                out.extend(include.codes)
+            elif include.system and not include.filters:
+                system = self.systems.find(include.system)
+                out.extend(list(system.displays)[:2000] if system else ())
+            for canonical_ in include.value_sets:
+                out.extend(self.codes(canonical_, depth + 1))
+        return out
+
+
+def _filter(system: CodeSystem, filter_: Mapping[str, Any], code: str) -> bool | None:
+    """Whether a code passes one filter; None where the system is not known well enough."""
+    prop, op, value = str(filter_.get("property")), str(filter_.get("op")), filter_.get("value")
+    if code not in system.displays:
+        return False if system.complete else None
+    if not isinstance(value, str):
+        return None
+    if op in ("is-a", "descendent-of", "is-not-a") and prop in ("concept", "code"):
+        under = system.is_a(code, value)
+        if op == "descendent-of":
+            return under and code != value
+        return not under if op == "is-not-a" else under
+    if op in ("in", "not-in") and prop in ("concept", "code"):
+        inside = code in [part.strip() for part in value.split(",")]
+        return inside if op == "in" else not inside
+    if op == "regex" and prop in ("concept", "code", "display"):
+        if len(value) > 200 or _UNSAFE.search(value):
+            return None
+        text = code if prop != "display" else system.preferred.get(code, "")
+        try:
+            return re.fullmatch(value, text[:500]) is not None
+        except re.error:
+            return None
+    if prop in ("parent", "child", "concept", "code") and op == "=":
+        return value in system.parents.get(code, ()) if prop == "parent" else code in system.parents.get(value, ()) if prop == "child" else code == value
+    held = [v for name, v in system.properties.get(code, ()) if name == prop]
+    words = [str(v).lower() if isinstance(v, bool) else str(v.get("code")) if isinstance(v, Mapping) else str(v) for v in held]
+    if op == "=":
+        return value in words
+    if op in ("in", "not-in"):
+        wanted = {part.strip() for part in value.split(",")}
+        inside = bool(wanted.intersection(words))
+        return inside if op == "in" else not inside
+    if op == "exists":
+        return bool(held) == (value == "true")
+    return None

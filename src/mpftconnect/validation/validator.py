@@ -1,0 +1,180 @@
+"""`Validator`: packages in, reports out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mpftconnect.errors import PackageNotFound, PackageRefused, UsageError
+from mpftconnect.validation.check.compiler import Checks
+from mpftconnect.validation.check.run import Frame, Raw, Run
+from mpftconnect.validation.definitions.core_pack import load_core_pack
+from mpftconnect.validation.definitions.resolve import BUILT_IN, Resolution, resolve_packages
+from mpftconnect.validation.definitions.store import Definitions
+from mpftconnect.validation.findings import RULES, Finding, NotChecked, Report
+from mpftconnect.validation.formats.source import Source, read_source
+from mpftconnect.validation.options import Options
+from mpftconnect.validation.places import expression_of, pointer_of, root
+
+__all__ = ["Validator"]
+
+
+class Validator:
+    """Validates FHIR resources against the packages that it was made with. Immutable and thread-safe.
+
+    Args:
+        packages: Each a name, `name@version`, or a path to a `.tgz` or folder. FHIR R4 core comes from the
+            wheel; without any package it is what is used.
+        search_path: Folders in which packages are looked for, before `~/.fhir/packages`.
+        resources: Further definitions: dicts, JSON or XML as bytes, or paths.
+        options: Policies.
+        lock: Versions and digests that the packages must have (see `Resolution.lock`).
+    Raises:
+        PackageNotFound: A package that was asked for is nowhere; the message says how to get it.
+        PackageRefused: A package is broken or hostile.
+        DefinitionBroken: A definition that was given cannot be used.
+
+    >>> report = Validator().validate({"resourceType": "Patient", "gender": "unknwon"})
+    >>> report.verdict, report.findings[0].rule, report.findings[0].expression
+    ('invalid', 'binding-required', 'Patient.gender')
+    """
+
+    def __init__(
+        self,
+        packages: Iterable[str] = (),
+        *,
+        search_path: Sequence[str | os.PathLike[str]] = (),
+        resources: Iterable[Mapping[str, Any] | bytes | str | os.PathLike[str]] = (),
+        options: Options | None = None,
+        lock: Mapping[str, tuple[str, str]] | None = None,
+    ) -> None:
+        self.options = options or Options()
+        self._resolution = resolve_packages(packages, search_path, lock=lock)
+        definitions = Definitions()
+        version = _version_of(self._resolution)
+        if version == "4.0":
+            definitions.add_pack(load_core_pack())
+        for package in self._resolution.packages:
+            definitions.add_package(package)
+        definitions.missing_packages.update(self._resolution.missing)
+        self.fhir_version = version
+        self._checks = Checks(definitions, version)
+        for resource in resources:
+            definitions.add_resource(self._read_definition(resource))
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What is loaded, as `name@version`."""
+        return tuple(self._checks.definitions.loaded)
+
+    @property
+    def missing_packages(self) -> Mapping[str, str]:
+        """Dependencies that were found nowhere, each with how to get it."""
+        return dict(self._checks.definitions.missing_packages)
+
+    @property
+    def resolution(self) -> Resolution:
+        """How the packages were resolved; `.lock()` is what to keep."""
+        return self._resolution
+
+    def validate(
+        self,
+        data: bytes | str | Mapping[str, Any],
+        profiles: Iterable[str] = (),
+        *,
+        options: Options | None = None,
+    ) -> Report:
+        """Validate one resource.
+
+        Args:
+            data: JSON or XML as bytes or text, or a dict.
+            profiles: Profiles that it must fit, besides those that it claims in `meta.profile`.
+            options: Policies for this call.
+        Raises:
+            PackageNotFound: A profile that was asked for is in no loaded package.
+        """
+        chosen = options or self.options
+        wanted = list(profiles)
+        for url in wanted:
+            if not self._checks.has(url):
+                raise PackageNotFound(f"profile {url} is in no loaded package")
+        source = read_source(data, self._checks.trees, chosen)
+        run = Run(self._checks, chosen)
+        run.xml = source.is_xml
+        value = source.value
+        if isinstance(value, dict):
+            place = root(str(value.get("resourceType") or "Resource")[:64])
+            run.frame = Frame(value, place, None, "root")
+            self._checks.resource(value, place, run, wanted)
+        elif not source.problems:
+            run.error("json-object", root("Resource"), "must be a FHIR resource: an object with resourceType")
+        return _report(run, source)
+
+    def _read_definition(self, resource: Mapping[str, Any] | bytes | str | os.PathLike[str]) -> dict[str, Any]:
+        if isinstance(resource, Mapping):
+            return dict(resource)
+        data: bytes | str
+        name = "a definition that was given"
+        if isinstance(resource, os.PathLike) or (isinstance(resource, str) and not resource.lstrip().startswith(("{", "<"))):
+            path = Path(resource)
+            name = path.name
+            try:
+                data = path.read_bytes()
+            except OSError:
+                raise PackageNotFound(f"{path.name}: no such file, or it cannot be read") from None
+        else:
+            data = resource
+        source = read_source(data, self._checks.trees, self.options)
+        if not isinstance(source.value, dict):
+            raise PackageRefused(f"{name} is neither JSON nor XML of a resource")
+        return source.value
+
+
+def _version_of(resolution: Resolution) -> str:
+    """The FHIR version that the packages are for: the first that says so."""
+    if any(name in BUILT_IN for name in resolution.built_in):
+        return "4.0"
+    for package in resolution.packages:
+        for version in package.fhir_versions:
+            if version.startswith("3."):
+                if not any(p.name.startswith("hl7.fhir.r3.core") for p in resolution.packages):
+                    raise UsageError(f"{package} needs hl7.fhir.r3.core, which was not found")
+                return "3.0"
+    return "4.0"
+
+
+def _report(run: Run, source: Source) -> Report:
+    findings: list[Finding] = []
+    seen: set[tuple[str, str, str, str]] = set()
+    for problem in source.problems:
+        place = source.place_of(problem.pointer)
+        issue = RULES[problem.rule][0]
+        finding = Finding(
+            "fatal" if source.value is None else "error",
+            issue, expression_of(place), problem.line, problem.column, problem.rule, None, problem.message,
+        )  # fmt: skip
+        findings.append(finding)
+    for severity, rule, place, message, profile in run.findings:
+        expression = expression_of(place)
+        key = (severity, rule, expression, message)
+        if key in seen:
+            continue
+        seen.add(key)
+        line, column = source.position(pointer_of(place))
+        findings.append(_finding((severity, rule, place, message, profile), expression, line, column))
+    unchecked: list[NotChecked] = []
+    known: set[tuple[str, str, str]] = set()
+    for rule, place, reason, decisive, profile in run.unchecked:
+        expression = expression_of(place)
+        if (rule, expression, reason) not in known:
+            known.add((rule, expression, reason))
+            unchecked.append(NotChecked(expression, rule, reason, decisive, profile))
+    return Report(tuple(findings), tuple(unchecked), tuple(dict.fromkeys(run.profiles)))
+
+
+def _finding(raw: Raw, expression: str, line: int | None, column: int | None) -> Finding:
+    severity, rule, _, message, profile = raw
+    issue = RULES[rule][0] if rule in RULES else "invariant"
+    return Finding(severity, issue, expression, line, column, rule, profile, message)  # type: ignore[arg-type]

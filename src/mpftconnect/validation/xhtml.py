@@ -1,0 +1,180 @@
+"""The narrative: which XHTML a `div` may hold.
+
+FHIR R4 "Narrative": elements of HTML 4.0 chapters 7-11 (but 9.4) and 15, `a`, images and internal styles;
+no active content, no external references that a reader would fetch. The element and attribute names
+follow the list that the specification's invariant txt-1 describes in prose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from xml.parsers import expat
+
+__all__ = ["Narrative", "read_narrative"]
+
+NAMESPACE = "http://www.w3.org/1999/xhtml"
+_ELEMENTS = frozenset(
+    "p br div h1 h2 h3 h4 h5 h6 a span b em i strong small big tt sub sup dfn code samp kbd var q cite blockquote "
+    "address pre ins del hr ol ul li dl dt dd table caption colgroup col thead tfoot tbody tr th td img map area abbr "
+    "acronym bdo center u strike".split()
+)
+_EVERYWHERE = frozenset("title style class id lang xml:lang dir accesskey tabindex align idref".split())
+_ATTRIBUTES = {
+    "a": "href name rel type charset hreflang rev shape coords target",
+    "area": "alt coords href nohref shape",
+    "br": "clear",
+    "blockquote": "cite",
+    "q": "cite",
+    "ins": "cite datetime",
+    "del": "cite datetime",
+    "hr": "size width noshade",
+    "ol": "type start compact",
+    "ul": "type compact",
+    "li": "type value",
+    "dl": "compact",
+    "img": "src alt longdesc height width usemap ismap border hspace vspace name",
+    "map": "name",
+    "pre": "width space xml:space",
+    "div": "xmlns",
+    "table": "summary width border frame rules cellspacing cellpadding bgcolor",
+    "col": "span width char charoff valign",
+    "colgroup": "span width char charoff valign",
+    "thead": "char charoff valign",
+    "tfoot": "char charoff valign",
+    "tbody": "char charoff valign",
+    "tr": "char charoff valign bgcolor",
+    "td": "abbr axis headers scope rowspan colspan char charoff valign nowrap width height bgcolor",
+    "th": "abbr axis headers scope rowspan colspan char charoff valign nowrap width height bgcolor",
+}
+_ALLOWED = {name: frozenset(names.split()) for name, names in _ATTRIBUTES.items()}
+_SCHEMES = {"http", "https", "ftp", "mailto", "tel", "tftp", "data", "cid"}
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+# The entities that XHTML 1.0 declares are not declared in FHIR: only XML's own five may stand (R4 Narrative).
+_DEEPEST = 200
+
+
+@dataclass(slots=True)
+class Narrative:
+    """What was found in a `div`."""
+
+    problems: list[tuple[str, str]] = field(default_factory=list)  # rule (txt-1, txt-2, narrative-...), sentence
+    has_content: bool = False
+    languages: set[str] = field(default_factory=set)
+    without_source: bool = False
+    ids: set[str] = field(default_factory=set)
+    references: set[str] = field(default_factory=set)
+
+
+def _parts(name: str) -> tuple[str, str]:
+    namespace, _, local = name.rpartition(" ")
+    return namespace, local
+
+
+def read_narrative(text: str) -> Narrative:
+    """Check a narrative's XHTML. Linear in its length; never resolves or fetches anything.
+
+    >>> read_narrative('<div xmlns="http://www.w3.org/1999/xhtml"><script/>x</div>').problems[0][0]
+    'txt-1'
+    """
+    found = Narrative()
+    reader = _Reader(found)
+    try:
+        reader.parse(text)
+    except expat.ExpatError as error:
+        found.problems.append(
+            ("narrative-xml", f"is not well-formed XHTML (line {error.lineno}): {expat.ErrorString(error.code)}")
+        )
+        found.has_content = True
+        return found
+    except _Refused as refused:
+        found.problems.append(("narrative-xml", str(refused)))
+        found.has_content = True
+        return found
+    if not found.has_content:
+        found.problems.append(("txt-2", "must have some content that is not white space"))
+    return found
+
+
+class _Refused(Exception):
+    pass
+
+
+class _Reader:
+    def __init__(self, found: Narrative) -> None:
+        self._found = found
+        self._depth = 0
+        self._parser = parser = expat.ParserCreate(namespace_separator=" ")
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        parser.StartDoctypeDeclHandler = self._doctype
+        parser.ProcessingInstructionHandler = self._instruction
+        parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
+
+    def parse(self, text: str) -> None:
+        self._parser.Parse(text.encode("utf-8", "surrogatepass"), True)
+
+    def _doctype(self, *ignored: object) -> None:
+        raise _Refused("must not have a document type declaration")
+
+    def _instruction(self, target: str, data: str) -> None:
+        self._problem("txt-1", "must not have processing instructions")
+
+    def _problem(self, rule: str, sentence: str) -> None:
+        if len(self._found.problems) < 50:
+            self._found.problems.append((rule, sentence))
+
+    def _text(self, text: str) -> None:
+        if not self._found.has_content and text.strip():
+            self._found.has_content = True
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise _Refused(f"is nested deeper than {_DEEPEST} elements")
+        namespace, local = _parts(name)
+        if self._depth == 1:
+            if local != "div":
+                self._problem("narrative-div", f"must be a div, not {local}")
+            if namespace != NAMESPACE:
+                self._problem("narrative-namespace", f"must declare the namespace {NAMESPACE}")
+        elif namespace != NAMESPACE and namespace:
+            self._problem("narrative-namespace", f"element {local} is of another namespace than XHTML")
+        if local not in _ELEMENTS:
+            self._problem("txt-1", f"element {local} is not allowed in a narrative")
+        elif local == "img":
+            self._found.has_content = True
+        allowed = _ALLOWED.get(local, frozenset())
+        for full, value in attributes.items():
+            space, attribute = _parts(full)
+            if space == "http://www.w3.org/XML/1998/namespace":
+                attribute = f"xml:{attribute}"
+            if attribute.startswith("on") or (attribute not in _EVERYWHERE and attribute not in allowed):
+                self._problem("txt-1", f"attribute {attribute} is not allowed on {local} in a narrative")
+            self._attribute(local, attribute, value)
+
+    def _attribute(self, local: str, attribute: str, value: str) -> None:
+        if attribute == "id":
+            self._found.ids.add(value)
+        elif attribute in ("lang", "xml:lang") and local == "div" and self._depth > 1:
+            self._found.languages.add(value)
+        elif attribute in ("href", "src"):
+            if value.startswith("#"):
+                self._found.references.add(value[1:])
+                return
+            scheme = _SCHEME.match(value)
+            if scheme and scheme[1].lower() not in _SCHEMES:
+                self._problem(
+                    "narrative-link" if attribute == "href" else "narrative-image",
+                    f"a link with scheme {scheme[1]} cannot be followed",
+                )
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+
+
+def words_of(text: str) -> Iterator[str]:
+    """The text of a narrative without its markup."""
+    yield from re.split(r"<[^>]*>", text)
