@@ -64,6 +64,18 @@ class Validator:
         for resource in resources:
             definitions.add_resource(self._read_definition(resource))
 
+    def with_resources(self, resources: Iterable[Mapping[str, Any] | bytes | str | os.PathLike[str]]) -> Validator:
+        """A validator that has further definitions, without reading the packages again."""
+        made = object.__new__(Validator)
+        made.options = self.options
+        made._resolution = self._resolution
+        made.fhir_version = self.fhir_version
+        definitions = self._checks.definitions.copy()
+        made._checks = Checks(definitions, self.fhir_version)
+        for resource in resources:
+            definitions.add_resource(self._read_definition(resource))
+        return made
+
     @property
     def packages(self) -> tuple[str, ...]:
         """What is loaded, as `name@version`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -77,9 +78,7 @@ def _fixed(fixed: tuple[str, Any], profile: str | None) -> Facet:
 def _words(wanted: Any) -> str:
     """A fixed value in words; it is the profile's, not the patient's."""
     if isinstance(wanted, dict | list):
-        import msgspec
-
-        text = msgspec.json.encode(wanted, decimal_format="number").decode()
+        text = json.dumps(wanted, default=str, ensure_ascii=False)
     else:
         text = str(wanted).lower() if isinstance(wanted, bool) else str(wanted)
     return text if len(text) <= 200 else text[:197] + "..."

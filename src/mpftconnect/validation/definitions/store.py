@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -52,9 +51,17 @@ class Definitions:
     def __init__(self) -> None:
         self._by_url: dict[str, list[Entry]] = {}
         self._by_reference: dict[str, Entry] = {}
-        self._lock = threading.Lock()
         self.missing_packages: dict[str, str] = {}
         self.loaded: list[str] = []
+
+    def copy(self) -> Definitions:
+        """The same definitions, to which others can be added."""
+        made = Definitions()
+        made._by_url = {url: list(entries) for url, entries in self._by_url.items()}
+        made._by_reference = dict(self._by_reference)
+        made.missing_packages = dict(self.missing_packages)
+        made.loaded = list(self.loaded)
+        return made
 
     # -- filling
 
