@@ -5,7 +5,9 @@
     │   ├── ConfigurationError        every mistake of a configuration file, all at once
     │   ├── NotAnNhsNumber            not ten digits, or the check digit is wrong
     │   ├── NotADate                  not a FHIR date or dateTime, or a day that does not exist
-    │   └── PluginMissing             a configuration names an adapter that no plugin provides
+    │   ├── PluginMissing             a configuration names an adapter that no plugin provides
+    │   └── FhirPathError             not a FHIRPath expression, or one that this input makes an error
+    │       └── NotEvaluable          a FHIRPath expression that cannot be judged here, and why
     ├── AccessRefused                 governance said no; the refusal is audited
     ├── AuditUnavailable              no audit entry could be made durable, so nothing was shown
     ├── IncompleteRecord              `require_complete()` on a section that is not
@@ -37,11 +39,13 @@ __all__ = [
     "AnswerRejected",
     "AuditUnavailable",
     "ConfigurationError",
+    "FhirPathError",
     "GapReason",
     "IncompleteRecord",
     "MpftConnectError",
     "NotADate",
     "NotAnNhsNumber",
+    "NotEvaluable",
     "NotPermitted",
     "NotShown",
     "OutcomeUnknown",
@@ -101,6 +105,28 @@ class NotADate(UsageError, ValueError):
 
 class PluginMissing(UsageError):
     """No installed plugin provides the named adapter."""
+
+
+class FhirPathError(UsageError, ValueError):
+    """A FHIRPath expression that cannot be read, or that FHIRPath makes an error for what it was asked of.
+
+    Args:
+        rule: Which rule is broken, in our words. Never a value of the data.
+        position: Where in the expression, counted from 0; the message counts characters from 1.
+    """
+
+    def __init__(self, rule: str, *, position: int | None = None) -> None:
+        self.rule, self.position = rule, position
+        super().__init__(rule if position is None else f"character {position + 1}: {rule}")
+
+
+class NotEvaluable(FhirPathError):
+    """The expression is FHIRPath, and what it needs is not here: a service, or more effort than is allowed."""
+
+    @property
+    def reason(self) -> str:
+        """What is missing, without the position."""
+        return self.rule
 
 
 class AccessRefused(MpftConnectError):

@@ -1,0 +1,1 @@
+"""FHIR data judged by the profiles that define it. Stands alone: it needs nothing else of this SDK."""
