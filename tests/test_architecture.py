@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "fhir": FHIR,
     "adapters": ADAPTERS,
     "governance": GOVERNANCE,
+    "validation": {"errors"},
     "sandbox": {*ADAPTERS, "hookspecs", "plugins", "sandbox"},
     "hub": HUB,
     "pages": {*HUB, "pages"},

@@ -8,7 +8,9 @@
     │   ├── PluginMissing             a configuration names an adapter that no plugin provides
     │   ├── PackageNotFound           a FHIR package, or a definition in it, that was asked for is nowhere
     │   ├── PackageRefused            a FHIR package is broken, hostile, or not what was promised
-    │   └── DefinitionBroken          a profile, value set or other definition contradicts itself
+    │   ├── DefinitionBroken          a profile, value set or other definition contradicts itself
+    │   └── FhirPathError             not a FHIRPath expression, or one that this input makes an error
+    │       └── NotEvaluable          a FHIRPath expression that cannot be judged here, and why
     ├── AccessRefused                 governance said no; the refusal is audited
     ├── AuditUnavailable              no audit entry could be made durable, so nothing was shown
     ├── IncompleteRecord              `require_complete()` on a section that is not
@@ -41,11 +43,13 @@ __all__ = [
     "AuditUnavailable",
     "ConfigurationError",
     "DefinitionBroken",
+    "FhirPathError",
     "GapReason",
     "IncompleteRecord",
     "MpftConnectError",
     "NotADate",
     "NotAnNhsNumber",
+    "NotEvaluable",
     "NotPermitted",
     "NotShown",
     "OutcomeUnknown",
@@ -119,6 +123,28 @@ class PackageRefused(UsageError):
 
 class DefinitionBroken(UsageError):
     """A profile, value set or other definition cannot be used: it contradicts itself or refers in a circle."""
+
+
+class FhirPathError(UsageError, ValueError):
+    """A FHIRPath expression that cannot be read, or that FHIRPath makes an error for what it was asked of.
+
+    Args:
+        rule: Which rule is broken, in our words. Never a value of the data.
+        position: Where in the expression, counted from 0; the message counts characters from 1.
+    """
+
+    def __init__(self, rule: str, *, position: int | None = None) -> None:
+        self.rule, self.position = rule, position
+        super().__init__(rule if position is None else f"character {position + 1}: {rule}")
+
+
+class NotEvaluable(FhirPathError):
+    """The expression is FHIRPath, and what it needs is not here: a service, or more effort than is allowed."""
+
+    @property
+    def reason(self) -> str:
+        """What is missing, without the position."""
+        return self.rule
 
 
 class AccessRefused(MpftConnectError):
