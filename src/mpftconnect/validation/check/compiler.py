@@ -142,7 +142,7 @@ class Checks:
                 raise PackageNotFound(f"no loaded package defines {url}")
             element = self.trees.tree(url)
             code = str(definition.get("type") or element.name)
-            found = Structure(self, url, element, code, is_resource=definition.get("kind") in ("resource", "logical"))
+            found = Structure(self, url, element, code, is_resource=definition.get("kind") in ("resource", "logical") or self.is_resource(code))
             self._structures[url] = found
         return found
 
@@ -173,7 +173,7 @@ class Checks:
             if special is not None:
                 special(value, place, run)
             if constraints:
-                run.checks.invariants.check(constraints, value, code, place, run, url)
+                run.checks.invariants.check(constraints, value, place, run, url)
             for facet in fixed:
                 facet(value, place, run)
 
@@ -194,8 +194,13 @@ class Checks:
         if self.is_resource(ref.code):
             return nested_check(self, element, ref, profile)
         parts: list[ValueCheck] = []
-        if element.children is not None and (len(element.types) <= 1 or element.is_choice):
+        if element.children is not None and len(element.types) <= 1:
             parts.append(self.inline_check(element, ref, profile))
+        elif element.children is not None:
+            # Constrained whatever the type is (`value[x].extension`): the type itself is checked besides.
+            parts.append(compile_object(self, element.children, element.path, profile, is_resource=False, partial=True))
+            if not ref.profiles:
+                parts.append(self._later(ref.code))
         elif element.content_reference and not element.children:
             return self._by_content(element, profile)
         for candidate in self._profiles(ref, profile):
@@ -267,7 +272,7 @@ class Checks:
             if special is not None:
                 special(value, place, run)
             if constraints:
-                run.checks.invariants.check(constraints, value, code, place, run, profile)
+                run.checks.invariants.check(constraints, value, place, run, profile)
 
         return check
 
@@ -428,6 +433,13 @@ class Checks:
     def type_name_at(self, place: Place | None, run: Run) -> str | None:
         """The type of the element at a place."""
         return type_name_of(self, place, run)
+
+    @staticmethod
+    def primitive_at(place: Place | None, run: Run) -> Any:
+        """The value of a primitive whose extensions stand at a place (`_birthDate`)."""
+        if place is None or not place[1].startswith("_"):
+            return value_at(place, run)
+        return value_at((place[0], place[1][1:], place[2], place[3]), run)
 
     @staticmethod
     def value_at(place: Place | None, run: Run) -> Any:

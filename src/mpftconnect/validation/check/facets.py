@@ -47,16 +47,14 @@ def compile_facets(checks: Checks, element: Element, ref: TypeRef, profile: str 
     if ref.code == "Reference":
         reference = compile_reference(checks, ref, profile)
         facets.append(lambda value, place, run: reference(value, place, run) if value.__class__ is dict else None)
+    type_name = checks.type_name(element, ref)
     constraints = [
-        (constraint, checks.invariants.compile(constraint, ref.code))
+        (constraint, checks.invariants.compile(constraint, type_name))
         for key, constraint in element.constraints.items()
         if key not in STRUCTURAL and key not in inherited
     ]
     if constraints:
-        type_name = checks.type_name(element, ref)
-        facets.append(
-            lambda value, place, run: run.checks.invariants.check(constraints, value, type_name, place, run, profile)
-        )
+        facets.append(lambda value, place, run: run.checks.invariants.check(constraints, value, place, run, profile))
     return facets
 
 

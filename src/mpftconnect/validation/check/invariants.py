@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from mpftconnect.errors import UsageError
+from mpftconnect.errors import FhirPathError, NotEvaluable
 from mpftconnect.validation.check.run import Run
 from mpftconnect.validation.compile.element import Constraint
+from mpftconnect.validation.fhirpath import Compiled, compile_expression
+from mpftconnect.validation.fhirpath.types import Version
 from mpftconnect.validation.places import Place
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ __all__ = ["STRUCTURAL", "Invariants"]
 # Checked by code of their own.
 STRUCTURAL = {"ele-1"}
 _SEVERITY = {"error": "error", "warning": "warning"}
-
-Evaluate = Callable[[Any, Place, Run], None]
+_BEST_PRACTICE = {"hint": "information", "warning": "warning", "error": "error"}
 
 
 class Invariants:
@@ -31,142 +31,92 @@ class Invariants:
 
     def __init__(self, checks: Checks) -> None:
         self._checks = checks
-        self._compiled: dict[tuple[str, str | None], Any] = {}
+        self._compiled: dict[tuple[str, str | None], Compiled | str] = {}
 
-    def compile(self, constraint: Constraint, type_name: str | None) -> Any:
-        """The compiled expression, or the reason (text) why there is none."""
+    def compile(self, constraint: Constraint, type_name: str | None) -> Compiled | str:
+        """The compiled expression, or the reason why there is none."""
         if constraint.expression is None:
             return "it has no FHIRPath expression"
         return self._expression(constraint.expression, type_name)
 
-    def _expression(self, expression: str, type_name: str | None) -> Any:
+    def _expression(self, expression: str, type_name: str | None) -> Compiled | str:
         key = (expression, type_name)
-        if key not in self._compiled:
-            self._compiled[key] = self._compile(expression, type_name)
-        return self._compiled[key]
+        found = self._compiled.get(key)
+        if found is None:
+            version: Version = "3.0" if self._checks.version == "3.0" else "4.0"
+            try:
+                found = compile_expression(expression, version=version, context=type_name)
+            except FhirPathError as error:
+                found = f"its expression cannot be read: {error}"
+            self._compiled[key] = found
+        return found
 
-    def _compile(self, expression: str, type_name: str | None) -> Any:
-        try:
-            from mpftconnect.validation.fhirpath import compile_expression
-        except ImportError:
-            return "there is no FHIRPath engine"
-        try:
-            return compile_expression(expression, version=self._checks.version)
-        except UsageError as error:
-            return f"its expression cannot be read: {error}"
-
-    def check(self, constraints: list[tuple[Constraint, Any]], value: Any, type_name: str | None, place: Place, run: Run, profile: str | None) -> None:
+    def check(
+        self,
+        constraints: list[tuple[Constraint, Compiled | str]],
+        value: Any,
+        place: Place,
+        run: Run,
+        profile: str | None,
+    ) -> None:
         """Evaluate constraints on one value."""
+        off = run.options.no_invariants
+        scope = run.frame.scope(run) if run.frame is not None else None
         for constraint, compiled in constraints:
-            decisive = constraint.severity == "error" and not constraint.best_practice
-            if isinstance(compiled, str):
-                run.not_checked(constraint.key, place, compiled, decisive=decisive, profile=profile)
+            if compiled.__class__ is str or off or scope is None:
+                decisive = constraint.severity == "error" and not constraint.best_practice
+                reason = compiled if isinstance(compiled, str) else "invariants were switched off"
+                run.not_checked(constraint.key, place, reason, decisive=decisive, profile=profile)
                 continue
-            if run.options.no_invariants:
-                run.not_checked(constraint.key, place, "invariants were switched off", decisive=decisive, profile=profile)
+            try:
+                held = compiled.holds(value, scope)  # type: ignore[union-attr]
+            except NotEvaluable as error:
+                decisive = constraint.severity == "error" and not constraint.best_practice
+                run.not_checked(constraint.key, place, error.reason, decisive=decisive, profile=profile)
                 continue
-            verdict = self._evaluate(compiled, value, type_name, place, run)
-            if isinstance(verdict, str):
-                run.not_checked(constraint.key, place, verdict, decisive=decisive, profile=profile)
-            elif not verdict:
+            except FhirPathError as error:
+                # An expression that this value makes an error is a broken rule of the profile, not of the resource.
+                decisive = constraint.severity == "error" and not constraint.best_practice
+                run.not_checked(constraint.key, place, f"its expression failed: {error}", decisive=decisive, profile=profile)
+                continue
+            if not held:
                 severity = _SEVERITY.get(constraint.severity, "information")
                 if constraint.best_practice:
-                    severity = {"hint": "information", "warning": "warning", "error": "error"}.get(run.options.best_practice.lower(), "ignore")
+                    severity = _BEST_PRACTICE.get(run.options.best_practice.lower(), "ignore")
                 run.add(severity, constraint.key, place, f"breaks {constraint.key}: {constraint.human}", constraint.source or profile)
-
-    def _evaluate(self, compiled: Any, value: Any, type_name: str | None, place: Place, run: Run) -> bool | str:
-        """True or False, or the reason why it could not be judged."""
-        from mpftconnect.validation.fhirpath import NotEvaluable
-
-        frame = run.frame
-        resource = frame.resource if frame else None
-        root = frame.container.resource if frame else None
-        try:
-            result = compiled.evaluate(
-                value,
-                root=root,
-                resource=resource,
-                environment=None,
-                resolve=lambda reference: self._resolve(reference, run),
-                conforms=lambda node, profile: self._conforms(node, profile, place, run),
-                member_of=lambda node, value_set: run.checks.coded.member(node, value_set),
-                type_of=type_name,
-            )
-        except NotEvaluable as reason:
-            return str(reason)
-        except RecursionError:
-            return "it is nested too deep to evaluate"
-        except UsageError as error:
-            return f"its expression failed: {error}"
-        return _truth(result)
-
-    @staticmethod
-    def _resolve(reference: Any, run: Run) -> Any:
-        from mpftconnect.validation.check.references import resolve
-
-        return resolve(reference, run)
-
-    @staticmethod
-    def _conforms(node: Any, profile: str, place: Place, run: Run) -> bool | None:
-        checks = run.checks
-        if not isinstance(node, dict) or not checks.has(profile):
-            return None
-        return checks.fits(checks.structure(profile), node, place, run)
 
     def context(self, expression: str, item: dict[str, Any], inside: Any, place: Place, run: Run, url: str) -> None:
         """An extension's context invariant: evaluated on the element that holds it, `%extension` being the extension."""
-        compiled = self._expression(expression, None)
         outer = place[0]
-        if isinstance(compiled, str):
-            run.not_checked("extension-context", outer, compiled, decisive=True, profile=url)
+        compiled = self._expression(expression, None)
+        if isinstance(compiled, str) or run.frame is None:
+            run.not_checked("extension-context", outer, str(compiled), decisive=True, profile=url)
             return
-        verdict = self._evaluate_context(compiled, item, inside, place, run)
-        if isinstance(verdict, str):
-            run.not_checked("extension-context", outer, verdict, decisive=True, profile=url)
-        elif not verdict:
-            run.error("extension-context", outer, f"{url} may not stand here: its context invariant is not met", url)
-
-    def _evaluate_context(self, compiled: Any, item: Any, inside: Any, place: Place, run: Run) -> bool | str:
-        from mpftconnect.validation.fhirpath import NotEvaluable
-
         frame = run.frame
+        kind = run.checks.type_name_at(outer, run)
         try:
-            result = compiled.evaluate(
+            held = compiled.truth(
                 inside,
-                root=frame.container.resource if frame else None,
-                resource=frame.resource if frame else None,
+                root=frame.container.resource,
+                resource=frame.resource,
                 environment={"extension": item},
-                resolve=lambda reference: self._resolve(reference, run),
-                conforms=lambda node, profile: self._conforms(node, profile, place, run),
-                member_of=lambda node, value_set: run.checks.coded.member(node, value_set),
-                type_of=run.checks.type_name_at(place[0], run),
+                type_of=lambda node: kind,
             )
-        except NotEvaluable as reason:
-            return str(reason)
-        except UsageError as error:
-            return f"its expression failed: {error}"
-        return _truth(result)
+        except FhirPathError as error:
+            run.not_checked("extension-context", outer, f"its invariant could not be evaluated: {error.rule}", decisive=True, profile=url)
+            return
+        if not held:
+            run.error("extension-context", outer, f"{url} may not stand here: its context invariant is not met", url)
 
     def context_path(self, expression: str, place: Place, run: Run) -> bool | None:
         """Whether the element that holds an extension is among those that a FHIRPath context selects."""
-        compiled = self._expression(expression, None)
         frame = run.frame
+        compiled = self._expression(expression, None)
         if isinstance(compiled, str) or frame is None:
             return None
-        from mpftconnect.validation.fhirpath import NotEvaluable
-
         inside = run.checks.value_at(place[0], run)
         try:
-            result = compiled.evaluate(
-                frame.resource, root=frame.container.resource, resource=frame.resource, environment=None,
-                resolve=lambda reference: self._resolve(reference, run), conforms=None, member_of=None,
-                type_of=str(frame.resource.get("resourceType")),
-            )  # fmt: skip
-        except (NotEvaluable, UsageError):
+            result = compiled.evaluate(frame.resource, root=frame.container.resource, resource=frame.resource)
+        except FhirPathError:
             return None
-        return any(item is inside or getattr(item, "value", None) is inside for item in result)
-
-
-def _truth(result: list[Any]) -> bool:
-    """A constraint holds if its expression is true; empty counts as broken, as the reference has it."""
-    return len(result) >= 1 and all(item is True or (item.__class__ is not bool and item is not None) for item in result)
+        return any(item is inside or (not isinstance(item, dict) and item == run.checks.primitive_at(place[0], run)) for item in result)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from mpftconnect.validation.fhirpath import Scope
 from mpftconnect.validation.options import Options
 from mpftconnect.validation.places import Place
 
@@ -25,7 +26,7 @@ _MOST_FINDINGS = 10_000
 class Frame:
     """A resource that is being validated, and what contains it."""
 
-    __slots__ = ("_contained", "_index", "full_url", "kind", "outer", "place", "resource")
+    __slots__ = ("_contained", "_index", "_scope", "full_url", "kind", "outer", "place", "resource")
 
     def __init__(self, resource: dict[str, Any], place: Place, outer: Frame | None, kind: str, full_url: str | None = None) -> None:
         self.resource = resource
@@ -35,6 +36,32 @@ class Frame:
         self.full_url = full_url
         self._contained: dict[str, dict[str, Any]] | None = None
         self._index: Any = None
+        self._scope: Scope | None = None
+
+    def scope(self, run: Run) -> Scope:
+        """What FHIRPath may see from this resource; made once for all of its invariants."""
+        if self._scope is None:
+            from mpftconnect.validation.check.references import resolve
+
+            checks = run.checks
+
+            def conforms(node: Any, profile: str) -> bool | None:
+                value = getattr(node, "value", node)
+                if not isinstance(value, dict) or not checks.has(profile):
+                    return None
+                return checks.fits(checks.structure(profile), value, self.place, run)
+
+            def member_of(node: Any, value_set: str) -> bool | None:
+                return checks.coded.member(getattr(node, "value", node), value_set)
+
+            self._scope = Scope(
+                self.resource,
+                self.container.resource,
+                resolve=lambda reference: resolve(reference, run),
+                conforms=conforms,
+                member_of=member_of,
+            )
+        return self._scope
 
     @property
     def container(self) -> Frame:
