@@ -95,7 +95,7 @@ class Runner:
         start = time.perf_counter()
         try:
             validator = self._validator(row)
-            given = list(dict.fromkeys(row["supportingFiles"]))
+            given = list(dict.fromkeys([*row["supportingFiles"], *(row["options"].get("supporting5") or ())]))
             wanted = []
             for profile in row["profiles"]:
                 if profile.startswith("file:") and profile[5:] not in given:

@@ -47,6 +47,14 @@ class Coded:
             return True if True in answers else None if None in answers else False
         return self._of(value, value_set).member
 
+    def member_of_given(self, value: Any, definition: dict[str, Any]) -> bool | None:
+        """`member`, for a value set that is at hand but in no package (contained in what uses it)."""
+        coding = value if isinstance(value, dict) else {"code": value}
+        system, code = coding.get("system"), coding.get("code")
+        if not isinstance(code, str):
+            return False
+        return self.value_sets.member_of_given(definition, system if isinstance(system, str) else None, code).member
+
     def _of(self, coding: dict[str, Any], value_set: str) -> Answer:
         code = coding.get("code")
         if not isinstance(code, str):

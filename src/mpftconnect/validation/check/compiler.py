@@ -166,12 +166,15 @@ class Checks:
         ]
         code = structure.code
         url = profile
-        fixed = [f for f in form_facets(self, code, element)] if structure.code == "xhtml" else []
+        fixed = list(form_facets(self, code, element)) if structure.code == "xhtml" else []
+        problems = list(element.problems)
 
         def check(value: Any, place: Place, run: Run) -> None:
             properties(value, place, run)
             if special is not None:
                 special(value, place, run)
+            for problem in problems:
+                run.not_checked("definition", place, f"a row of the profile cannot be used: {problem}", decisive=False, profile=url)
             if constraints:
                 run.checks.invariants.check(constraints, value, place, run, url)
             for facet in fixed:

@@ -7,18 +7,20 @@ list of paths, R4 as a list of both.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mpftconnect.errors import DefinitionBroken, PackageNotFound
 from mpftconnect.validation.check.run import Run
-from mpftconnect.validation.places import Place, expression_of
+from mpftconnect.validation.places import Place
 
 if TYPE_CHECKING:
     from mpftconnect.validation.check.compiler import Checks
 
 __all__ = ["Extensions"]
 
+_CROSS_VERSION = re.compile(r"http://hl7\.org/fhir/[0-9]\.[0-9]/StructureDefinition/extension-")
 _ANYWHERE = {"Element", "*", "Any"}
 
 
@@ -110,10 +112,14 @@ class Extensions:
         domains = (allowed,) if isinstance(allowed, str) else allowed
         if any(domain == "any" or url.startswith(domain) for domain in domains):
             return
-        if not modifier and run.options.examples and any(part in url for part in ("example.org", "acme.com", "nema.org", "example.com")):
+        if run.options.examples and any(part in url for part in ("example.org", "acme.com", "nema.org", "example.com")):
             run.not_checked("extension-unknown", place, "an example extension, which no loaded package defines", decisive=False)
             return
         if url.startswith("http://hl7.org/fhir/tools/"):
+            return
+        if _CROSS_VERSION.match(url):
+            # An element of another FHIR version, carried as an extension; only that version's package defines it.
+            run.not_checked("extension-unknown", place, f"the package that defines {url} is not loaded", decisive=True)
             return
         hint = self._near(url)
         run.error("extension-unknown", place, f"no loaded package defines this extension{hint}")
@@ -129,8 +135,7 @@ class Extensions:
             if expression in _ANYWHERE and kind in ("element", "datatype", "resource"):
                 return True
             if kind == "extension":
-                outer = place[0]
-                if outer is not None and outer[1] in ("extension", "modifierExtension") and self._outer_url(place, run) == expression.split("#")[0]:
+                if self._inside_extension(place, expression.split("#")[0], run):
                     return True
                 continue
             if kind == "fhirpath":
@@ -148,12 +153,14 @@ class Extensions:
                 return True
         return False
 
-    def _outer_url(self, place: Place, run: Run) -> str | None:
-        value = self._checks.value_at(place[0], run)
-        url = value.get("url") if isinstance(value, dict) else None
-        return url if isinstance(url, str) else None
-
-
-def shown_path(place: Place) -> str:
-    """The place, for messages."""
-    return expression_of(place)
+    def _inside_extension(self, place: Place, url: str, run: Run) -> bool:
+        """Whether the extension stands in the extension of a url, or on its value."""
+        outer = place[0]
+        for _ in range(2):
+            if outer is None:
+                return False
+            if outer[1] in ("extension", "modifierExtension"):
+                value = self._checks.value_at(outer, run)
+                return isinstance(value, dict) and value.get("url") == url
+            outer = outer[0]
+        return False

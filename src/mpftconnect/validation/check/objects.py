@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mpftconnect.validation.check.children import Handler, compile_child, slices_of
 from mpftconnect.validation.check.run import Run
 from mpftconnect.validation.check.slices import Slices
-from mpftconnect.validation.compile.element import Element
+from mpftconnect.validation.compile.element import Element, TypeRef
 from mpftconnect.validation.compile.placing import choice_of
 from mpftconnect.validation.places import Place
 
@@ -50,6 +50,8 @@ def compile_object(
             choices.append((child, tuple(keys)))
             continue
         refs = child.types
+        if is_resource and name == "id":
+            refs = (TypeRef("id"),)  # the definitions of R4 and STU3 call it a string, the prose an id
         if not refs:
             refs = (checks.type_of_reference(child),)
         if len(refs) > 1:

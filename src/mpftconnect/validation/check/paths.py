@@ -120,16 +120,25 @@ def element_at(trees: Trees, element: Element, steps: tuple[Step, ...]) -> Eleme
 def _extension(trees: Trees, element: Element, url: str) -> Element | None:
     for name in ("extension", "modifierExtension"):
         holder = _children(trees, element).get(name)
-        for piece in holder.slices.values() if holder else ():
-            profiles = piece.types[0].profiles if piece.types else ()
-            if url in [p.split("|")[0] for p in profiles]:
-                return piece
-            own = (piece.children or {}).get("url")
-            if own is not None and own.fixed is not None and own.fixed[1] == url:
-                return piece
+        found = [piece for piece in _pieces(holder) if _is_extension(piece, url)] if holder else []
+        if found:
+            # A re-slice that says something of its inside is the one that tells slices apart.
+            return next((piece for piece in reversed(found) if piece.children is not None), found[0])
     if trees.definitions.structure(url) is not None:
         return trees.tree(url)
     return None
+
+
+def _pieces(element: Element) -> Iterator[Element]:
+    for piece in element.slices.values():
+        yield piece
+        yield from _pieces(piece)
+
+
+def _is_extension(piece: Element, url: str) -> bool:
+    profiles = piece.types[0].profiles if piece.types else ()
+    own = (piece.children or {}).get("url")
+    return url in [p.split("|")[0] for p in profiles] or (own is not None and own.fixed is not None and own.fixed[1] == url)
 
 
 def _resolved(trees: Trees, element: Element) -> Element | None:

@@ -209,7 +209,7 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
                 run.error("reference-resolve", (place, "reference", None, None), "must lead to a contained resource, and does not", profile)
                 return
             if level in ("exists", "valid") and not (run.options.assume_valid_rest_references and implied):
-                run.error("reference-resolve", place, "must lead to a resource that can be found, and does not", profile)
+                _not_found(reference, place, run)
             found_type = implied
         else:
             found_type = str(target.resource.get("resourceType"))
@@ -230,6 +230,12 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
         if target is None or (target.how == "loaded" and level != "valid"):
             return
         _fits_one(matching, target, place, run)
+
+    def _not_found(reference: str, place: Place, run: Run) -> None:
+        if run.frame is not None and run.frame.bundles() and ":" not in reference:
+            run.error("reference-resolve", place, "must lead to a resource that can be found, and does not", profile)
+        else:
+            run.not_checked("reference-resolve", place, "what it leads to is not loaded", decisive=True, profile=profile)
 
     def _aggregated(reference: str, target: Target | None, place: Place, run: Run) -> None:
         in_bundle = bool(run.frame and run.frame.bundles())

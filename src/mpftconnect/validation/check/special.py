@@ -46,9 +46,24 @@ def _attachment(value: dict[str, Any], place: Place, run: Run) -> None:
         run.error("primitive-form", place, f"must have its real size, {actual}, as size")
 
 
-def _meta(value: dict[str, Any], place: Place, run: Run) -> None:
-    return
+def _extension(value: dict[str, Any], place: Place, run: Run) -> None:
+    """ext-1: extensions or a value, one of them and not both."""
+    has_value = any(key.startswith(("value", "_value")) for key in value)
+    if has_value == ("extension" in value):
+        run.error("ext-1", place, "breaks ext-1: Must have either extensions or value[x], not both", EXTENSION)
 
+
+def _reference(value: dict[str, Any], place: Place, run: Run) -> None:
+    """ref-1: a local reference leads to a contained resource."""
+    reference = value.get("reference")
+    if isinstance(reference, str) and reference.startswith("#") and len(reference) > 1 and run.frame is not None:
+        container = run.frame.container
+        if reference[1:] not in container.contained:
+            run.error("ref-1", place, "breaks ref-1: SHALL have a contained resource if a local reference is provided", REFERENCE)
+
+
+EXTENSION = "http://hl7.org/fhir/StructureDefinition/Extension"
+REFERENCE = "http://hl7.org/fhir/StructureDefinition/Reference"
 
 SPECIAL: dict[str, Special] = {
     "Coding": _coding,
@@ -59,6 +74,8 @@ SPECIAL: dict[str, Special] = {
     "Duration": _quantity,
     "SimpleQuantity": _quantity,
     "Attachment": _attachment,
+    "Extension": _extension,
+    "Reference": _reference,
 }
 
 

@@ -94,6 +94,8 @@ class Element:
     children: dict[str, Element] | None = None
     extensions: dict[str, Any] = field(default_factory=dict)
     origin: str = ""
+    # Rows of the profile that could not be used, each with its reason (roots only).
+    problems: list[str] = field(default_factory=list)
 
     def clone(self) -> Element:
         """A copy that can be changed without changing this one."""
@@ -101,6 +103,7 @@ class Element:
         copy.constraints = dict(self.constraints)
         copy.slices = {name: piece.clone() for name, piece in self.slices.items()}
         copy.extensions = dict(self.extensions)
+        copy.problems = list(self.problems)
         if self.children is not None:
             copy.children = {name: child.clone() for name, child in self.children.items()}
         return copy

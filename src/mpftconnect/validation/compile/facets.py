@@ -20,6 +20,7 @@ __all__ = ["apply_facets", "read_types"]
 EXT = "http://hl7.org/fhir/StructureDefinition/"
 _FHIR_TYPE = EXT + "structuredefinition-fhir-type"
 _MAX_VALUE_SET = EXT + "elementdefinition-maxValueSet"
+_PROFILE_ELEMENT = EXT + "elementdefinition-profile-element"
 _BEST_PRACTICE = EXT + "elementdefinition-bestpractice"
 _KEPT = {
     EXT + "regex": "regex",
@@ -48,6 +49,22 @@ def _extension(source: Mapping[str, Any], url: str) -> Any:
     return None
 
 
+def _profiles(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Profiles of a type; one that means an element inside another profile has that element's id after `#`."""
+    profiles = _strings(entry.get("profile"))
+    beside = entry.get("_profile")
+    if isinstance(beside, Mapping):
+        beside = [beside]
+    if not isinstance(beside, list):
+        return profiles
+    found = []
+    for index, profile in enumerate(profiles):
+        extra = beside[index] if index < len(beside) else None
+        inner = _extension(extra, _PROFILE_ELEMENT) if isinstance(extra, Mapping) else None
+        found.append(f"{profile}#{inner}" if isinstance(inner, str) else profile)
+    return tuple(found)
+
+
 def read_types(types: Any) -> tuple[TypeRef, ...]:
     """The types of an element. STU3 repeats a type for each target; they are gathered here."""
     gathered: dict[str, TypeRef] = {}
@@ -68,7 +85,7 @@ def read_types(types: Any) -> tuple[TypeRef, ...]:
             code = "string"
         read = TypeRef(
             code=code,
-            profiles=_strings(entry.get("profile")),
+            profiles=_profiles(entry),
             targets=_strings(entry.get("targetProfile")),
             aggregation=_strings(entry.get("aggregation")),
             versioning=entry.get("versioning") if isinstance(entry.get("versioning"), str) else None,

@@ -59,6 +59,9 @@ class Trees:
         definition = self.definitions.structure(canonical)
         if definition is None:
             raise PackageNotFound(f"no loaded package defines {canonical}")
+        if "#" in canonical:
+            url, _, element_id = canonical.partition("#")
+            return self._inside(self.tree(url), element_id)
         if canonical in self._building or len(self._building) > _DEEPEST:
             raise DefinitionBroken(f"{canonical} is based on itself")
         self._building.append(canonical)
@@ -66,6 +69,19 @@ class Trees:
             return self.build(definition, from_differential=from_differential)
         finally:
             self._building.pop()
+
+    def _inside(self, root: Element, element_id: str) -> Element:
+        """The element of a tree that has an id such as `Composition.section:codeA`."""
+        element = root
+        for step in element_id.split(".")[1:]:
+            name, _, slice_name = step.partition(":")
+            found = (element.children or {}).get(name)
+            if found is not None and slice_name:
+                found = found.slices.get(slice_name)
+            if found is None:
+                raise DefinitionBroken(f"{root.origin} has no element {element_id}")
+            element = found
+        return element
 
     def build(self, definition: Mapping[str, Any], *, from_differential: bool = False) -> Element:
         """The tree of a structure that is given, made anew."""
@@ -85,7 +101,12 @@ class Trees:
         root.origin = url
         placing = Placing(root, self.unfold)
         for row in differential:
-            element = placing.place(row, snapshot=False)
+            try:
+                element = placing.place(row, snapshot=False)
+            except DefinitionBroken as error:
+                # A row about an element that its type does not have can never hold or fail. It is kept as a problem.
+                root.problems.append(str(error))
+                continue
             before = [(t.code, t.profiles) for t in element.types]
             apply_facets(element, row, url, snapshot=False)
             if element.children is not None and element is not root and before != [(t.code, t.profiles) for t in element.types]:

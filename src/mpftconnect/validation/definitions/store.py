@@ -129,8 +129,8 @@ class Definitions:
         return self.find(split_canonical(canonical)[0], resource_type) is not None
 
     def structure(self, canonical: str) -> dict[str, Any] | None:
-        """A StructureDefinition by address."""
-        entry = self.find(canonical, "StructureDefinition")
+        """A StructureDefinition by address; an element id after `#` is left out."""
+        entry = self.find(canonical.partition("#")[0] if "#" in canonical else canonical, "StructureDefinition")
         return entry.resource if entry else None
 
     def by_reference(self, reference: str) -> Entry | None:

@@ -6,6 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mpftconnect.validation.places import Place
+from mpftconnect.validation.rules.bundle import bundle_rules
+from mpftconnect.validation.rules.contained import contained_rules
+from mpftconnect.validation.rules.definitions import DEFINITION_RULES
+from mpftconnect.validation.rules.questionnaire_response import questionnaire_response_rules
 
 if TYPE_CHECKING:
     from mpftconnect.validation.check.run import Run
@@ -14,4 +18,9 @@ __all__ = ["RESOURCE_RULES"]
 
 Rule = Callable[[dict[str, Any], Place, "Run"], None]
 
-RESOURCE_RULES: dict[str, tuple[Rule, ...]] = {"*": ()}
+RESOURCE_RULES: dict[str, tuple[Rule, ...]] = {
+    "*": (contained_rules,),
+    "Bundle": (bundle_rules,),
+    "QuestionnaireResponse": (questionnaire_response_rules,),
+    **DEFINITION_RULES,
+}

@@ -126,12 +126,19 @@ class ValueSets:
                 self._answers[key] = known
         return known
 
+    def member_of_given(self, definition: Mapping[str, Any], system: str | None, code: str) -> Answer:
+        """`member` of a value set that is at hand but not among the definitions."""
+        return self._judge(_ValueSet("that is contained", definition), system, code, 0)
+
     def _member(self, canonical: str, system: str | None, code: str, depth: int) -> Answer:
         if depth > _DEEPEST:
             return Answer(None, f"value set {canonical} refers to itself")
         found = self._find(canonical)
         if found is None:
             return Answer(None, f"value set {canonical} is not loaded")
+        return self._judge(found, system, code, depth)
+
+    def _judge(self, found: _ValueSet, system: str | None, code: str, depth: int) -> Answer:
         if not found.includes:
             return self._in_expansion(found, system, code, "has no content")
         doubt = ""

@@ -1,0 +1,98 @@
+"""Whether an item of a questionnaire is enabled, by the answers that were given.
+
+FHIR R4 Questionnaire.item.enableWhen and enableBehavior; STU3: `hasAnswer` or one answer, any of them enough.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mpftconnect.validation.check.limits import compare
+
+__all__ = ["Enabling"]
+
+
+class Enabling:
+    """Looks answers up in one response."""
+
+    def __init__(self, response: dict[str, Any]) -> None:
+        self._response = response
+
+    def enabled(self, question: dict[str, Any], trail: list[dict[str, Any]]) -> bool | None:
+        """Whether a question is enabled; None where its conditions cannot be worked out.
+
+        Args:
+            trail: The response and the items and answers around the question, outermost first.
+        """
+        conditions = question.get("enableWhen")
+        if not isinstance(conditions, list) or not conditions:
+            return True
+        verdicts = [self._holds(c, trail) if isinstance(c, dict) else None for c in conditions]
+        if question.get("enableBehavior") == "all":
+            return False if False in verdicts else None if None in verdicts else True
+        return True if True in verdicts else None if None in verdicts else False
+
+    def _holds(self, condition: dict[str, Any], trail: list[dict[str, Any]]) -> bool | None:
+        answers = self._answers(str(condition.get("question")), trail)
+        if "hasAnswer" in condition:  # STU3
+            return bool(answers) == (condition["hasAnswer"] is True)
+        wanted = next(((k[6:], v) for k, v in condition.items() if k.startswith("answer")), None)
+        if wanted is None:
+            return None
+        operator = condition.get("operator", "=")
+        if operator == "exists":
+            return bool(answers) == (wanted[1] is True)
+        verdicts = [_compared(answer, wanted[1], str(operator)) for answer in answers]
+        return True if True in verdicts else None if None in verdicts else False
+
+    def _answers(self, link: str, trail: list[dict[str, Any]]) -> list[Any]:
+        """Answers to a question: the nearest around the item, else anywhere."""
+        for holder in reversed(trail):
+            found = _find(holder, link)
+            if found is not None:
+                return found
+        return _find(self._response, link) or []
+
+
+def _find(holder: dict[str, Any], link: str) -> list[Any] | None:
+    stack: list[Any] = [holder]
+    found: list[Any] | None = None
+    while stack:
+        one = stack.pop(0)
+        if not isinstance(one, dict):
+            continue
+        answers = one.get("answer")
+        if one.get("linkId") == link:
+            found = found or []
+            for answer in answers if isinstance(answers, list) else ():
+                if isinstance(answer, dict):
+                    found += [v for k, v in answer.items() if k.startswith("value")]
+        for key in ("item", "answer"):
+            inner = one.get(key)
+            stack.extend(inner if isinstance(inner, list) else ())
+    return found
+
+
+def _compared(answer: Any, wanted: Any, operator: str) -> bool | None:
+    if isinstance(answer, dict) and isinstance(wanted, dict) and ("code" in wanted or "system" in wanted) and "value" not in wanted:
+        same = answer.get("code") == wanted.get("code") and ("system" not in wanted or answer.get("system") == wanted.get("system"))
+        return same if operator == "=" else not same if operator == "!=" else None
+    if isinstance(answer, dict) and isinstance(wanted, dict) and "reference" in wanted:
+        same = answer.get("reference") == wanted["reference"]
+        return same if operator == "=" else not same
+    order = compare(answer, wanted)
+    if order is None:
+        if isinstance(answer, bool) and isinstance(wanted, bool):
+            order = 0 if answer is wanted else 1
+        elif type(answer) is not type(wanted):
+            return operator == "!="
+        else:
+            return None
+    return {
+        "=": order == 0,
+        "!=": order != 0,
+        ">": order > 0,
+        "<": order < 0,
+        ">=": order >= 0,
+        "<=": order <= 0,
+    }.get(operator)
