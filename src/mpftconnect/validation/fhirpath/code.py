@@ -53,6 +53,11 @@ class Code:
         self.ordered, self.narrow, self.position = ordered, narrow, position
 
     @property
+    def tells(self) -> bool:
+        """Whether it gives a truth rather than items that may be one."""
+        return self._items is None and self._truth is not None
+
+    @property
     def items(self) -> Fetch:
         if self._items is None:
             self._items = _items_of(self.truth)

@@ -55,12 +55,13 @@ class Compiler:
     """Compiles one expression for one type of focus.
 
     Args:
+        focus: The type of the focus, which `%context` keeps.
         strict: Refuse what the definitions show to be a mistake (an element that the type does not have) rather than
             find nothing.
     """
 
-    def __init__(self, types: Types, *, strict: bool = False) -> None:
-        self.types, self.strict = types, strict
+    def __init__(self, types: Types, *, focus: str | None = None, strict: bool = False) -> None:
+        self.types, self.focus, self.strict = types, focus, strict
         self._kept: dict[Expression, int] = {}
 
     def compile(self, node: Expression, this: str | None) -> Code:
@@ -92,13 +93,13 @@ class Compiler:
             case Variable():
                 return self._variable(node, this)
             case Constant():
-                return constant(node.name, node.position)
+                return constant(node.name, self.focus, node.position)
 
     def _literal(self, node: Literal) -> Code:
         items: Items = (node.value,)
         if node.value is True or node.value is False:
             told = node.value
-            return Code(lambda this, scope: items, truth=lambda this, scope: told, position=node.position)
+            return Code(truth=lambda this, scope: told, position=node.position)
         return Code(lambda this, scope: items, exists=lambda this, scope: True, type=node.type, position=node.position)
 
     def _variable(self, node: Variable, this: str | None) -> Code:

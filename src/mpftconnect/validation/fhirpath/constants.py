@@ -30,15 +30,15 @@ def _context(this: Any, scope: Scope) -> Items:
     return EMPTY if scope.context is None else (scope.context,)
 
 
-def constant(name: str, position: int) -> Code:
-    """The code of `%name`. One that the environment does not give cannot be judged."""
+def constant(name: str, focus: str | None, position: int) -> Code:
+    """The code of `%name`; `focus` is the type of `%context`. One that is not given cannot be judged."""
     match name:
         case "resource":
             return Code(_resource, type="Resource", position=position)
         case "rootResource":
             return Code(_root, type="Resource", position=position)
         case "context":
-            return Code(_context, position=position)
+            return Code(_context, type=focus, position=position)
     known = _TEXTS.get(name) or next(
         (url + name[len(mark) :] for mark, url in _URLS.items() if name.startswith(mark)), None
     )

@@ -42,7 +42,7 @@ class Compiled:
         code = self._codes.get(kind)
         if code is None:
             try:
-                code = Compiler(self._types, strict=self._strict).compile(self._tree, kind)
+                code = Compiler(self._types, focus=kind, strict=self._strict).compile(self._tree, kind)
                 code.truth, code.items  # noqa: B018 - made now, so that evaluating makes nothing
             except RecursionError:
                 raise FhirPathError("nested too deep", position=0) from None
@@ -80,7 +80,8 @@ class Compiled:
         """What the expression finds from a focus.
 
         Args:
-            node: The focus: JSON as Python reads it, or a `Node` (a primitive with its extensions).
+            node: The focus: JSON as Python's readers give it (plain `dict`, `list`, `str`, ...; numbers as `int`,
+                `Decimal` or `float`), or a `Node`: a primitive with its extensions, or an object with its type.
             root: `%rootResource`: the resource that contains `resource`; `resource` itself unless given.
             resource: `%resource`: the resource that the focus is in; the focus unless given.
             environment: Values of further `%variables`, names without the sign.
@@ -96,7 +97,9 @@ class Compiled:
             FhirPathError: FHIRPath makes it an error for this focus.
             NotEvaluable: It needs what is not here, or more effort than is allowed.
         """
-        code = self._code(self._kind(node, type_of))
+        kind = self._kind(node, type_of)
+        node = _bare(node)
+        code = self._code(kind)
         scope = Scope(
             node if resource is None else resource,
             root,
@@ -142,6 +145,8 @@ class Compiled:
         """`truth` in a scope made once for many invariants of one resource. Sets `scope.context`."""
         kind = self.context if self.context is not None else self._kind(node, type_of)
         code = self._codes.get(kind) or self._code(kind)
+        if node.__class__ is Node:
+            node = _bare(node)
         if scope.memo:
             scope.memo = {}
         scope.context = node
@@ -149,6 +154,11 @@ class Compiled:
             return code.truth(node, scope) is True
         except FAULTS:
             raise NotEvaluable("the data is nested too deep or has a number too large") from None
+
+
+def _bare(node: Any) -> Any:
+    """A focus without its wrapping, unless that is all that tells what it is."""
+    return node.value if node.__class__ is Node and node.value.__class__ is dict else node
 
 
 def _plain_items(items: Items, kind: str | None) -> list[Any]:
@@ -167,7 +177,7 @@ def _core(version: Version) -> Types:
     return _TYPES[version]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def _compiled(expression: str, version: Version, context: str | None, strict: bool) -> Compiled:
     return Compiled(corrected(expression, version), _core(version), context=context, strict=strict)
 

@@ -14,7 +14,7 @@ from mpftconnect.errors import FhirPathError
 __all__ = ["LONGEST_EXPRESSION", "Token", "tokenise"]
 
 # The longest constraint of the published core packages has fewer than 1,000 characters.
-LONGEST_EXPRESSION = 100_000
+LONGEST_EXPRESSION = 20_000
 
 _DATE = r"\d{4}(?:-\d{2}(?:-\d{2})?)?"
 _TIME = r"\d{2}(?::\d{2}(?::\d{2}(?:\.\d+)?)?)?"

@@ -42,12 +42,13 @@ _LARGEST_INTEGER = 2**31 - 1
 
 def equality(left: Code, right: Code, literal: Any, *, negate: bool, position: int) -> Code:
     """`=` and `!=`. `literal`: the text on the right where it is one, else None."""
-    first, second, left_kind, right_kind = left.items, right.items, left.type, right.type
+    left_kind, right_kind = left.type, right.type
 
     if literal.__class__ is str and left_kind in TEXT_TYPES:
+        fetch = left.items
 
         def to_text(this: Any, scope: Scope) -> bool | None:
-            found = first(this, scope)
+            found = fetch(this, scope)
             if not found:
                 return None
             if len(found) > 1:
@@ -57,6 +58,17 @@ def equality(left: Code, right: Code, literal: Any, *, negate: bool, position: i
             return same is not negate if same is not None else None
 
         return Code(truth=to_text, position=position)
+
+    if left.tells and right.tells:
+        first_truth, second_truth = left.truth, right.truth
+
+        def of_truths(this: Any, scope: Scope) -> bool | None:
+            told, other = first_truth(this, scope), second_truth(this, scope)
+            return None if told is None or other is None else (told is other) is not negate
+
+        return Code(truth=of_truths, position=position)
+
+    first, second = left.items, right.items
 
     def truth(this: Any, scope: Scope) -> bool | None:
         some, others = first(this, scope), second(this, scope)
@@ -311,6 +323,7 @@ def arithmetic(operator: str, left: Code, right: Code, position: int) -> Code:
             some, other = texts
             if some is None or other is None:
                 raise FhirPathError("& joins texts", position=position)
+            scope.spend(1 + (len(some) + len(other) >> 4))
             return (limited(some + other),)
 
         return Code(joined, type="System.String", position=position)
@@ -321,6 +334,8 @@ def arithmetic(operator: str, left: Code, right: Code, position: int) -> Code:
         some, other = first(this, scope), second(this, scope)
         if some is None or other is None:
             return EMPTY
+        if some.__class__ is str:
+            scope.spend(1 + (len(some) >> 4))
         try:
             found = work(some, other, left.type, right.type)
         except _Unfit:

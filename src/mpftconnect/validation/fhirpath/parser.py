@@ -7,7 +7,6 @@ Source:
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import lru_cache
 
 from mpftconnect.errors import FhirPathError
 from mpftconnect.validation.fhirpath.lexer import Token, tokenise
@@ -51,7 +50,6 @@ _CHAINED = {"and", "or", "|"}
 _LARGEST_INTEGER = 2**31 - 1  # N1, 4.1.3: an Integer has 32 bits
 
 
-@lru_cache(maxsize=4096)
 def parse(text: str) -> Expression:
     """The tree of an expression.
 
@@ -238,5 +236,6 @@ class _Parser:
         if "." in token.text:
             return Literal(Decimal(token.text), "System.Decimal", token.position)
         if len(token.text) > 10 or int(token.text) > _LARGEST_INTEGER:
-            raise FhirPathError(f"an Integer is at most {_LARGEST_INTEGER}", position=token.position)
+            # Published constraints have SNOMED CT codes without quotes. No Integer is so large, but a Decimal is.
+            return Literal(Decimal(token.text), "System.Decimal", token.position)
         return Literal(int(token.text), "System.Integer", token.position)

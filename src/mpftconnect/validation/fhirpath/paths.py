@@ -158,7 +158,9 @@ def _choice(source: Code | None, element: Element, position: int) -> Code:
         return found
 
     def exists(this: Any, scope: Scope) -> bool:
-        return bool(of_item(this))
+        if this.__class__ is not dict or names.isdisjoint(this):
+            return False
+        return any(_present(this[name]) for name in this if name in kinds) or bool(of_item(this))
 
     def narrow(kind: str) -> Code | None:
         member = next((member for member, each in element.members if each == kind), None)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, DecimalException
 from functools import lru_cache
 
-from mpftconnect.validation.fhirpath.ucum import Size, size_of
+from mpftconnect.errors import NotEvaluable
+from mpftconnect.validation.fhirpath.ucum import LONGEST_UNIT, Size, size_of
 
 __all__ = ["CALENDAR_UNITS", "Quantity", "comparable", "compare", "equivalent", "multiplied", "summed"]
 
@@ -147,6 +148,8 @@ def _definite(value: Quantity) -> Quantity:
 
 
 def _joined(left: str, right: str, by: str) -> str:
+    if len(left) + len(right) > LONGEST_UNIT:
+        raise NotEvaluable("a unit too long to reckon with")
     if right == "1":
         return left
     if by == "/" and left == right:

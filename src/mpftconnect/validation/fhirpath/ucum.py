@@ -15,7 +15,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-__all__ = ["Size", "size_of"]
+__all__ = ["LONGEST_UNIT", "Size", "size_of"]
 
 Dimensions: TypeAlias = tuple[tuple[str, int], ...]
 

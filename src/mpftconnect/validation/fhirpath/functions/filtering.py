@@ -50,7 +50,10 @@ def _select(call: Call) -> Code:
         scope.spend(len(found))
         gathered: list[Item] = []
         for item in numbered(found, scope) if indexed else found:
-            gathered += project(item, scope)
+            part = project(item, scope)
+            if len(part) > 1:
+                scope.spend(len(part))
+            gathered += part
         return gathered
 
     ordered = call.source.ordered and projection.ordered
@@ -78,15 +81,17 @@ def _repeat(call: Call) -> Code:
         waiting: list[Item] = []
         for item in items(this, scope):
             waiting += project(item, scope)
+        scope.spend(len(waiting))
         at = 0
         while at < len(waiting):
             item = waiting[at]
             at += 1
-            scope.spend(1)
             key = key_of(item, kind)
             if key not in found:
                 found[key] = item
-                waiting += again(item, scope)
+                more = again(item, scope)
+                scope.spend(1 + len(more))
+                waiting += more
         return list(found.values())
 
     return Code(repeated, type=kind, position=call.position)

@@ -110,12 +110,13 @@ def function(
 
 
 def value_function(
-    name: str, least: int = 0, most: int | None = None, *, type: str | None = None
+    name: str, least: int = 0, most: int | None = None, *, type: str | None = None, weighs: int = 4
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function of one System value and of arguments that are single values.
 
     The Python function is called as `work(call, value, *arguments)`, with None for an argument that is not given. It
     gives a System value, or None for empty. If the value or an argument that is given is empty, so is the result.
+    Work on a text is counted: its length, shifted right by `weighs`.
     """
 
     def register(work: Callable[..., Any]) -> Callable[..., Any]:
@@ -129,6 +130,8 @@ def value_function(
                 found = value(this, scope)
                 if found is None:
                     return EMPTY
+                if found.__class__ is str:
+                    scope.spend(1 + (len(found) >> weighs))
                 given = []
                 for argument in arguments:
                     single = argument(this, scope)

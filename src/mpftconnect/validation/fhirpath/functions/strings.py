@@ -97,18 +97,29 @@ def _replace(call: Call, value: Any, old: Any, new: Any) -> str:
     return whole.replace(part, instead)
 
 
-@value_function("matches", 1, type=_BOOLEAN)
-def _matches(call: Call, value: Any, written: Any) -> bool:
-    """Anywhere in the text, as the official suite has it. How patterns are kept from running away: `patterns`."""
-    return pattern(text(call, written), call.position).found_in(text(call, value))
+def _register_matching(name: str, *, whole: bool) -> None:
+    @function(name, 1)
+    def build(call: Call) -> Code:
+        value, written = one(call.source), one(call.value(0))
+
+        def truth(this: Any, scope: Scope) -> bool | None:
+            found, expression = value(this, scope), written(this, scope)
+            if found is None or expression is None:
+                return None
+            ready = pattern(text(call, expression), call.position)
+            searched = text(call, found)
+            scope.spend(1 + (len(searched) >> 1))
+            return ready.is_whole(searched, scope.spend) if whole else ready.found_in(searched, scope.spend)
+
+        return Code(truth=truth, position=call.position)
 
 
-@value_function("matchesFull", 1, type=_BOOLEAN)
-def _matches_full(call: Call, value: Any, written: Any) -> bool:
-    return pattern(text(call, written), call.position).is_whole(text(call, value))
+# Anywhere in the text, as the official suite has it. How patterns are kept from running away: see `patterns`.
+_register_matching("matches", whole=False)
+_register_matching("matchesFull", whole=True)
 
 
-@value_function("replaceMatches", 2, type=_TEXT)
+@value_function("replaceMatches", 2, type=_TEXT, weighs=1)
 def _replace_matches(call: Call, value: Any, written: Any, instead: Any) -> str:
     whole, expression = text(call, value), text(call, written)
     if not expression:

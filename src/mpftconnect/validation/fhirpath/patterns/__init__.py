@@ -9,7 +9,9 @@ unbounded ways; replacing by such a pattern) is `NotEvaluable`.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeAlias
 
 from mpftconnect.errors import FhirPathError, NotEvaluable
 from mpftconnect.validation.fhirpath.patterns.automaton import Automaton
@@ -37,7 +39,14 @@ _MOST_WAYS = 200_000
 _UNBOUNDED = 10**9
 
 
-@lru_cache(maxsize=1024)
+Spend: TypeAlias = Callable[[int], None]
+
+
+def _freely(amount: int) -> None:
+    """Nobody counts."""
+
+
+@lru_cache(maxsize=512)
 def pattern(text: str, position: int | None = None) -> RegularExpression:
     """A pattern made ready.
 
@@ -69,7 +78,9 @@ class RegularExpression:
             pass
         except (re.error, OverflowError, RecursionError):
             raise NotEvaluable("a regular expression that is not supported", position=position) from None
-        self._automaton: Automaton | None = None
+        # A pattern is asked for parts or for the whole; the states of the two differ.
+        self._automata: dict[bool, Automaton] = {}
+        self._ways: dict[int, int] = {}
 
     def _safe(self, text: str) -> re.Pattern[str] | None:
         """Python's pattern, if it cannot run away on this text."""
@@ -77,23 +88,29 @@ class RegularExpression:
             raise NotEvaluable("a text too long to be matched")
         if self._python is None:
             return None
-        length = len(text) + 1
-        return self._python if _ways(self._tree, length) * length <= _MOST_WAYS else None
+        length = 1 << len(text).bit_length()
+        if length not in self._ways:
+            self._ways[length] = _ways(self._tree, length) * length
+        return self._python if self._ways[length] <= _MOST_WAYS else None
 
-    def _linear(self) -> Automaton:
-        if self._automaton is None:
-            self._automaton = Automaton(self._tree)
-        return self._automaton
+    def _linear(self, *, anywhere: bool) -> Automaton:
+        if anywhere not in self._automata:
+            self._automata[anywhere] = Automaton(self._tree)
+        return self._automata[anywhere]
 
-    def found_in(self, text: str) -> bool:
-        """Whether it matches some part of the text."""
+    def found_in(self, text: str, spend: Spend = _freely) -> bool:
+        """Whether it matches some part of the text. `spend` is told of work beyond the length of the text."""
         python = self._safe(text)
-        return python.search(text) is not None if python is not None else self._linear().found_in(text)
+        if python is not None:
+            return python.search(text) is not None
+        return self._linear(anywhere=True).matches(text, spend, anywhere=True)
 
-    def is_whole(self, text: str) -> bool:
-        """Whether it matches the whole text."""
+    def is_whole(self, text: str, spend: Spend = _freely) -> bool:
+        """Whether it matches the whole text. `spend` as of `found_in`."""
         python = self._safe(text)
-        return python.fullmatch(text) is not None if python is not None else self._linear().is_whole(text)
+        if python is not None:
+            return python.fullmatch(text) is not None
+        return self._linear(anywhere=False).matches(text, spend, anywhere=False)
 
     def replaced(self, text: str, instead: str) -> str:
         """The text with every match replaced; `$1` and `${name}` in `instead` are what a group matched."""

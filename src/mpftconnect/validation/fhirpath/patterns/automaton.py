@@ -8,6 +8,8 @@ Source:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mpftconnect.errors import NotEvaluable
 from mpftconnect.validation.fhirpath.patterns.syntax import (
     Alternatives,
@@ -23,7 +25,6 @@ __all__ = ["Automaton"]
 
 MOST_STEPS = 20_000
 _MOST_STATES = 4_000
-_MOST_WORK = 20_000_000
 
 _START, _END, _LAST_LINE_END, _EDGE = 1, 2, 4, 8
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
@@ -67,14 +68,13 @@ class Automaton:
 
     def __init__(self, pattern: Pattern) -> None:
         self._steps: list[_Step] = []
-        self._has_anchors = False
+        self._anchors: set[str] = set()
         begin, ends = self._laid_out(pattern)
         final = self._new()
         for end in ends:
             self._steps[end].to.append(final)
         self._begin, self._final = begin, final
         self._states: dict[frozenset[int], _State] = {}
-        self._work = 0
 
     def _new(self) -> int:
         if len(self._steps) >= MOST_STEPS:
@@ -92,7 +92,7 @@ class Automaton:
             case Anchor(kind=kind):
                 at = self._new()
                 self._steps[at].anchor = kind
-                self._has_anchors = True
+                self._anchors.add(kind)
                 return at, [at]
             case Group(part=part):
                 return self._laid_out(part)
@@ -146,24 +146,22 @@ class Automaton:
 
     # ---- Matching ----------------------------------------------------------------------------------------------
 
-    def found_in(self, text: str) -> bool:
-        """Whether it matches some part of the text."""
-        return self._run(text, anywhere=True)
+    def matches(self, text: str, spend: Callable[[int], None], *, anywhere: bool) -> bool:
+        """Whether it matches some part of the text, or the whole.
 
-    def is_whole(self, text: str) -> bool:
-        """Whether it matches the whole text."""
-        return self._run(text, anywhere=False)
-
-    def _run(self, text: str, *, anywhere: bool) -> bool:
-        self._work = 0
+        Args:
+            spend: Is told of the work that is done beyond looking at each character once.
+        """
+        spend(len(self._steps))
         state = self._state(frozenset((self._begin,)))
         length = len(text)
-        plain = not self._has_anchors
+        edges = not self._anchors.isdisjoint("bB")
         for at in range(length + 1):
-            kind = 0 if plain else self._kind_of_place(text, at)
+            kind = self._kind_of_place(text, at) if edges or not 0 < at < length - 1 else 0
             place = state.places.get(kind)
             if place is None:
                 place = state.places[kind] = self._place(state, kind)
+                spend(len(place.steps))
             if place.accepts and (anywhere or at == length):
                 return True
             if at == length:
@@ -171,6 +169,7 @@ class Automaton:
             following = place.moves.get(text[at])
             if following is None:
                 following = place.moves[text[at]] = self._moved(place, text[at], anywhere=anywhere)
+                spend(len(place.steps))
             state = following
             if not state.steps:
                 return False
@@ -209,22 +208,15 @@ class Automaton:
                 if to not in seen:
                     seen.add(to)
                     waiting.append(to)
-        self._spend(len(seen))
         return _Place(reading, self._final in seen)
 
     def _moved(self, place: _Place, character: str, *, anywhere: bool) -> _State:
-        self._spend(len(place.steps))
         reached = {self._begin} if anywhere else set()
         for at in place.steps:
             step = self._steps[at]
             if step.characters is not None and step.characters.has(character):
                 reached.update(step.to)
         return self._state(frozenset(reached))
-
-    def _spend(self, amount: int) -> None:
-        self._work += amount
-        if self._work > _MOST_WORK:
-            raise NotEvaluable("a pattern takes more effort than is allowed")
 
 
 def _holds(anchor: str, kind: int) -> bool:
