@@ -105,6 +105,7 @@ class _Reader:
     def __init__(self, found: Narrative) -> None:
         self._found = found
         self._depth = 0
+        self._sourced: list[bool] = []
         self._parser = parser = expat.ParserCreate(namespace_separator=" ")
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
@@ -127,14 +128,18 @@ class _Reader:
             self._found.problems.append((rule, sentence))
 
     def _text(self, text: str) -> None:
-        if not self._found.has_content and text.strip():
+        if text.strip():
             self._found.has_content = True
+            if not any(self._sourced):
+                self._found.without_source = True
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._depth > _DEEPEST:
             raise _Refused(f"is nested deeper than {_DEEPEST} elements")
         namespace, local = _parts(name)
+        classes = set(attributes.get("class", "").split())
+        self._sourced.append(bool(classes & {"boilerplate", "generated", "original"}))
         if self._depth == 1:
             if local != "div":
                 self._problem("narrative-div", f"must be a div, not {local}")
@@ -173,6 +178,7 @@ class _Reader:
 
     def _end(self, name: str) -> None:
         self._depth -= 1
+        self._sourced.pop()
 
 
 def words_of(text: str) -> Iterator[str]:

@@ -73,9 +73,6 @@ class Coded:
         value_set = binding.value_set
         if binding.strength not in ("required", "extensible") or not value_set:
             return
-        if value_set.startswith("#"):
-            run.not_checked("binding-required", place, "the value set is contained in its profile", decisive=binding.strength == "required", profile=profile)
-            return
         required = binding.strength == "required"
         if kind == "CodeableConcept":
             self._concept(value, value_set, place, run, profile, required=required)

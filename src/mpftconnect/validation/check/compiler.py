@@ -66,6 +66,7 @@ class Checks:
         self._lock = threading.RLock()
         self._extension_urls: list[str] | None = None
         self._choice_types: dict[str, str] | None = None
+        self._globals: dict[str, list[str]] | None = None
 
     # -- what is known
 
@@ -108,6 +109,22 @@ class Checks:
     def is_a(self, code: str, wanted: Iterable[str]) -> bool:
         """Whether a type is one of some, or specialises one."""
         return not set(wanted).isdisjoint(self.ancestors(code))
+
+    @property
+    def global_profiles(self) -> dict[str, list[str]]:
+        """Profiles that a loaded ImplementationGuide demands of every resource of a type (`global`)."""
+        if self._globals is None:
+            found: dict[str, list[str]] = {}
+            for entry in list(self.definitions.entries("ImplementationGuide")):
+                listed = entry.resource.get("global")
+                for item in listed if isinstance(listed, list) else ():
+                    profile = item.get("profile") if isinstance(item, dict) else None
+                    if isinstance(profile, dict):  # STU3
+                        profile = profile.get("reference")
+                    if isinstance(profile, str) and self.has(profile):
+                        found.setdefault(str(item.get("type")), []).append(profile)
+            self._globals = found
+        return self._globals
 
     @property
     def extension_urls(self) -> list[str]:

@@ -101,7 +101,7 @@ class Extensions:
             run.error("extension-modifier", place, f"{known.url} is not a modifier extension, so it must stand in extension")
         elif not modifier and known.is_modifier:
             run.error("extension-modifier", place, f"{known.url} is a modifier extension, so it must stand in modifierExtension")
-        if known.contexts and not self._allowed(known, place, run):
+        if known.contexts and not _inside_definition(place, run) and not self._allowed(known, place, run):
             words = ", ".join(expression for _, expression in known.contexts)
             run.error("extension-context", place[0], f"{known.url} may not stand here, only on: {words}")
         for invariant in known.invariants:
@@ -164,3 +164,19 @@ class Extensions:
                 return isinstance(value, dict) and value.get("url") == url
             outer = outer[0]
         return False
+
+
+def _inside_definition(place: Place, run: Run) -> bool:
+    """Whether a place is in a value that a definition states (`fixed[x]`, `example.value[x]`): of another context."""
+    frame = run.frame
+    if frame is None or frame.resource.get("resourceType") != "StructureDefinition":
+        return False
+    cell: Place | None = place
+    while cell is not None:
+        key = cell[1].removeprefix("_")
+        if key.startswith(("fixed", "pattern", "defaultValue", "minValue", "maxValue")):
+            return True
+        if key.startswith("value") and cell[0] is not None and cell[0][1] == "example":
+            return True
+        cell = cell[0]
+    return False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mpftconnect.validation.check.invariants import STRUCTURAL
 from mpftconnect.validation.check.limits import compare
+from mpftconnect.validation.check.narrative_control import narrative_control
 from mpftconnect.validation.check.references import compile_reference
 from mpftconnect.validation.check.run import Run
 from mpftconnect.validation.check.values import equal, fits
@@ -53,6 +54,8 @@ def compile_facets(checks: Checks, element: Element, ref: TypeRef, profile: str 
         for key, constraint in element.constraints.items()
         if key not in STRUCTURAL and key not in inherited
     ]
+    if ref.code == "Narrative":
+        facets.extend(narrative_control(element, profile))
     if constraints:
         facets.append(lambda value, place, run: run.checks.invariants.check(constraints, value, place, run, profile))
     return facets

@@ -123,7 +123,7 @@ def resource_check(checks: Checks, value: Any, place: Place, run: Run, profiles:
             run.error("resource-type", place, f"must be of a concrete type: {code} is abstract")
             return
     used: list[Structure] = []
-    for url in [*chosen, *_claimed(checks, value, place, run)]:
+    for url in [*chosen, *_claimed(checks, value, place, run), *checks.global_profiles.get(code, ())]:
         structure = _usable(checks, url, place, run)
         if structure is not None and structure not in used and _type_fits(checks, structure, value, place, run):
             used.append(structure)

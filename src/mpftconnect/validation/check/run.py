@@ -136,7 +136,7 @@ class Run:
 
     def probe(self, check: Check, value: Any, place: Place) -> tuple[bool, list[Raw], list[Unchecked]]:
         """Run a check aside: whether it finds an error, and what it finds. Remembered for this value."""
-        key = (id(value), id(check))
+        key = (id(value), id(getattr(check, "__self__", check)))
         known = self.memory.get(key)
         if known is not None:
             return known

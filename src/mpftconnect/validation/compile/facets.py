@@ -104,13 +104,15 @@ def read_types(types: Any) -> tuple[TypeRef, ...]:
     return tuple(gathered.values())
 
 
-def _binding(source: Mapping[str, Any]) -> Binding:
+def _binding(source: Mapping[str, Any], origin: str) -> Binding:
     value_set = source.get("valueSet", source.get("valueSetUri"))
     if value_set is None and isinstance(source.get("valueSetReference"), Mapping):
         value_set = source["valueSetReference"].get("reference")
     most = _extension(source, _MAX_VALUE_SET)
     if isinstance(most, Mapping):
         most = most.get("reference")
+    if isinstance(value_set, str) and value_set.startswith("#"):
+        value_set = origin + value_set  # contained in the profile
     return Binding(
         str(source.get("strength", "example")),
         value_set if isinstance(value_set, str) else None,
@@ -151,7 +153,7 @@ def apply_facets(element: Element, source: Mapping[str, Any], origin: str, *, sn
     if isinstance(source.get("maxLength"), int):
         element.max_length = source["maxLength"]
     if isinstance(source.get("binding"), Mapping):
-        binding = _binding(source["binding"])
+        binding = _binding(source["binding"], origin)
         old = element.binding
         if old is not None:
             # Stated in part (a strength alone, say): the rest stays.

@@ -98,6 +98,8 @@ def prune(resource: dict[str, Any]) -> dict[str, Any] | None:
         kept["property"] = [_only(p, ("code", "type", "uri")) for p in resource.get("property", ())]
         kept["concept"] = [_concept(c) for c in resource.get("concept", ())]
         return {key: value for key, value in kept.items() if value != []}
+    if kind == "SearchParameter":
+        return _only(resource, ("resourceType", "id", "url", "version", "name", "status", "code", "base", "type", "target"))
     return None
 
 

@@ -89,14 +89,10 @@ def _option_list(question: dict[str, Any]) -> list[tuple[str, Any, dict[str, Any
 def _allowed(question: dict[str, Any]) -> tuple[str, ...]:
     kind = str(question.get("type"))
     if kind in ("choice", "open-choice"):
-        types = {"Coding"}
-        for name, _, _ in _option_list(question):
-            types.add(name if name in ("Coding", "Reference") else name[:1].lower() + name[1:])
-        if _option_list(question) and "Coding" not in [n for n, _, _ in _option_list(question)]:
-            types.discard("Coding")
-        if kind == "open-choice":
-            types.add("string")
-        return tuple(sorted(types))
+        options = {name if name in ("Coding", "Reference") else name[:1].lower() + name[1:] for name, _, _ in _option_list(question)}
+        if not options and "answerValueSet" not in question and "options" not in question:
+            return ()  # a choice of nothing that is stated: any answer
+        return tuple(sorted((options or {"Coding"}) | ({"string"} if kind == "open-choice" else set())))
     return _TYPES.get(kind, ())
 
 
@@ -128,12 +124,6 @@ def _options(question: dict[str, Any], kind: str, value: Any, answers: list[Any]
         run.error("questionnaire-answer", place, f"must be a code of {value_set}, the options of its question")
     elif member is None:
         run.not_checked("questionnaire-answer", place, f"value set {value_set} is not loaded far enough", decisive=True)
-    elif "display" in value:
-        _display(value, place, run)
-
-
-def _display(value: dict[str, Any], place: Place, run: Run) -> None:
-    """The display itself was judged with the Coding."""
 
 
 def _member(value: dict[str, Any], value_set: str, questionnaire: dict[str, Any], run: Run) -> bool | None:

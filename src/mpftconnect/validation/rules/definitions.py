@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFINITION_RULES"]
 
+_ABSTRACT = {"Resource", "DomainResource", "Element", "BackboneElement"}
 Rule = Callable[[dict[str, Any], Place, "Run"], None]
 
 
@@ -80,7 +81,7 @@ def _types(row: dict[str, Any], place: Place, run: Run) -> None:
             if definition is None:
                 continue
             found = str(definition.get("type"))
-            if found != code and code not in run.checks.ancestors(found):
+            if found != code and not (code in _ABSTRACT and code in run.checks.ancestors(found)):
                 run.error("definition", here, f"must be a profile of {code}, and is one of {found}")
             elif code == "Extension":
                 _modifier(row, profile, here, run)

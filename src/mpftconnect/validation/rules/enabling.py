@@ -7,16 +7,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from mpftconnect.errors import FhirPathError
 from mpftconnect.validation.check.limits import compare
+from mpftconnect.validation.fhirpath import compile_expression
+from mpftconnect.validation.fhirpath.types import Version
 
 __all__ = ["Enabling"]
+
+_KANTA = "http://phr.kanta.fi/StructureDefinition/fiphr-ext-questionnaire-enablewhen"
+_SDC = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-enableWhenExpression"
 
 
 class Enabling:
     """Looks answers up in one response."""
 
-    def __init__(self, response: dict[str, Any]) -> None:
+    def __init__(self, response: dict[str, Any], version: Version) -> None:
         self._response = response
+        self._version = version
 
     def enabled(self, question: dict[str, Any], trail: list[dict[str, Any]]) -> bool | None:
         """Whether a question is enabled; None where its conditions cannot be worked out.
@@ -24,6 +31,9 @@ class Enabling:
         Args:
             trail: The response and the items and answers around the question, outermost first.
         """
+        expression = _expression(question)
+        if expression is not None:
+            return self._evaluate(expression)
         conditions = question.get("enableWhen")
         if not isinstance(conditions, list) or not conditions:
             return True
@@ -45,6 +55,13 @@ class Enabling:
         verdicts = [_compared(answer, wanted[1], str(operator)) for answer in answers]
         return True if True in verdicts else None if None in verdicts else False
 
+    def _evaluate(self, expression: str) -> bool | None:
+        try:
+            found = compile_expression(expression, version=self._version).evaluate(self._response)
+        except FhirPathError:
+            return None
+        return found == [True]
+
     def _answers(self, link: str, trail: list[dict[str, Any]]) -> list[Any]:
         """Answers to a question: the nearest around the item, else anywhere."""
         for holder in reversed(trail):
@@ -52,6 +69,20 @@ class Enabling:
             if found is not None:
                 return found
         return _find(self._response, link) or []
+
+
+def _expression(question: dict[str, Any]) -> str | None:
+    """An enabling expression in FHIRPath, of Structured Data Capture or of the Finnish PHR before it."""
+    listed = question.get("extension")
+    for extension in listed if isinstance(listed, list) else ():
+        url = extension.get("url") if isinstance(extension, dict) else None
+        if url == _KANTA and isinstance(extension.get("valueString"), str):
+            return str(extension["valueString"])
+        if url == _SDC:
+            value = extension.get("valueExpression")
+            if isinstance(value, dict) and value.get("language") == "text/fhirpath" and isinstance(value.get("expression"), str):
+                return str(value["expression"])
+    return None
 
 
 def _find(holder: dict[str, Any], link: str) -> list[Any] | None:

@@ -81,7 +81,7 @@ class _Response:
             item = stack.pop()
             self._all_ids.add(str(item.get("linkId")))
             stack.extend(_items(item))
-        self._enabling = Enabling(response)
+        self._enabling = Enabling(response, "3.0" if run.checks.version == "3.0" else "4.0")
 
     def check(self, place: Place) -> None:
         self._level(_items(self._questionnaire), self._response, place, [self._response], 0)

@@ -104,6 +104,8 @@ class ValueSets:
     def _find(self, canonical: str) -> _ValueSet | None:
         if canonical in self._read:
             return self._read[canonical]
+        if "#" in canonical:
+            return self._contained(canonical)
         entry = self._definitions.find(canonical, "ValueSet")
         if entry is None and "/" in canonical and ":" not in canonical:
             entry = self._definitions.by_reference(canonical)  # STU3 bindings by relative reference
@@ -115,6 +117,17 @@ class ValueSets:
         found = _ValueSet(canonical, entry.resource) if entry else None
         self._read[canonical] = found
         return found
+
+    def _contained(self, canonical: str) -> _ValueSet | None:
+        """A value set that is contained in the profile that binds to it (`profile#id`)."""
+        url, _, local = canonical.partition("#")
+        entry = self._definitions.find(url)
+        held = entry.resource.get("contained") if entry else None
+        for resource in held if isinstance(held, list) else ():
+            if isinstance(resource, Mapping) and resource.get("id") == local and resource.get("resourceType") == "ValueSet":
+                found = self._read[canonical] = _ValueSet(canonical, resource)
+                return found
+        return None
 
     def member(self, canonical: str, system: str | None, code: str) -> Answer:
         """Whether a code is of a value set; without a system, of any of its systems."""
