@@ -256,7 +256,12 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
         if missing:
             run.not_checked("reference-profile", place, f"{missing[0]} is not loaded", decisive=True, profile=profile)
         else:
-            run.error("reference-profile", place, f"must lead to a resource that fits {' or '.join(derived)}", profile)
+            # As the reference validator: what merely stands in the same Bundle is held to it only where that is asked for.
+            strict = target.how == "contained" or run.options.reference_level == "valid"
+            run.add(
+                "error" if strict else "warning", "reference-profile", place,
+                f"must lead to a resource that fits {' or '.join(derived)}", profile,
+            )  # fmt: skip
 
     def _stated_type(value: dict[str, Any], place: Place, run: Run, found: str | None = None) -> None:
         stated = value.get("type")

@@ -6,7 +6,7 @@ specification fixes: each slice is followed by its own children) is what is trus
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mpftconnect.errors import DefinitionBroken
@@ -39,13 +39,16 @@ def type_of_choice(element: Element, name: str) -> TypeRef | None:
 class Placing:
     """Walks rows in order and gives the element that each one is about, making slices where it is a new one."""
 
-    def __init__(self, root: Element, unfold: Callable[[Element], None]) -> None:
+    def __init__(self, root: Element, unfold: Callable[[Element], None], rows: Sequence[Mapping[str, Any]] = ()) -> None:
         self.root = root
         self._unfold = unfold
+        self._rows = rows
+        self._number = -1
         self._open: list[tuple[str, Element]] = [(root.path, root)]
 
     def place(self, row: Mapping[str, Any], *, snapshot: bool) -> Element:
         """The element of a row."""
+        self._number += 1
         path = row.get("path")
         if not isinstance(path, str) or not path:
             raise DefinitionBroken(f"{self.root.path}: an element without a path")
@@ -86,6 +89,10 @@ class Placing:
             if choice is None:
                 raise DefinitionBroken(f"{parent.path}.{name} is not an element of {parent.path}")
             if choice.name != name + "[x]":
+                if slice_name in (None, name) and not choice.slices:
+                    stated = self._types_stated(parent.path, choice, name)
+                    if stated is not None:
+                        return self._narrowed(choice, name, stated)
                 return self._typed(choice, name, slice_name or name)
             element = choice
         if slice_name is None:
@@ -97,6 +104,38 @@ class Placing:
             if ref is not None:
                 return self._typed(element, slice_name, slice_name)
         return self._slice(element, slice_name)
+
+    def _types_stated(self, parent_path: str, choice: Element, name: str) -> list[str] | None:
+        """The typed names under which this differential speaks of a choice; None where it has a row for the choice itself.
+
+        `Observation.valueQuantity` alone means that no other type is allowed (R4 "Profiling", 5.1.0.11; STU3 5.1.0.8).
+        """
+        names = [name]
+        for step in (-1, 1):
+            at = self._number + step
+            while 0 <= at < len(self._rows):
+                path = str(self._rows[at].get("path"))
+                if not path.startswith(parent_path + "."):
+                    break
+                tail = path[len(parent_path) + 1 :]
+                if tail == choice.name:
+                    return None
+                if "." not in tail and choice_of({choice.name: choice}, tail) is not None and tail not in names:
+                    names.append(tail)
+                at += step
+        return names
+
+    def _narrowed(self, choice: Element, name: str, stated: list[str]) -> Element:
+        refs = [ref for one in stated if (ref := type_of_choice(choice, one)) is not None]
+        if not refs:
+            raise DefinitionBroken(f"{choice.path} has no type for {name}")
+        if len(refs) == 1:
+            if choice.types != (refs[0],):
+                choice.types, choice.children = (refs[0],), None
+            return choice
+        element = self._typed(choice, name, name)
+        choice.types = tuple(refs)
+        return element
 
     def _typed(self, choice: Element, name: str, slice_name: str) -> Element:
         """`valueQuantity`: what is said of the choice where it has that type."""

@@ -99,7 +99,7 @@ class Trees:
             return self._logical(differential, definition, url, base)
         root = self.tree(base).clone()
         root.origin = url
-        placing = Placing(root, self.unfold)
+        placing = Placing(root, self.unfold, differential)
         for row in differential:
             try:
                 element = placing.place(row, snapshot=False)

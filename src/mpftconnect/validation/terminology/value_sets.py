@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mpftconnect.validation.definitions.store import Definitions, split_canonical
-from mpftconnect.validation.terminology.code_systems import CodeSystem, CodeSystems
+from mpftconnect.validation.terminology.code_systems import UCUM, CodeSystem, CodeSystems
+from mpftconnect.validation.terminology.ucum import comparable, read_unit
 
 __all__ = ["Answer", "ValueSets"]
 
@@ -239,6 +240,9 @@ class ValueSets:
 def _filter(system: CodeSystem, filter_: Mapping[str, Any], code: str) -> bool | None:
     """Whether a code passes one filter; None where the system is not known well enough."""
     prop, op, value = str(filter_.get("property")), str(filter_.get("op")), filter_.get("value")
+    if system.url == UCUM and prop == "canonical" and op == "=" and isinstance(value, str):
+        unit, wanted = read_unit(code), read_unit(value)
+        return None if wanted is None else False if unit is None else comparable(unit, wanted)
     if code not in system.displays:
         return False if system.complete else None
     if not isinstance(value, str):
