@@ -382,9 +382,11 @@ class Checks:
                 return False
             if frame is None or frame.resource is not value:
                 run.frame = self._frame_of(value, place, run)
+        run.probing += 1
         try:
             return run.probe(structure.check, value, place)[0]
         finally:
+            run.probing -= 1
             run.frame = frame
 
     @staticmethod

@@ -257,7 +257,7 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
             run.not_checked("reference-profile", place, f"{missing[0]} is not loaded", decisive=True, profile=profile)
         else:
             # As the reference validator: what merely stands in the same Bundle is held to it only where that is asked for.
-            strict = target.how == "contained" or run.options.reference_level == "valid"
+            strict = target.how == "contained" or run.options.reference_level == "valid" or run.probing > 0
             run.add(
                 "error" if strict else "warning", "reference-profile", place,
                 f"must lead to a resource that fits {' or '.join(derived)}", profile,

@@ -104,7 +104,7 @@ class Frame:
 class Run:
     """Collects findings. One thread, one resource."""
 
-    __slots__ = ("checks", "errors", "findings", "frame", "memory", "options", "profiles", "unchecked", "visiting", "xml")
+    __slots__ = ("checks", "errors", "findings", "frame", "memory", "options", "probing", "profiles", "unchecked", "visiting", "xml")
 
     def __init__(self, checks: Checks, options: Options) -> None:
         self.checks = checks
@@ -118,6 +118,8 @@ class Run:
         self.visiting: set[tuple[int, str]] = set()
         self.profiles: list[str] = []
         self.xml = False
+        # How many questions "does this fit that profile" are open.
+        self.probing = 0
 
     def error(self, rule: str, place: Place | None, message: str, profile: str | None = None) -> None:
         self.errors += 1
