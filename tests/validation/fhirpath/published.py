@@ -27,11 +27,7 @@ def read_xml(file: Path, version: str = "4.0") -> dict[str, Any]:
 
 def _object(element: ElementTree.Element, kind: str, types: TypeProvider) -> dict[str, Any]:
     found: dict[str, Any] = {name: value for name, value in element.attrib.items() if name in ("id", "url")}
-    members = {
-        member: (each, of)
-        for each in (types.elements(kind) or {}).values()
-        for member, of in each.members
-    }
+    members = {member: (each, of) for each in (types.elements(kind) or {}).values() for member, of in each.members}
     for child in element:
         if child.tag == f"{XHTML}div":
             ElementTree.register_namespace("", XHTML[1:-1])

@@ -169,7 +169,13 @@ def test_what_a_service_tells_is_asked_of_it(group: dict[str, Any], expression: 
 
 @pytest.mark.parametrize(
     "expression",
-    ["code.subsumes(code)", "code.subsumedBy(code)", "elementDefinition()", "slice('urn:x', 'a')", "checkModifiers('a')"],
+    [
+        "code.subsumes(code)",
+        "code.subsumedBy(code)",
+        "elementDefinition()",
+        "slice('urn:x', 'a')",
+        "checkModifiers('a')",
+    ],
 )
 def test_what_is_not_judged_here_says_so(group: dict[str, Any], expression: str) -> None:
     with pytest.raises(NotEvaluable) as raised:
@@ -262,7 +268,10 @@ class OwnTypes:
 
     def elements(self, name: str) -> Mapping[str, Element] | None:
         if name == "Thing":
-            return {"size": Element("size", ("decimal", "Quantity"), choice=True), "part": Element("part", ("Thing",), True)}
+            return {
+                "size": Element("size", ("decimal", "Quantity"), choice=True),
+                "part": Element("part", ("Thing",), True),
+            }
         return core_types("4.0").elements(name)
 
     def base(self, name: str) -> str | None:

@@ -167,12 +167,47 @@ NAMES = st.sampled_from(
     ["name", "given", "family", "birthDate", "deceased", "contact", "extension", "value", "id", "contained", "Patient"]
 )
 LITERALS = st.sampled_from(
-    ["1", "0", "2147483647", "1.50", "'a'", "''", "'(a+)+'", "true", "{}", "@2014", "@2014-02-28T10:00Z", "@T10:30", "4 'mg'"]
+    [
+        "1",
+        "0",
+        "2147483647",
+        "1.50",
+        "'a'",
+        "''",
+        "'(a+)+'",
+        "true",
+        "{}",
+        "@2014",
+        "@2014-02-28T10:00Z",
+        "@T10:30",
+        "4 'mg'",
+    ]
     + ["3 days", "1 year", "$this", "$index", "$total", "%resource", "%context", "%ucum", "%none", "'base64'", "'%Y'"]
 )
 TYPES = st.sampled_from(["Patient", "string", "Quantity", "System.String", "HumanName", "Resource", "Boolean"])
 OPERATORS = st.sampled_from(
-    ["+", "-", "*", "/", "div", "mod", "&", "|", "=", "!=", "~", "!~", "<", "<=", ">", ">=", "in", "contains", "and", "or"]
+    [
+        "+",
+        "-",
+        "*",
+        "/",
+        "div",
+        "mod",
+        "&",
+        "|",
+        "=",
+        "!=",
+        "~",
+        "!~",
+        "<",
+        "<=",
+        ">",
+        ">=",
+        "in",
+        "contains",
+        "and",
+        "or",
+    ]
     + ["xor", "implies"]
 )
 TYPED = ("is", "as", "ofType")
@@ -210,8 +245,27 @@ VALUES = st.recursive(
         st.lists(inner, max_size=3),
         st.dictionaries(
             st.sampled_from(
-                ["resourceType", "id", "name", "_name", "given", "_given", "family", "birthDate", "_birthDate", "contact"]
-                + ["deceasedBoolean", "_deceasedDateTime", "extension", "url", "valueQuantity", "valueDate", "contained"]
+                [
+                    "resourceType",
+                    "id",
+                    "name",
+                    "_name",
+                    "given",
+                    "_given",
+                    "family",
+                    "birthDate",
+                    "_birthDate",
+                    "contact",
+                ]
+                + [
+                    "deceasedBoolean",
+                    "_deceasedDateTime",
+                    "extension",
+                    "url",
+                    "valueQuantity",
+                    "valueDate",
+                    "contained",
+                ]
                 + ["value", "code", "system", "reference", "text", "div"]
             ),
             inner,
@@ -252,4 +306,4 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         compile_expression(text).evaluate({"resourceType": "Patient"})
     except FhirPathError as error:
-        assert error.position is None or 0 <= error.position <= len(text)  # noqa: PT017
+        assert error.position is None or 0 <= error.position <= len(text)

@@ -134,9 +134,7 @@ CASES = [*EQUALITY, *COMPARISON, *ARITHMETIC, *COLLECTIONS]
 
 
 @pytest.mark.parametrize(("expression", "found"), CASES, ids=[case[0] for case in CASES])
-def test_an_operator_gives(
-    ask: Callable[..., list[Any]], patient: dict[str, Any], expression: str, found: Any
-) -> None:
+def test_an_operator_gives(ask: Callable[..., list[Any]], patient: dict[str, Any], expression: str, found: Any) -> None:
     if found is FhirPathError:
         with pytest.raises(FhirPathError):
             ask(expression, patient)

@@ -59,7 +59,13 @@ def test_a_pattern_matches(expression: str, text: str, found: bool, whole: bool)
 @pytest.mark.parametrize(
     ("expression", "error"),
     [
-        *(("(", FhirPathError), (")", FhirPathError), ("*a", FhirPathError), ("[a", FhirPathError), ("a{3,2}", FhirPathError)),
+        *(
+            ("(", FhirPathError),
+            (")", FhirPathError),
+            ("*a", FhirPathError),
+            ("[a", FhirPathError),
+            ("a{3,2}", FhirPathError),
+        ),
         *(("\\", FhirPathError), ("[z-a]", FhirPathError), (r"\u00", FhirPathError), (r"\2", FhirPathError)),
         *(("a++", NotEvaluable), ("(?>a)", NotEvaluable), ("[a&&b]", NotEvaluable), (r"\p{Greek}", NotEvaluable)),
         *(("a{9999}", NotEvaluable), (r"\Q", NotEvaluable), ("[[:alpha:]]", NotEvaluable), ("a(?i)b", NotEvaluable)),

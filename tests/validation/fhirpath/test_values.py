@@ -19,8 +19,24 @@ from mpftconnect.validation.fhirpath.ucum import _UNITS, size_of
 @pytest.mark.parametrize(
     "text",
     [
-        *("2014-13", "2014-02-29", "0000", "2014-1", "14", "2014-01-01T24:00", "2014-01-01T10:60", "2014-01-01T10:00:61"),
-        *("2014-01-01T10:00:00+15:00", "2014-01-01T10:00+01", "2014T10", "2014-01-01T10T", "２０１４", "2014-01-01T10:00z"),
+        *(
+            "2014-13",
+            "2014-02-29",
+            "0000",
+            "2014-1",
+            "14",
+            "2014-01-01T24:00",
+            "2014-01-01T10:60",
+            "2014-01-01T10:00:61",
+        ),
+        *(
+            "2014-01-01T10:00:00+15:00",
+            "2014-01-01T10:00+01",
+            "2014T10",
+            "2014-01-01T10T",
+            "２０１４",
+            "2014-01-01T10:00z",
+        ),
         *("2014-01-01T10:00:00." + "1" * 100, ""),
     ],
 )
@@ -33,7 +49,9 @@ def test_what_is_no_time_is_none() -> None:
     assert [read_time(text) for text in ("24", "10:60", "1:00", "10:00Z", "T10", "")] == [None] * 6
 
 
-MOMENTS = st.datetimes(datetime.datetime(2, 1, 2), datetime.datetime(9998, 12, 30)).map(lambda each: each.replace(microsecond=0))
+MOMENTS = st.datetimes(datetime.datetime(2, 1, 2), datetime.datetime(9998, 12, 30)).map(
+    lambda each: each.replace(microsecond=0)
+)
 OFFSETS = st.sampled_from(["Z", "+14:00", "-12:00", "+05:45"])
 
 
@@ -92,7 +110,16 @@ def test_units_of_one_kind_convert(one: str, unit: str, other: str, other_unit: 
 
 @pytest.mark.parametrize(
     ("unit", "other"),
-    [("Cel", "K"), ("[iU]", "mol"), ("m", "s"), ("rad", "1"), ("[arb'U]", "[iU]"), ("nonsense", "mg"), ("mg/", "mg"), ("", "mg")],
+    [
+        ("Cel", "K"),
+        ("[iU]", "mol"),
+        ("m", "s"),
+        ("rad", "1"),
+        ("[arb'U]", "[iU]"),
+        ("nonsense", "mg"),
+        ("mg/", "mg"),
+        ("", "mg"),
+    ],
 )
 def test_units_that_do_not_convert_do_not_compare(unit: str, other: str) -> None:
     assert compare_quantities(Quantity(Decimal(1), unit), Quantity(Decimal(1), other)) is None
