@@ -1,4 +1,4 @@
-"""The official FHIRPath suite for FHIR R4. What we answer otherwise stands in the documentation, each with its reason."""
+"""The official FHIRPath suite for FHIR R4. What we answer otherwise stands on the page, each with its reason."""
 
 from __future__ import annotations
 
