@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import exchanging
+import fhirpath
 import first_record
 import formats
 import importing
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[Size], list[Result]]] = {
     "formats": formats.run,
     "trails": trails.run,
     "exchanging": exchanging.run,
+    "fhirpath": fhirpath.run,
 }
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"

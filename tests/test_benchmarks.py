@@ -46,6 +46,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]
         r"^record_page of \d+ items$",
         r"^one audit entry made durable$",
         r"^one GET, recorded and limited, wall$",
+        r"^invariant dom-3$",
     ],
 )
 def test_each_benchmark_gives_a_number_beside_a_peer(small: tuple[str, dict[str, Any], str], measured: str) -> None:

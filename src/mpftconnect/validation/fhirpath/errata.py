@@ -29,6 +29,13 @@ class Erratum(NamedTuple):
 
 ERRATA = (
     Erratum(
+        ("3.0",),
+        "ele-1",
+        "hasValue() | (children().count() > id.count())",
+        "hasValue() or (children().count() > id.count())",
+        "a union of two booleans is no boolean (N1, 4.5); FHIR R4 (4.0.1), Element, ele-1",
+    ),
+    Erratum(
         ("4.0",),
         "ref-1",
         _REF_1.format("%rootResource"),

@@ -71,8 +71,11 @@ TEXT_TYPES = frozenset(
     )
 )
 ARITHMETIC = Context(prec=34, Emax=9999, Emin=-9999, traps=[InvalidOperation, DivisionByZero, Overflow])
-_WIDEST_NUMBER = 1000
+_WIDEST_NUMBER = 1000  # digits
+_WIDEST_INTEGER = 3000  # bits
 LONGEST_TEXT = 1_000_000
+# Some seconds at worst; the invariants of a Bundle of 100,000 entries need a fifth of it.
+MOST_EFFORT = 3_000_000
 
 
 class Node:
@@ -123,7 +126,7 @@ class Scope:
         resolve: Callable[[str], Any] | None = None,
         conforms: Callable[[Any, str], bool | None] | None = None,
         member_of: Callable[[Any, str], bool | None] | None = None,
-        effort: int = 10_000_000,
+        effort: int = MOST_EFFORT,
     ) -> None:
         self.resource = resource
         self.root = resource if root is None else root
@@ -166,6 +169,10 @@ _SYSTEM: dict[type, str] = {
 
 def number(value: int | float | Decimal) -> Decimal:
     """A JSON number with the digits that it was written with, as far as its reader kept them."""
+    if value.__class__ is int:
+        if value.bit_length() > _WIDEST_INTEGER:
+            raise NotEvaluable("a number too large to reckon with")
+        return Decimal(value)
     found = value if value.__class__ is Decimal else Decimal(repr(value))
     if not found.is_finite() or abs(found.adjusted()) > _WIDEST_NUMBER:
         raise NotEvaluable("a number too large to reckon with")
@@ -195,7 +202,7 @@ def plain(item: Item, kind: str | None) -> Any:
         return read
     if of is float or of is Decimal or (of is int and kind == "decimal"):
         return number(item)
-    if of is int and item.bit_length() > 3000:
+    if of is int and item.bit_length() > _WIDEST_INTEGER:
         raise NotEvaluable("a number too large to reckon with")
     return item
 

@@ -283,7 +283,10 @@ def distinct(items: Items, kind: str | None, scope: Scope) -> Items:
     if len(items) < 2:
         return items
     scope.spend(len(items))
-    return list({key_of(item, kind): item for item in reversed(items)}.values())[::-1]
+    found: dict[Any, Item] = {}
+    for item in items:
+        found.setdefault(key_of(item, kind), item)
+    return list(found.values())
 
 
 def membership(inside: Code, collection: Code, memo: int | None, position: int) -> Code:

@@ -166,13 +166,14 @@ def _join(call: Call) -> Code:
         if not found:
             return EMPTY
         scope.spend(len(found))
-        separator = by(this, scope) if by is not None else ""
-        if separator is None:
+        given = by(this, scope) if by is not None else ""
+        if given is None:
             return EMPTY
+        separator = text(call, given)
         parts = [text(call, value) for value in (plain(item, kind) for item in found) if value is not None]
         if sum(map(len, parts)) + len(separator) * len(parts) > LONGEST_TEXT:
             raise NotEvaluable("join() makes too long a text")
-        return (text(call, separator).join(parts),)
+        return (separator.join(parts),)
 
     return Code(joined, type=_TEXT, position=call.position)
 

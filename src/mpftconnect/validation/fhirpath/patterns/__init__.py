@@ -118,7 +118,7 @@ class RegularExpression:
         if python is None:
             raise NotEvaluable("a pattern that cannot be replaced safely")
         parts = _REFERENCE.split(instead)
-        if len(text) * sum(map(len, parts)) > 100 * LONGEST_TEXT:
+        if (len(text) + 1) * len(instead) > 100 * LONGEST_TEXT:
             raise NotEvaluable("a replacement too long")
 
         def replacement(found: re.Match[str]) -> str:

@@ -229,7 +229,7 @@ class _Reader:
             self.groups += 1
             return Group(self._closed())
         if self._takes(":"):
-            return self._closed()
+            return Sequence((self._closed(),))
         for sign, behind, negated in (("=", False, False), ("!", False, True), ("<=", True, False), ("<!", True, True)):
             if self._takes(sign):
                 return Look(self._closed(), behind, negated)
