@@ -21,9 +21,11 @@ _COMMANDS = {
     "doctor": "Walk each configured system and say what fails and what to do.",
     "find": "Find a person by demographics.",
     "new-adapter": "Write a new plugin that installs, passes its contract tests and can be filled in.",
+    "packages": "FHIR packages: list, show, install.",
     "plugins": "List the installed plugins, the broken ones included.",
     "record": "One person's record from every connected system.",
     "sandbox": "Serve twins of supplier systems for other people's tests.",
+    "validate": "Validate FHIR resources against profiles, and say what was not checked.",
 }
 
 

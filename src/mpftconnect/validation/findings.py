@@ -27,6 +27,7 @@ RULES: dict[str, tuple[str, str]] = {
     "xml-attribute": ("structure", "An element has no other attribute than FHIR gives it"),
     "xml-text": ("structure", "An element holds no text; values are attributes"),
     "xml-order": ("structure", "XML elements stand in the order of the definition"),
+    "unreadable": ("invalid", "An input can be read"),
     "encoding": ("invalid", "The text is UTF-8"),
     "too-deep": ("too-costly", "Nesting stays within the limit"),
     "too-large": ("too-costly", "The input stays within the limit"),
@@ -137,6 +138,11 @@ class Report:
     findings: tuple[Finding, ...] = ()
     not_checked: tuple[NotChecked, ...] = ()
     profiles: tuple[str, ...] = ()
+
+    @classmethod
+    def unreadable(cls, reason: str) -> Report:
+        """The report on an input that could not be read."""
+        return cls((Finding("fatal", "invalid", "", None, None, "unreadable", None, reason),))
 
     @property
     def verdict(self) -> Verdict:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mpftconnect.errors import PackageNotFound, PackageRefused, UsageError
 from mpftconnect.validation.check.compiler import Checks
+from mpftconnect.validation.check.navigation import value_at
 from mpftconnect.validation.check.run import Frame, Raw, Run
 from mpftconnect.validation.definitions.core_pack import load_core_pack
 from mpftconnect.validation.definitions.resolve import BUILT_IN, Resolution, resolve_packages
@@ -175,6 +176,8 @@ def _report(run: Run, source: Source) -> Report:
             continue
         seen.add(key)
         line, column = source.position(pointer_of(place))
+        if run.options.show_values:
+            message += _shown(value_at(place, run))
         findings.append(_finding((severity, rule, place, message, profile), expression, line, column))
     unchecked: list[NotChecked] = []
     known: set[tuple[str, str, str]] = set()
@@ -184,6 +187,14 @@ def _report(run: Run, source: Source) -> Report:
             known.add((rule, expression, reason))
             unchecked.append(NotChecked(expression, rule, reason, decisive, profile))
     return Report(tuple(findings), tuple(unchecked), tuple(dict.fromkeys(run.profiles)))
+
+
+def _shown(value: Any) -> str:
+    """The value, where the user asked for values: patient data."""
+    if value is None or isinstance(value, dict | list):
+        return ""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f" (it is {text[:200]!r})"
 
 
 def _finding(raw: Raw, expression: str, line: int | None, column: int | None) -> Finding:

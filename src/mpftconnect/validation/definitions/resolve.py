@@ -18,7 +18,7 @@ from mpftconnect.errors import ConfigurationError, PackageNotFound, PackageRefus
 from mpftconnect.validation.definitions.packages import Package, PackageSpec, manifest_of, read_package
 from mpftconnect.validation.definitions.versions import matches, newest
 
-__all__ = ["BUILT_IN", "Resolution", "read_lock", "resolve_packages", "user_cache"]
+__all__ = ["BUILT_IN", "Resolution", "packages_of", "read_lock", "resolve_packages", "user_cache"]
 
 # Answered from the wheel: the official package, pruned (definitions/make_core_pack.py).
 BUILT_IN = {"hl7.fhir.r4.core": "4.0.1"}
@@ -141,6 +141,11 @@ def _dependencies_first(found: Mapping[str, Package]) -> list[Package]:
     for package in found.values():
         add(package)
     return list(ordered.values())
+
+
+def packages_of(place: Path) -> list[Package]:
+    """Every package in a folder of packages."""
+    return list(_packages_in(place, ""))
 
 
 def _find(name: str, version: str | None, places: Sequence[Path]) -> Package | None:

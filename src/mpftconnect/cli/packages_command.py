@@ -1,0 +1,66 @@
+"""`mpftconnect packages`."""
+
+from __future__ import annotations
+
+import collections
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.group("packages")
+def command() -> None:
+    """FHIR packages: those that are here, and getting others."""
+
+
+@command.command("list")
+@click.option("--package-path", "package_paths", multiple=True, metavar="DIR", type=click.Path(), help="Where packages are looked for.")
+def list_packages(package_paths: tuple[str, ...]) -> None:
+    """List the packages of the wheel, of the given folders and of the user's cache."""
+    from mpftconnect.validation.definitions.resolve import BUILT_IN, packages_of, user_cache
+
+    for name, version in BUILT_IN.items():
+        click.echo(f"{name}@{version}  in this wheel (pruned)")
+    for place in [*map(Path, package_paths), user_cache()]:
+        for package in packages_of(place):
+            click.echo(f"{package}  {package.source}")
+
+
+@command.command("install")
+@click.argument("wanted", metavar="NAME[@VERSION]")
+@click.option("--registry", default="https://packages.fhir.org", show_default=True, help="A registry of the packages.fhir.org protocol.")
+def install_package(wanted: str, registry: str) -> None:
+    """Get a package, and what it depends on, from a registry into the user's cache. The only command that uses the network."""
+    from mpftconnect.validation.definitions.registry import install
+
+    install(wanted, registry=registry, tell=lambda text: click.echo(text))
+
+
+@command.command("show")
+@click.argument("name", metavar="NAME[@VERSION]")
+@click.option("--package-path", "package_paths", multiple=True, metavar="DIR", type=click.Path(), help="Where packages are looked for.")
+def show_package(name: str, package_paths: tuple[str, ...]) -> None:
+    """Show what a package holds and what it needs."""
+    from mpftconnect.validation.definitions.core_pack import load_core_pack
+    from mpftconnect.validation.definitions.resolve import resolve_packages
+
+    resolution = resolve_packages([name], package_paths)
+    if resolution.built_in and not resolution.packages:
+        pack = load_core_pack()
+        click.echo(f"{pack.package['name']}@{pack.package['version']}  in this wheel (pruned)")
+        counted = collections.Counter(entry.resource_type for entry in pack.entries)
+    else:
+        package = resolution.packages[-1]
+        click.echo(f"{package}  {package.source}")
+        click.echo(f"  FHIR {', '.join(package.fhir_versions) or 'version not stated'}")
+        click.echo(f"  sha256 {package.digest}")
+        for dependency, version in package.dependencies.items():
+            state = "missing" if dependency in resolution.missing else "found"
+            click.echo(f"  needs {dependency}@{version}: {state}")
+        counted = collections.Counter(head.resourceType for head, _ in package.resources())
+        for unreadable in package.unreadable:
+            click.echo(f"  unreadable: {unreadable}")
+    for kind, number in sorted(counted.items()):
+        click.echo(f"  {number} {kind}")
