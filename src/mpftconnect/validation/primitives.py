@@ -70,6 +70,8 @@ def _not_text(value: Any) -> str:
 def string(value: Any) -> str | None:
     if value.__class__ is not str:
         return _not_text(value)
+    if value.isprintable() and len(value) <= _MAXIMUM_STRING and not value.isspace() and value:
+        return None  # the usual case
     if not value:
         return "must not be empty"
     if _CONTROL.search(value):

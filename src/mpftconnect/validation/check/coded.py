@@ -32,6 +32,7 @@ class Coded:
         self.systems = CodeSystems(definitions)
         self.value_sets = ValueSets(definitions, self.systems)
         self._definitions = definitions
+        self._forms: dict[str, str] = {}
 
     # -- for slicing and FHIRPath
 
@@ -179,13 +180,15 @@ class Coded:
     def coding(self, value: dict[str, Any], place: Place, run: Run) -> None:
         """Whether the code is of its system, and the display one of the code's."""
         system, code = value.get("system"), value.get("code")
-        if not isinstance(system, str):
+        if system.__class__ is not str:
             return
-        if not system.startswith(("http:", "https:", "urn:")) and ":" not in system:
-            run.error("code-system-form", (place, "system", None, None), "must be an absolute address of a code system")
-            return
-        if self._definitions.find(system, "ValueSet") is not None and self._definitions.find(system, "CodeSystem") is None:
-            run.error("code-system-form", (place, "system", None, None), "must be a code system, and is the address of a value set")
+        problem = self._forms.get(system)
+        if problem is None:
+            problem = self._form(system)
+            if len(self._forms) < 10_000:
+                self._forms[system] = problem
+        if problem:
+            run.error("code-system-form", (place, "system", None, None), problem)
             return
         if not isinstance(code, str):
             return
@@ -197,6 +200,14 @@ class Coded:
             run.not_checked("code-unknown", place, f"code system {system} is not loaded", decisive=False)
         elif known is not None:
             self._display(value, known, code, place, run)
+
+    def _form(self, system: str) -> str:
+        """What is wrong with the address of a code system; empty if nothing is."""
+        if ":" not in system:
+            return "must be an absolute address of a code system"
+        if self._definitions.find(system, "ValueSet") is not None and self._definitions.find(system, "CodeSystem") is None:
+            return "must be a code system, and is the address of a value set"
+        return ""
 
     @staticmethod
     def _similar(code: str, known: Any) -> str:

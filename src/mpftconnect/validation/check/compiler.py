@@ -30,9 +30,13 @@ __all__ = ["Checks", "Structure"]
 class Structure:
     """A profile or type, compiled when first asked to check."""
 
-    __slots__ = ("_checks", "_compiled", "code", "element", "is_resource", "url")
+    __slots__ = ("_checks", "_compiled", "abstract", "code", "element", "is_profile", "is_resource", "url")
 
-    def __init__(self, checks: Checks, url: str, element: Element, code: str, *, is_resource: bool) -> None:
+    def __init__(
+        self, checks: Checks, url: str, element: Element, code: str, *, is_resource: bool, is_profile: bool, abstract: bool
+    ) -> None:
+        self.is_profile = is_profile
+        self.abstract = abstract
         self._checks = checks
         self._compiled: ValueCheck | None = None
         self.url = url
@@ -159,7 +163,12 @@ class Checks:
                 raise PackageNotFound(f"no loaded package defines {url}")
             element = self.trees.tree(url)
             code = str(definition.get("type") or element.name)
-            found = Structure(self, url, element, code, is_resource=definition.get("kind") in ("resource", "logical") or self.is_resource(code))
+            found = Structure(
+                self, url, element, code,
+                is_resource=definition.get("kind") in ("resource", "logical") or self.is_resource(code),
+                is_profile=definition.get("derivation") == "constraint",
+                abstract=definition.get("abstract") is True,
+            )  # fmt: skip
             self._structures[url] = found
         return found
 

@@ -1,6 +1,6 @@
 """Invariants: FHIRPath constraints of elements, compiled once, and what happens when one cannot be judged.
 
-`ele-1`, `ext-1`, `dom-1` to `dom-5` and `ref-1` are checked structurally (two thirds of all evaluations are
+`ele-1`, `ext-1`, `dom-1` to `dom-5`, `ref-1`, `txt-1` and `txt-2` are checked structurally (two thirds of all evaluations are
 `ele-1`); every other constraint goes through the FHIRPath engine.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["STRUCTURAL", "Invariants"]
 
 # Checked by code of their own.
-STRUCTURAL = {"ele-1", "ext-1", "dom-1", "dom-2", "dom-3", "dom-4", "dom-5", "ref-1"}
+STRUCTURAL = {"ele-1", "ext-1", "dom-1", "dom-2", "dom-3", "dom-4", "dom-5", "ref-1", "txt-1", "txt-2"}
 _SEVERITY = {"error": "error", "warning": "warning"}
 _BEST_PRACTICE = {"hint": "information", "warning": "warning", "error": "error"}
 

@@ -118,8 +118,7 @@ def resource_check(checks: Checks, value: Any, place: Place, run: Run, profiles:
     base = None
     if checks.is_resource(code):
         base = checks.structure(CORE + code)
-        definition = checks.definitions.structure(CORE + code) or {}
-        if definition.get("abstract") is True:
+        if base.abstract:
             run.error("resource-type", place, f"must be of a concrete type: {code} is abstract")
             return
     used: list[Structure] = []
@@ -131,7 +130,7 @@ def resource_check(checks: Checks, value: Any, place: Place, run: Run, profiles:
     for structure in used:
         run.profiles.append(structure.url)
         structure.check(value, place, run)
-        covered = covered or (base is not None and checks.is_profile(structure.url))
+        covered = covered or (base is not None and structure.is_profile)
     if base is not None and not covered:
         base.check(value, place, run)
     for rule in RESOURCE_RULES.get(code, ()):
