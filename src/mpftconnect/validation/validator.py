@@ -130,7 +130,9 @@ class Validator:
             return dict(resource)
         data: bytes | str
         name = "a definition that was given"
-        if isinstance(resource, os.PathLike) or (isinstance(resource, str) and not resource.lstrip().startswith(("{", "<"))):
+        if isinstance(resource, os.PathLike) or (
+            isinstance(resource, str) and not resource.lstrip().startswith(("{", "<"))
+        ):
             path = Path(resource)
             name = path.name
             try:
@@ -174,7 +176,16 @@ def _findings(run: Run, source: Source) -> list[Finding]:
         expression = expression_of(source.place_of(problem.pointer))
         severity: Severity = "fatal" if source.value is None else "error"
         findings.append(
-            Finding(severity, RULES[problem.rule][0], expression, problem.line, problem.column, problem.rule, None, problem.message)
+            Finding(
+                severity,
+                RULES[problem.rule][0],
+                expression,
+                problem.line,
+                problem.column,
+                problem.rule,
+                None,
+                problem.message,
+            )
         )
     for severity_, rule, place, message, profile in run.findings:
         expression = expression_of(place)
@@ -184,7 +195,7 @@ def _findings(run: Run, source: Source) -> list[Finding]:
         seen.add(key)
         line, column = source.position(pointer_of(place))
         if run.options.show_values:
-            message += _shown(value_at(place, run))  # noqa: PLW2901
+            message += _shown(value_at(place, run))
         findings.append(_finding((severity_, rule, place, message, profile), expression, line, column))
     return findings
 

@@ -89,6 +89,17 @@ def _children(checks: Checks, element: Element | None, code: str | None) -> dict
 
 def hosts_of(checks: Checks, place: Place | None, run: Run) -> set[str]:
     """Names by which an extension's context may mean an element: its paths from each type on the way, and its types."""
+    resource, names = _inside_resource(place, run)
+    key = (str(resource.get("resourceType")) if resource else "", *names)
+    known = checks.host_names.get(key)
+    if known is None:
+        known = _hosts(checks, place, run)
+        if len(checks.host_names) < 10_000:
+            checks.host_names[key] = known
+    return known
+
+
+def _hosts(checks: Checks, place: Place | None, run: Run) -> set[str]:
     trail = _walk(checks, place, run)
     hosts: set[str] = set()
     if not trail:

@@ -59,7 +59,12 @@ def _reference(value: dict[str, Any], place: Place, run: Run) -> None:
     if isinstance(reference, str) and reference.startswith("#") and len(reference) > 1 and run.frame is not None:
         container = run.frame.container
         if reference[1:] not in container.contained:
-            run.error("ref-1", place, "breaks ref-1: SHALL have a contained resource if a local reference is provided", REFERENCE)
+            run.error(
+                "ref-1",
+                place,
+                "breaks ref-1: SHALL have a contained resource if a local reference is provided",
+                REFERENCE,
+            )
 
 
 EXTENSION = "http://hl7.org/fhir/StructureDefinition/Extension"
@@ -103,7 +108,11 @@ def _string(value: Any, place: Place, run: Run) -> None:
 
 
 def _markdown(value: Any, place: Place, run: Run) -> None:
-    if "<" in value and (run.options.no_html_in_markdown or run.options.security_checks) and _MARKDOWN_HTML.search(value):
+    if (
+        "<" in value
+        and (run.options.no_html_in_markdown or run.options.security_checks)
+        and _MARKDOWN_HTML.search(value)
+    ):
         run.error("html-in-text", place, "must not hold HTML tags")
 
 
