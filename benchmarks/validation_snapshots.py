@@ -209,7 +209,7 @@ def generation_cases(folder: Path) -> tuple[int, dict[str, list[Difference]]]:
     for path in others:
         try:
             resource = base._read_definition(path)
-        except Exception:  # noqa: BLE001, S112
+        except Exception:  # noqa: BLE001
             continue
         if resource.get("resourceType") == "StructureDefinition" and isinstance(resource.get("url"), str):
             usable.append(resource)

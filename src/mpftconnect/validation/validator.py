@@ -92,6 +92,14 @@ class Validator:
         """How the packages were resolved; `.lock()` is what to keep."""
         return self._resolution
 
+    def profile(self, canonical: str) -> dict[str, Any]:
+        """A profile or type as it is understood, as JSON: what is constrained, in a fixed order.
+
+        Raises:
+            PackageNotFound, DefinitionBroken: It, or what it is based on, cannot be used.
+        """
+        return self._checks.trees.tree(canonical).to_json()
+
     def validate(
         self,
         data: bytes | str | Mapping[str, Any],

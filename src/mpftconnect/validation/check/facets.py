@@ -38,11 +38,11 @@ def compile_facets(
         facets.append(_pattern(element.pattern, profile))
     if element.min_value is not None or element.max_value is not None:
         facets.append(_limits(element, ref, profile))
-    if element.max_length is not None and not _length_of_type(element):
+    if element.max_length is not None:
         facets.append(_max_length(element.max_length, profile))
     if element.min_length is not None:
         facets.append(_min_length(element.min_length, profile))
-    if "regex" in element.extensions and "." in element.path and not element.path.endswith(".value"):
+    if "regex" in element.extensions and not element.path[:1].islower():  # a primitive's own form is checked anyway
         facets.append(_regex(str(element.extensions["regex"]), profile))
     if element.binding is not None and (
         element.binding.strength in ("required", "extensible") or element.binding.max_value_set
@@ -63,10 +63,6 @@ def compile_facets(
     if constraints:
         facets.append(lambda value, place, run: run.checks.invariants.check(constraints, value, place, run, profile))
     return facets
-
-
-def _length_of_type(element: Element) -> bool:
-    return element.path.endswith(".value") and element.path.count(".") == 1
 
 
 def _fixed(fixed: tuple[str, Any], profile: str | None) -> Facet:

@@ -64,6 +64,6 @@ def _languages(value: Any, wanted: list[str], place: Place, run: Run, profile: s
                 run.error(
                     "narrative-control",
                     place,
-                    f"must have a section in its narrative for {'the resource language' if code == '_resource' else code}",
+                    f"must have a section in its narrative for {'its own language' if code == '_resource' else code}",
                     profile,
                 )

@@ -123,8 +123,7 @@ def resource_check(checks: Checks, value: Any, place: Place, run: Run, profiles:
         run.error("resource-type", place, "must name its type in resourceType")
         return
     chosen = list(profiles)
-    logical = next((u for u in chosen if checks.has(u) and checks.structure(u).code.rpartition("/")[2] == code), None)
-    if not checks.is_resource(code) and logical is None:
+    if not checks.is_resource(code) and not _is_logical(checks, code, chosen):
         run.error("resource-type", place, "has a resourceType that no loaded package defines")
         return
     base = None
@@ -149,6 +148,15 @@ def resource_check(checks: Checks, value: Any, place: Place, run: Run, profiles:
         rule(value, place, run)
     for rule in RESOURCE_RULES["*"]:
         rule(value, place, run)
+
+
+def _is_logical(checks: Checks, code: str, profiles: list[str]) -> bool:
+    """Whether one of the profiles is a logical model, of which this is an instance."""
+    for url in profiles:
+        definition = checks.definitions.structure(url) or {}
+        if str(definition.get("type")).rpartition("/")[2] == code:
+            return True
+    return False
 
 
 def _claimed(checks: Checks, value: dict[str, Any], place: Place, run: Run) -> list[str]:
