@@ -124,11 +124,12 @@ def test_a_choice_that_is_narrowed_by_a_typed_path(make: Make) -> None:
 
 
 def test_type_slices_of_a_choice(make: Make) -> None:
+    by_type = {"discriminator": [{"type": "type", "path": "$this"}], "rules": "closed"}
     validator = make(
         profile(
             "types",
             "Observation",
-            {"path": "Observation.value[x]", "slicing": {"discriminator": [{"type": "type", "path": "$this"}], "rules": "closed"}},
+            {"path": "Observation.value[x]", "slicing": by_type},
             {"path": "Observation.value[x]", "sliceName": "valueString", "type": [{"code": "string"}], "maxLength": 3},
             {"path": "Observation.value[x]", "sliceName": "valueQuantity", "type": [{"code": "Quantity"}]},
             {"path": "Observation.value[x].unit", "min": 1},
@@ -197,11 +198,14 @@ def test_a_complex_extension(make: Make) -> None:
 
 
 def test_profiles_of_a_data_type_and_one_of_several(make: Make) -> None:
+    def row(*names: str) -> dict[str, Any]:
+        return {"path": "Patient.address", "type": [{"code": "Address", "profile": [BASE + name for name in names]}]}
+
     validator = make(
         profile("address-a", "Address", {"path": "Address.use", "min": 1}),
         profile("address-b", "Address", {"path": "Address.city", "min": 1}),
-        profile("one", "Patient", {"path": "Patient.address", "type": [{"code": "Address", "profile": [BASE + "address-a"]}]}),
-        profile("two", "Patient", {"path": "Patient.address", "type": [{"code": "Address", "profile": [BASE + "address-a", BASE + "address-b"]}]}),
+        profile("one", "Patient", row("address-a")),
+        profile("two", "Patient", row("address-a", "address-b")),
     )  # fmt: skip
     resource = {**PATIENT, "address": [{"city": "Fennimoor"}]}
     assert rules(validator.validate(resource, [BASE + "one"])) == ["cardinality-min"]

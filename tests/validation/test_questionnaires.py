@@ -45,8 +45,16 @@ def test_a_good_response(make: Callable[..., Validator]) -> None:
         (question("string"), answer({"valueString": "a"}, text="Why?"), "questionnaire-item"),
         (question("string"), answer({"valueString": "a"}, item=[{"linkId": "q1"}]), "questionnaire-item"),
         (question("string"), {"linkId": "q9"}, "questionnaire-item"),
-        (question("date", answerOption=[{"valueDate": "2020-01-01"}]), answer({"valueDate": "2020-01-02"}), "questionnaire-answer"),
-        (question("integer", extension=[{"url": EXT + "maxValue", "valueInteger": 3}]), answer({"valueInteger": 4}), "questionnaire-answer"),
+        (
+            question("date", answerOption=[{"valueDate": "2020-01-01"}]),
+            answer({"valueDate": "2020-01-02"}),
+            "questionnaire-answer",
+        ),
+        (
+            question("integer", extension=[{"url": EXT + "maxValue", "valueInteger": 3}]),
+            answer({"valueInteger": 4}),
+            "questionnaire-answer",
+        ),
         (question("reference"), answer({"valueReference": {"reference": "Chicken/1"}}), "questionnaire-answer"),
         (
             question("choice", answerValueSet="http://hl7.org/fhir/ValueSet/administrative-gender"),
