@@ -273,7 +273,8 @@ def page(outcomes: list[Outcome]) -> str:
     lines += ["", "## Disagreements", ""]
     for outcome in outcomes:
         if not outcome.agrees and outcome.row["runnableLocalFiles"] and not outcome.apart:
-            lines.append(f"- {describe(outcome)}")
+            excuse = " (what it needs is in no package at hand)" if outcome.excused else ""
+            lines.append(f"- {describe(outcome)}{excuse}")
             lines += [f"    - {line.replace('|', '/').replace('<', '&lt;')}" for line in reasons(outcome)]
     return "\n".join(lines) + "\n"
 

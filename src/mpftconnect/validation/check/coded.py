@@ -242,6 +242,9 @@ class Coded:
             and self._definitions.find(system, "CodeSystem") is None
         ):
             return "must be a code system, and is the address of a value set"
+        entry = self._definitions.find(system, "CodeSystem")
+        if entry is not None and entry.resource.get("content") == "supplement":
+            return "must be a code system, and is the address of a supplement"
         return ""
 
     @staticmethod

@@ -23,6 +23,7 @@ Special = Callable[[dict[str, Any], Place, Run], None]
 # Text that a browser would take for a tag: "<", then a letter, "/", "!" or "?".
 _HTML = re.compile(r"<[A-Za-z/!?][^>]*>?")
 _MARKDOWN_HTML = re.compile(r"(?<![`\\])<[A-Za-z/!][^<>`]*")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _EXAMPLE = re.compile(r"(^|[/.@])example\.(org|com|net)([/:]|$)|(^|[/.])acme\.com([/:]|$)")
 
 
@@ -70,6 +71,14 @@ def _reference(value: dict[str, Any], place: Place, run: Run) -> None:
 EXTENSION = "http://hl7.org/fhir/StructureDefinition/Extension"
 REFERENCE = "http://hl7.org/fhir/StructureDefinition/Reference"
 
+
+def _identifier(value: dict[str, Any], place: Place, run: Run) -> None:
+    """R4 "Identifier": where the system is urn:ietf:rfc:3986, the value is a whole URI."""
+    text = value.get("value")
+    if value.get("system") == "urn:ietf:rfc:3986" and isinstance(text, str) and not _SCHEME.match(text):
+        run.error("primitive-form", place, "must have a whole URI as value, because its system is urn:ietf:rfc:3986")
+
+
 SPECIAL: dict[str, Special] = {
     "Coding": _coding,
     "Quantity": _quantity,
@@ -80,6 +89,7 @@ SPECIAL: dict[str, Special] = {
     "SimpleQuantity": _quantity,
     "Attachment": _attachment,
     "Extension": _extension,
+    "Identifier": _identifier,
     "Reference": _reference,
 }
 

@@ -164,6 +164,8 @@ def _member(value: dict[str, Any], value_set: str, questionnaire: dict[str, Any]
             ),
             None,
         )
+        if own is None and run.frame is not None:
+            own = run.frame.container.contained.get(value_set[1:])
         return run.checks.coded.member_of_given(value, own) if own is not None else None
     return run.checks.coded.member(value, value_set)
 

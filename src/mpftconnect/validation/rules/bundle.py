@@ -212,7 +212,34 @@ def _texts(value: Any) -> Iterator[str]:
                 yield item
 
 
+def _searched(run: Run) -> str | None:
+    """The type that a search set's self link asks for; None where it includes others or cannot be told."""
+    links = run.frame.resource.get("link") if run.frame is not None else None
+    for link in links if isinstance(links, list) else ():
+        url = link.get("url") if isinstance(link, dict) and link.get("relation") == "self" else None
+        if isinstance(url, str) and "?" in url and "_include" not in url and "_revinclude" not in url:
+            code = url.split("?")[0].rstrip("/").rpartition("/")[2]
+            return code if run.checks.is_resource(code) else None
+    return None
+
+
 def _search_set(entries: list[dict[str, Any]], place: Place, run: Run) -> None:
+    wanted = _searched(run)
+    for number, entry in enumerate(entries):
+        resource = entry.get("resource")
+        code = resource.get("resourceType") if isinstance(resource, dict) else None
+        search = entry.get("search")
+        mode = search.get("mode") if isinstance(search, dict) else None
+        here = ((place, "entry", number, None), "resource", None, None)
+        if isinstance(resource, dict) and code != "OperationOutcome" and "id" not in resource:
+            run.error("bundle", here, "must have an id, because it is found by a search")
+        if (
+            wanted is not None
+            and mode in (None, "match")
+            and isinstance(code, str)
+            and code not in (wanted, "OperationOutcome")
+        ):
+            run.error("bundle", here, f"must be a {wanted}, because that is what was searched for")
     for number, entry in enumerate(entries):
         search = entry.get("search")
         mode = search.get("mode") if isinstance(search, dict) else None

@@ -18,6 +18,11 @@ from mpftconnect.validation.terminology.ucum import comparable, read_unit
 __all__ = ["Answer", "ValueSets"]
 
 _DEEPEST = 32
+# Addresses by which core definitions bind to what is a value set by another.
+_ALIASES = {
+    "http://www.rfc-editor.org/bcp/bcp13.txt": "http://hl7.org/fhir/ValueSet/mimetypes",
+    "http://tools.ietf.org/html/bcp47": "http://hl7.org/fhir/ValueSet/all-languages",
+}
 _UNSAFE = re.compile(r"[*+}]\)?[*+{]")
 
 
@@ -109,6 +114,7 @@ class ValueSets:
     def _find(self, canonical: str) -> _ValueSet | None:
         if canonical in self._read:
             return self._read[canonical]
+        canonical = _ALIASES.get(canonical, canonical)
         if "#" in canonical:
             return self._contained(canonical)
         entry = self._definitions.find(canonical, "ValueSet")
