@@ -50,7 +50,8 @@ def _contexts(definition: Mapping[str, Any]) -> list[tuple[str, str]]:
             found.append((str(entry.get("type", "element")), str(entry.get("expression", ""))))
         elif isinstance(entry, str):
             found.append(("extension" if kind == "extension" else "element", entry))
-    return found
+    # Seen in STU3: the kind says extension, and the expression is the path of an element. An extension has an address.
+    return [("element" if kind == "extension" and ":" not in text else kind, text.strip()) for kind, text in found]
 
 
 class Extensions:

@@ -33,11 +33,11 @@ def _inside_resource(place: Place | None, run: Run) -> tuple[dict[str, Any] | No
     frame: Frame | None = run.frame
     stops = {}
     while frame is not None:
-        stops[id(frame.place)] = frame.resource
+        stops[frame.place] = frame.resource
         frame = frame.outer
     while place is not None:
-        if id(place) in stops:
-            return stops[id(place)], names[::-1]
+        if place in stops:
+            return stops[place], names[::-1]
         if place[0] is None:
             break
         names.append(place[1])
