@@ -1,7 +1,15 @@
 """Adapters and what they stand on: the contract, the wire, credentials, evidence, twins."""
 
 from mpftconnect.adapters.answer import Answer
-from mpftconnect.adapters.auth import ApiKeyHeader, Auth, BasicAuth, BearerToken, SignedJwtAuth
+from mpftconnect.adapters.auth import (
+    ApiKeyHeader,
+    Auth,
+    BasicAuth,
+    BearerToken,
+    ClientCredentialsAuth,
+    SignedJwtAuth,
+    Together,
+)
 from mpftconnect.adapters.budget import RateBudget
 from mpftconnect.adapters.contract import (
     API_VERSION,
@@ -50,6 +58,7 @@ __all__ = [
     "BasicAuth",
     "BearerToken",
     "Capability",
+    "ClientCredentialsAuth",
     "Deadline",
     "DocumentContent",
     "Endpoint",
@@ -66,6 +75,7 @@ __all__ = [
     "SignedJwtAuth",
     "Step",
     "Support",
+    "Together",
     "Trace",
     "Tried",
     "TriedAgainst",
