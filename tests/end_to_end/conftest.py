@@ -32,8 +32,8 @@ def registry() -> PluginRegistry:
 
 @pytest.fixture(scope="module")
 def sandbox(registry: PluginRegistry) -> Iterator[Sandbox]:
-    if not {"pds", "rio", "synthetic"} <= registry.adapters.keys() | registry.twins.keys():
-        pytest.fail("the plugins pds and rio are not installed: pip install -e plugins/pds -e plugins/rio")
+    if not {"pds", "rio", "icr", "synthetic"} <= registry.adapters.keys() | registry.twins.keys():
+        pytest.fail("the plugins pds, rio and icr are not installed: pip install -e plugins/<name> for each")
     timing = FaultTiming(slow_seconds=DEADLINE_SECONDS * 3, retry_after_seconds=30)
     with Sandbox(registry, only=["pds", "rio", "synthetic"], timing=timing) as running:
         # The limit of five a second is for PDS itself; its own tests keep to it.

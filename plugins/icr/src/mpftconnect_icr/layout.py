@@ -123,7 +123,7 @@ OPERATIONS: Mapping[str, Operation] = {
         SectionName.MEDICATIONS,
         "gp/issuedmedications/{detail_id}",
         "GpIssuedMedicationsList",
-        _GP_MEDICINE | {"status": "Status"},
+        _GP_MEDICINE | {"status": "Status", "detail_id": "PatientDetailId"},
     ),
     "gp_additional_problems": Operation(
         SectionName.PROBLEMS,
@@ -136,7 +136,7 @@ OPERATIONS: Mapping[str, Operation] = {
         SectionName.PROBLEMS,
         "gp/problems/{detail_id}",
         "ProblemsCollection",
-        _GP_PROBLEM | {"snomed": "SnomedCode", "status": "Status"},
+        _GP_PROBLEM | {"snomed": "SnomedCode", "status": "Status", "detail_id": "PatientDetailId"},
     ),
     "gp_allergies": Operation(
         SectionName.ALLERGIES,
