@@ -92,7 +92,7 @@ def leaves(value: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_of_a_row_is_lost(name: str, data: st.DataObject) -> None:
     content = data.draw(rows(name))
     kept = ""

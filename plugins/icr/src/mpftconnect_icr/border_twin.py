@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 from mpftconnect.adapters import TwinRequest, TwinResponse, json_response
 from mpftconnect.sandbox import FhirTwin, Person
-from mpftconnect.sandbox.fhir_twin import Refused
 from mpftconnect_icr.settings import ALSO
 
 __all__ = ["SYSTEM", "BorderTwin", "configure"]
@@ -44,13 +42,11 @@ class BorderTwin(FhirTwin):
 
     def answer(self, path: list[str], request: TwinRequest) -> TwinResponse:
         match path:
-            case ["Binary", id_]:
+            case ["Binary", id_] if f"Binary/{id_}" in self._binaries:
                 return self._binary(f"Binary/{id_}", request)
         return super().answer(path, request)
 
     def _binary(self, id_: str, request: TwinRequest) -> TwinResponse:
-        if id_ not in self._binaries:
-            raise Refused(HTTPStatus.NOT_FOUND, "not-found", "no such document")
         binary = self._binaries[id_]
         content = binary["text"].encode()
         if request.headers.get("Accept", "").startswith("application/fhir+json"):

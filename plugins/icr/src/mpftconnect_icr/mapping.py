@@ -207,7 +207,10 @@ def _value(row: Row) -> Quantity | str | None:
     units = row.text("units")
     if number is None:
         return " ".join(part for part in (text, units) if part)
-    system = _UNIT_SYSTEMS.get(row.text("unit_system") or "")
+    named = row.text("unit_system")
+    system = _UNIT_SYSTEMS.get(named) if named else None
+    if named and system is None:
+        row.put_back("unit_system", named)
     return Quantity(value=number, unit=units, code=row.text("unit_code"), system=system)
 
 
