@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -75,8 +76,14 @@ def test_a_type_that_the_server_does_not_offer_is_a_gap_and_not_an_empty_section
     assert found.error.reason is GapReason.NOT_DECLARED
     assert "AllergyIntolerance" in str(found.error)
     assert "AllergyIntolerance" not in bench.server.paths()
-    # Of two types of one section the one that is offered is read all the same.
+    # Of two types of one section the one that is offered is read all the same, whichever it is.
     medicines = bench.read("medications", reading)
+    assert (len(medicines.items), type(medicines.error)) == (1, NotDeclared)
+    bench = fhir()
+    bench.server.offered = statement("MedicationRequest")
+    request = MEDICINE | {"resourceType": "MedicationRequest", "intent": "order"}
+    bench.server.answers["MedicationRequest"] = [request]
+    medicines = bench.read("medications")
     assert (len(medicines.items), type(medicines.error)) == (1, NotDeclared)
 
 
@@ -130,6 +137,23 @@ def test_the_statement_is_asked_for_once_per_hub(fhir: Make) -> None:
     for _ in range(3):
         bench.read("allergies")
         bench.read("immunisations")
+    assert bench.server.paths().count("metadata") == 1
+
+
+def test_threads_of_one_reading_ask_for_the_statement_once(fhir: Make) -> None:
+    bench = fhir()
+    reading = bench.found()
+    start = threading.Barrier(8)
+
+    def run() -> None:
+        start.wait(10)
+        bench.read("allergies", reading)
+
+    threads = [threading.Thread(target=run, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
     assert bench.server.paths().count("metadata") == 1
 
 

@@ -302,10 +302,13 @@ def test_what_the_subscription_lacks_is_told_and_the_other_operation_still_read(
     assert not [label for label in bench.server.labels() if label.startswith("gp/problems")]
 
 
-def test_one_operation_that_fails_costs_the_other_nothing(ccapi: Make) -> None:
+@pytest.mark.parametrize(
+    ("fails", "tells"), [("gp_problems", "gp_additional_problems"), ("gp_additional_problems", "gp_problems")]
+)
+def test_one_operation_that_fails_costs_the_other_nothing(ccapi: Make, fails: str, tells: str) -> None:
     bench = ccapi()
-    bench.server.answers["gp_problems"] = json_response({"message": "no"}, 403)
-    bench.server.answers["gp_additional_problems"] = [ROW]
+    bench.server.answers[fails] = json_response({"message": "no"}, 403)
+    bench.server.answers[tells] = [ROW]
     found = bench.read("problems")
     assert (len(found.items), type(found.error)) == (1, NotPermitted)
 

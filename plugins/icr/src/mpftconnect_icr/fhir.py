@@ -104,7 +104,7 @@ class IcrFhirAdapter(FhirR4Reads):
     def _require_offered(self, reading: Reading, type_: str) -> None:
         if type_ in ALSO and type_ not in self._settings.also_reads:
             raise NotDeclared(f"{type_} is not among also_reads", system=reading.system)
-        if type_ not in self._statement.searched(self._signed(reading).wire):
+        if type_ not in self._statement.searched(self._signed(reading)):
             raise NotDeclared(f"the capability statement offers no search for {type_}", system=reading.system)
 
 

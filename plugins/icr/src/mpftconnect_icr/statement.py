@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from mpftconnect.adapters import Wire
+from mpftconnect.adapters import Reading
 from mpftconnect.errors import AnswerRejected
 
 __all__ = ["Statement"]
@@ -24,20 +24,26 @@ class Statement:
         self._lock = threading.Lock()
         self._types: frozenset[str] | None = None
 
-    def searched(self, wire: Wire) -> frozenset[str]:
-        """The types, asked for at the first call that succeeds.
+    def searched(self, reading: Reading) -> frozenset[str]:
+        """The types, asked for at the first call that succeeds, and once by one reading whatever threads it has.
 
+        Args:
+            reading: Its wire is asked, signed.
         Raises:
             AnswerRejected: What came is no capability statement.
-            AdapterError: As `Wire.get_json` does; the next call asks again.
+            AdapterError: As `Wire.get_json` does; the next reading asks again.
         """
         with self._lock:
             known = self._types
         if known is None:
-            known = _searched(wire.get_json("metadata", label="metadata"))
+            known = reading.once("capability-statement", lambda: _searched(_asked(reading)))
             with self._lock:
                 self._types = known
         return known
+
+
+def _asked(reading: Reading) -> Any:
+    return reading.wire.get_json("metadata", label="metadata")
 
 
 def _searched(statement: Any) -> frozenset[str]:
