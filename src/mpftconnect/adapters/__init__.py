@@ -9,6 +9,7 @@ from mpftconnect.adapters.auth import (
     ClientCredentialsAuth,
     SignedJwtAuth,
     Together,
+    auth_from,
 )
 from mpftconnect.adapters.budget import RateBudget
 from mpftconnect.adapters.contract import (
@@ -85,6 +86,7 @@ __all__ = [
     "TwinSpec",
     "Verified",
     "Wire",
+    "auth_from",
     "json_response",
     "only",
 ]

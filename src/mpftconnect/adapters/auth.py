@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from mpftconnect.adapters.deadline import Deadline
 from mpftconnect.errors import (
@@ -26,9 +26,19 @@ from mpftconnect.events import Code
 
 if TYPE_CHECKING:
     from mpftconnect.adapters.answer import Answer
+    from mpftconnect.adapters.contract import AdapterContext
     from mpftconnect.adapters.wire import Wire
 
-__all__ = ["ApiKeyHeader", "Auth", "BasicAuth", "BearerToken", "ClientCredentialsAuth", "SignedJwtAuth", "Together"]
+__all__ = [
+    "ApiKeyHeader",
+    "Auth",
+    "BasicAuth",
+    "BearerToken",
+    "ClientCredentialsAuth",
+    "SignedJwtAuth",
+    "Together",
+    "auth_from",
+]
 
 
 class Auth(Protocol):
@@ -305,6 +315,44 @@ class Together:
     def renew(self, refused: Mapping[str, str]) -> bool:
         renewed = [part.renew(refused) for part in self._parts]  # every part is told, whatever the others say
         return any(renewed)
+
+
+def auth_from(
+    kind: Literal["bearer", "client-credentials", "signed-jwt", "none"],
+    context: AdapterContext,
+    *,
+    token_url: str | None = None,
+    key_id: str | None = None,
+) -> Auth | None:
+    """The credentials that an adapter's settings name, made of its secrets; None for none.
+
+    Args:
+        kind: `bearer` (secret `token`), `client-credentials` (secrets `client_id` and `client_secret`), `signed-jwt`
+            (secrets `api_key` and `private_key`) or `none`.
+        token_url: Where a token is fetched, for the two that fetch one.
+        key_id: Which of the registered keys signs, for `signed-jwt`.
+    Raises:
+        ConfigurationError: A secret is not configured, or the private key is not one.
+        UsageError: The extra `jwt` is not installed.
+    """
+    if kind == "bearer":
+        return BearerToken(context.secret("token"))
+    if kind == "client-credentials":
+        return ClientCredentialsAuth(
+            token_url=token_url or "",
+            client_id=context.secret("client_id"),
+            client_secret=context.secret("client_secret"),
+            wire=context.wire,
+        )
+    if kind == "signed-jwt":
+        return SignedJwtAuth(
+            token_url=token_url or "",
+            api_key=context.secret("api_key"),
+            kid=key_id or "",
+            private_key_pem=context.secret("private_key"),
+            wire=context.wire,
+        )
+    return None
 
 
 def _rsa_key(pem: str) -> Any:

@@ -15,9 +15,6 @@ from typing import Any
 from mpftconnect.adapters import (
     AdapterContext,
     ApiKeyHeader,
-    Auth,
-    BearerToken,
-    ClientCredentialsAuth,
     Deadline,
     Found,
     Reading,
@@ -25,6 +22,7 @@ from mpftconnect.adapters import (
     Step,
     Together,
     Wire,
+    auth_from,
 )
 from mpftconnect.errors import AdapterError, AnswerRejected, NotDeclared, NotPermitted, TimedOut, UsageError
 from mpftconnect.model import (
@@ -56,8 +54,9 @@ class CcapiAdapter:
 
     def __init__(self, context: AdapterContext) -> None:
         self._settings: CcapiSettings = context.settings
-        self._token = _token(self._settings, context)
-        self._auth = Together(ApiKeyHeader(context.secret("subscription_key"), SUBSCRIPTION_HEADER), self._token)
+        key = ApiKeyHeader(context.secret("subscription_key"), SUBSCRIPTION_HEADER)
+        self._token = auth_from(self._settings.auth, context, token_url=self._settings.token_url) or Together()
+        self._auth = Together(key, self._token)
 
     # Who it is
 
@@ -259,17 +258,6 @@ class CcapiAdapter:
             yield Step("endpoint", False, f"{error.rule}: check the endpoint")
         else:
             yield Step("endpoint", True)
-
-
-def _token(settings: CcapiSettings, context: AdapterContext) -> Auth:
-    if settings.auth == "bearer":
-        return BearerToken(context.secret("token"))
-    return ClientCredentialsAuth(
-        token_url=settings.token_url or "",
-        client_id=context.secret("client_id"),
-        client_secret=context.secret("client_secret"),
-        wire=context.wire,
-    )
 
 
 def _fault(row: Row, record: str | None, group: Group) -> str | None:

@@ -11,16 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from mpftconnect.adapters import (
-    AdapterContext,
-    Auth,
-    BearerToken,
-    ClientCredentialsAuth,
-    DocumentContent,
-    Found,
-    Reading,
-    SignedJwtAuth,
-)
+from mpftconnect.adapters import AdapterContext, DocumentContent, Found, Reading, auth_from
 from mpftconnect.adapters.fhir_reads import SEARCHES, FhirR4Reads
 from mpftconnect.errors import AdapterError, NotDeclared, TimedOut
 from mpftconnect.model import Attachment, DocumentReference, SectionName
@@ -37,7 +28,9 @@ class IcrFhirAdapter(FhirR4Reads):
     def __init__(self, context: AdapterContext) -> None:
         self._settings: IcrFhirSettings = context.settings
         self._statement = Statement()
-        super().__init__(_auth(self._settings, context), self._settings.page_size)
+        given = self._settings
+        auth = auth_from(given.auth, context, token_url=given.token_url, key_id=given.key_id)
+        super().__init__(auth, given.page_size)
 
     # What HL7 UK's draft has
 
@@ -106,24 +99,3 @@ class IcrFhirAdapter(FhirR4Reads):
             raise NotDeclared(f"{type_} is not among also_reads", system=reading.system)
         if type_ not in self._statement.searched(self._signed(reading)):
             raise NotDeclared(f"the capability statement offers no search for {type_}", system=reading.system)
-
-
-def _auth(settings: IcrFhirSettings, context: AdapterContext) -> Auth | None:
-    if settings.auth == "bearer":
-        return BearerToken(context.secret("token"))
-    if settings.auth == "client-credentials":
-        return ClientCredentialsAuth(
-            token_url=settings.token_url or "",
-            client_id=context.secret("client_id"),
-            client_secret=context.secret("client_secret"),
-            wire=context.wire,
-        )
-    if settings.auth == "signed-jwt":
-        return SignedJwtAuth(
-            token_url=settings.token_url or "",
-            api_key=context.secret("api_key"),
-            kid=settings.key_id or "",
-            private_key_pem=context.secret("private_key"),
-            wire=context.wire,
-        )
-    return None

@@ -14,14 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mpftconnect.adapters import (
-    AdapterContext,
-    Auth,
-    BearerToken,
-    Reading,
-    SignedJwtAuth,
-    Verified,
-)
+from mpftconnect.adapters import AdapterContext, Reading, Verified, auth_from
 from mpftconnect.adapters.fhir_r4 import search
 from mpftconnect.adapters.fhir_reads import FhirR4Sections
 from mpftconnect.model import ODS_ORGANIZATION_SYSTEM, Patient
@@ -35,7 +28,9 @@ class RioFhirAdapter(FhirR4Sections):
 
     def __init__(self, context: AdapterContext) -> None:
         self._settings: RioFhirSettings = context.settings
-        super().__init__(_auth(self._settings, context), self._settings.page_size)
+        given = self._settings
+        auth = auth_from(given.auth, context, token_url=given.token_url, key_id=given.key_id)
+        super().__init__(auth, given.page_size)
 
     def verify_relationship(self, reading: Reading) -> Verified | None:
         """Whether an active episode of care joins the person to the user's organisation, or to the user."""
@@ -74,20 +69,6 @@ class RioFhirAdapter(FhirR4Sections):
             and "/".join(pointer.split("/")[-2:]) == patient.source.id
             and not codes & set(self._settings.teams_not_counted)
         )
-
-
-def _auth(settings: RioFhirSettings, context: AdapterContext) -> Auth | None:
-    if settings.auth == "bearer":
-        return BearerToken(context.secret("token"))
-    if settings.auth == "signed-jwt":
-        return SignedJwtAuth(
-            token_url=settings.token_url or "",
-            api_key=context.secret("api_key"),
-            kid=settings.key_id or "",
-            private_key_pem=context.secret("private_key"),
-            wire=context.wire,
-        )
-    return None
 
 
 def _values(resource: Mapping[str, Any], element: str, system: str | None = None) -> set[str]:
