@@ -82,7 +82,7 @@ def test_the_page_draws_a_band_for_each_and_says_the_same_in_words(record_of: Ca
         "DEMONSTRATION",
         "Results and measurements: 2 (1 said by others too)",
         "nrl did not answer in time.",
-        "icr may hold this, but its adapter does not read it (notes).",
+        "icr may hold this, but does not offer it to us, or its adapter does not read it (notes).",
         "Set apart: the date of birth differs.",
         "which does not mean that it holds none",
     ):
