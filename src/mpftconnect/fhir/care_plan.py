@@ -383,7 +383,7 @@ class CarePlanResource(Resource):
             self.ACTIVITY.read(raw, "", ctx, sections)
         into.update({section: values for section, values in sections.items() if values})
 
-    ACTIVITY: Final = Many("actions", "activity", ACTION)
+    ACTIVITY = Many("actions", "activity", ACTION)
 
     @staticmethod
     def _read_supporting(raw: Any, place: str, ctx: Reading, into: dict[str, tuple[Any, ...]]) -> None:

@@ -90,6 +90,7 @@ __all__ = [
     "ImmunizationPerformer",
     "MedicationChoice",
     "MedicationResource",
+    "RecordedBy",
     "ServiceRequestResource",
     "stated",
 ]
@@ -135,7 +136,7 @@ def _age_range_words(raw: Any) -> str | None:
 AGES: Final[dict[str, Codec]] = {"Age": NearWords(_age_words), "Range": NearWords(_age_range_words)}
 
 
-class _Author(Field):
+class RecordedBy(Field):
     """`recorder` is the author; where only an `asserter` is named, it is, and the element is kept as sent."""
 
     keys = ("recorder", "asserter")
@@ -174,7 +175,7 @@ CONDITION: Final = clinical(
     Choice("onset", "onset", WHEN_OR_WORDS, also_read=AGES),
     Choice("abatement", "abatement", WHEN_OR_WORDS, also_read=AGES),
     encounter=_ENCOUNTER,
-    author=_Author(),
+    author=RecordedBy(),
     note=_NOTES,
     recorded=One("recorded", "recordedDate", DATE_TIME),
     extensions=[
@@ -220,7 +221,7 @@ ALLERGY_INTOLERANCE: Final = clinical(
     Many("reactions", "reaction", REACTION),
     subject=_PATIENT,
     encounter=_ENCOUNTER,
-    author=_Author(),
+    author=RecordedBy(),
     note=_NOTES,
     recorded=One("recorded", "recordedDate", DATE_TIME),
     defaults=NO_CODE,

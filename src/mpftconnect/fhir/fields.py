@@ -433,7 +433,8 @@ class Ext(_Attribute):
     """One extension, as a line of `Extensions`.
 
     Args:
-        codecs: suffix of `value[x]` -> codec, or one codec for an extension made of extensions.
+        codecs: suffix of `value[x]` -> codec, or one codec for an extension made of extensions. Without `kinds` the
+            first is written; what is read by another is kept as well.
         many: The extension repeats; the attribute is a tuple.
         tail: The tuple's first value stands in an element; the extension holds the others.
         kinds: Python type -> suffix, where `codecs` has several.
@@ -492,6 +493,8 @@ class Ext(_Attribute):
                 found = take(ext, key, codec, path, ctx)
                 used |= {key, f"_{key}"} if codec.sided else {key}
         if found is not ABSENT:
+            if not self._kinds:
+                used -= set(self._codecs) - {next(iter(self._codecs))}  # read under a type that will not be written
             for key in ext:
                 if key not in used:
                     ctx.keep(join(path, key), ext[key])
