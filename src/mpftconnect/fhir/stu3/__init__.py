@@ -5,5 +5,6 @@ The tables stand on those of R4: an element that is the same is the same line. W
 """
 
 from mpftconnect.fhir.stu3.resources import STU3_READS_TYPES, read_stu3_resource, write_stu3_resource
+from mpftconnect.fhir.stu3.urls import both
 
-__all__ = ["STU3_READS_TYPES", "read_stu3_resource", "write_stu3_resource"]
+__all__ = ["STU3_READS_TYPES", "both", "read_stu3_resource", "write_stu3_resource"]

@@ -132,13 +132,14 @@ class _Given(Field):
             ctx.keep("notGiven", not_given)
         if in_error or not_given is None:
             return
-        if "status" in into:
+        if into.get("status", "completed") != "completed":
             ctx.keep("status", into["status"])
         into["status"] = "not-done"
 
     def write(self, model: Immunization, out: dict[str, Any]) -> None:
         not_done = model.status == "not-done"
         if model.status is not None:
+            # FHIR STU3 calls the record of a vaccination that was not given completed, too.
             out["status"] = "completed" if not_done else model.status
         out["notGiven"] = not_done
 
