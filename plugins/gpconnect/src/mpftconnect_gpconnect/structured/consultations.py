@@ -27,6 +27,7 @@ from mpftconnect.model import (
 )
 from mpftconnect_gpconnect.structured.bundle import Entry, Held, mappings
 from mpftconnect_gpconnect.structured.codes import CATEGORY, CONSULTATION, TOPIC
+from mpftconnect_gpconnect.structured.linking import name_of
 from mpftconnect_gpconnect.structured.lists import codes
 from mpftconnect_gpconnect.structured.urls import RELATED_PROBLEM_HEADER
 
@@ -137,7 +138,7 @@ class _Told:
         said = {name: raw[name] for name in ("reference", "display") if type(raw.get(name)) is str}
         item = self._item(Reference(reference=said.get("reference")))
         if item is not None and "display" not in said:
-            said["display"] = item.words()
+            said["display"] = name_of(item)
         return Reference(**said) if said else None
 
     def _item(self, pointer: Reference | None) -> Item | None:

@@ -20,7 +20,7 @@ from mpftconnect.model import (
 )
 from mpftconnect_gpconnect.structured.bundle import Held
 
-__all__ = ["linked"]
+__all__ = ["linked", "name_of"]
 
 # Pointers that a reader must be able to read.
 _NAMED: Final[dict[type[Item], tuple[str, ...]]] = {
@@ -33,6 +33,17 @@ _OF_THE_PLAN: Final = (
     *("course", "status_reason", "status_changed", "repeats_allowed", "repeats_issued", "authorised_until"),
     *("quantity", "quantity_text", "supply"),
 )
+
+
+def name_of(item: Item) -> str:
+    """An entry as it reads among others: most entries of GP systems are a code and have no value to be missed."""
+    if (
+        isinstance(item, Observation)
+        and item.value is None
+        and not (item.components or item.note or item.data_absent_reason)
+    ):
+        return item.code.words()
+    return item.words()
 
 
 def linked(items: Mapping[str, Item], held: Held) -> dict[str, Item]:
@@ -56,7 +67,7 @@ def _named(value: Any, items: Mapping[str, Item], held: Held) -> Any:
     if not isinstance(value, Reference) or value.display is not None:
         return value
     target = _target(value, items, held)
-    return value.model_copy(update={"display": target.words()}) if target else value
+    return value.model_copy(update={"display": name_of(target)}) if target else value
 
 
 def _target(pointer: Reference, items: Mapping[str, Item], held: Held) -> Item | None:

@@ -28,6 +28,7 @@ __all__ = ["area_of", "codes", "list_facts", "missing_lists", "outcomes"]
 
 # What an OperationOutcome says is repeated only where it can be no value: issue types and Spine's error codes.
 _ISSUE_CODE = re.compile(r"[a-z]+(-[a-z]+){0,3}|[A-Z]+(_[A-Z]+){0,8}", re.ASCII)
+_OPTIONAL = ("allergies-that-have-been-ended", "diary-entries")
 _NIL_KNOWN = ("nilknown", "nil-known")
 
 
@@ -147,7 +148,10 @@ def _none_known(entry: Entry, reading: Reading) -> AllergyIntolerance:
 def missing_lists(
     lists: Iterable[Entry], wanted: frozenset[SectionName]
 ) -> Iterator[tuple[tuple[SectionName, ...], Notice]]:
-    """Clinical areas whose primary list did not come, which GP Connect demands even of an empty one."""
+    """Clinical areas whose primary list did not come, which GP Connect demands even of an empty one.
+
+    Not said of areas that a section does not need: ended allergies and diary entries are asked for or not.
+    """
     there = {
         PRIMARY[code]
         for entry in lists
@@ -157,8 +161,7 @@ def missing_lists(
     for area in dict.fromkeys(PRIMARY.values()):
         named, sections = AREAS[area]
         concerned = tuple(name for name in sections if name in wanted)
-        # Ended allergies are a list of their own only where they were asked for.
-        if area not in there and concerned and area != "allergies-that-have-been-ended":
+        if area not in there and concerned and area not in _OPTIONAL:
             text = f"The practice sent no list of {named}: whether what it sent is all is not known."
             yield concerned, Notice("list-missing", text, incomplete=True)
 

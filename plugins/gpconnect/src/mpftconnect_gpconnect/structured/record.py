@@ -76,7 +76,9 @@ def read_structured_record(
         put((SectionName.NOTES,), note)
     for notice in outcomes(held.of("OperationOutcome")):
         put((), notice)
-    for names, what in (*list_facts(lists, reading), *missing_lists(lists if included is not None else (), wanted)):
+    for names, what in list_facts(lists, reading):
+        put(names, what)
+    for names, what in missing_lists(lists, included or frozenset()):
         put(names, what)
     for section, refusal in refused:
         put((section,) if section else (), refusal)
