@@ -289,10 +289,11 @@ def _calls_in_emergency(relationship: tuple[Concept, ...]) -> bool | None:
 class RelatedPersonResource(Resource):
     def finish(self, into: dict[str, Any], raw: Mapping[str, Any], path: str, ctx: Reading) -> None:
         stated = into.pop("emergency_none_stated", None)
-        if "emergency_contact" not in into and stated is None:
-            derived = _calls_in_emergency(into.get("relationship", ()))
-            if derived is not None:
-                into["emergency_contact"] = derived
+        derived = _calls_in_emergency(into.get("relationship", ()))
+        if stated is not None and (derived is None or "emergency_contact" in into):
+            ctx.keep("extension", [{"url": ext.NONE_STATED, "valueCode": stated}])  # says nothing here
+        elif stated is None and derived is not None:
+            into.setdefault("emergency_contact", derived)
 
 
 def _differing_emergency_contact(person: RelatedPerson) -> bool | None:
