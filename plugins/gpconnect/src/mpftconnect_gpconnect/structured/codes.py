@@ -16,6 +16,7 @@ __all__ = [
     "CATEGORY",
     "CONSULTATION",
     "EMPTY_REASONS",
+    "MISSED_IN",
     "PRIMARY",
     "SECONDARY_LISTS",
     "SECTION_OF",
@@ -114,6 +115,14 @@ BESIDE: Final = frozenset(
         *("Patient", "Person", "Provenance", "Schedule", "Slot", "Substance", *SUPPORTING),
     )
 )
+
+# What is missed where one of those cannot be told from another of the same id.
+MISSED_IN: Final[dict[str, SectionName]] = {
+    "Medication": SectionName.MEDICATIONS,
+    "Specimen": SectionName.RESULTS,
+    **dict.fromkeys(("HealthcareService", "Location", "Organization"), SectionName.ENCOUNTERS),
+    **dict.fromkeys(("Practitioner", "PractitionerRole"), SectionName.ENCOUNTERS),
+}
 
 # Where a reader learns that something came of a kind that nobody here knows: where uncategorised data stand.
 UNKNOWN: Final = SectionName.RESULTS

@@ -7,7 +7,7 @@ entries does mean something: it is how the practice shows them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +65,15 @@ def _level(entry: Entry) -> str | None:
     return next((c for system, c in codes(entry.resource.get("code")) if system == SNOMED and c in _LEVELS), None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Topic:
+    """What a part of a consultation is about."""
+
+    key: str
+    title: str | None = None
+    problems: tuple[Reference, ...] = ()
+
+
 @dataclass
 class _Told:
     held: Held
@@ -75,7 +84,7 @@ class _Told:
     not_supported: bool = False
 
     def note(self, entry: Entry) -> ProgressNote:
-        headings = tuple(self._headings(entry, None, ()))
+        headings = tuple(self._headings(entry))
         raw = entry.resource
         encounter = self._pointer(raw.get("encounter"))
         contact = self._item(encounter)
@@ -89,17 +98,34 @@ class _Told:
             date=contact.clinical_date if contact else None,
             recorded=self._when(raw.get("date")),
             status=raw["status"] if type(raw.get("status")) is str else None,
-            headings=headings,
+            headings=tuple(heading for _, heading in headings),
             text="\n".join(self._lines(headings)) or "no entries",
         )
 
-    def _headings(self, entry: Entry, topic: str | None, problems: tuple[Reference, ...]) -> Iterator[NoteHeading]:
-        """The headings below a list, each list once: a list that contains itself ends there."""
-        self.seen.add(entry.key)
-        level, title = _level(entry), entry.resource.get("title")
-        title = title if type(title) is str and title else None
-        if level == TOPIC:
-            topic, problems = title, (*problems, *self._problems(entry.resource))
+    def _headings(self, top: Entry) -> Iterator[tuple[str, NoteHeading]]:
+        """The headings below a list in its order, each with the key of its topic; each list once, so that lists that
+        contain each other come to an end."""
+        waiting: list[tuple[Entry, _Topic]] = [(top, _Topic(top.key))]
+        while waiting:
+            entry, topic = waiting.pop()
+            if entry.key in self.seen:
+                continue
+            self.seen.add(entry.key)
+            level, title = _level(entry), entry.resource.get("title")
+            title = title if type(title) is str and title else None
+            if level == TOPIC:
+                topic = _Topic(entry.key, title, tuple(self._problems(entry.resource)) or topic.problems)
+            own, below = self._entries(entry)
+            if own or (level == TOPIC and topic.problems and not below):
+                heading = title if level == CATEGORY else None
+                yield (
+                    topic.key,
+                    NoteHeading(title=heading, topic=topic.title, problems=topic.problems, items=tuple(own)),
+                )
+            waiting += [(found, topic) for found in reversed(below)]
+
+    def _entries(self, entry: Entry) -> tuple[list[Reference], list[Entry]]:
+        """What stands in a list itself, and the lists of the tree below it."""
         own: list[Reference] = []
         below: list[Entry] = []
         for one in mappings(entry.resource.get("entry")):
@@ -109,12 +135,7 @@ class _Told:
                 below.append(found)
             elif type(pointer) is dict:
                 own.append(self._entry(pointer, found))
-        if own or (level == TOPIC and problems and not below):
-            heading = title if level == CATEGORY else None
-            yield NoteHeading(title=heading, topic=topic, problems=problems, items=tuple(own))
-        for found in below:
-            if found.key not in self.seen:
-                yield from self._headings(found, topic, problems)
+        return own, below
 
     def _entry(self, raw: dict[str, Any], found: Entry | None) -> Reference:
         if raw.get("reference") is None:
@@ -151,14 +172,19 @@ class _Told:
         except NotADate:
             return None
 
-    def _lines(self, headings: tuple[NoteHeading, ...]) -> Iterator[str]:
-        topic: str | None = None
-        for heading in headings:
-            if heading.topic is not None and heading.topic != topic:
-                topic = heading.topic
-                yield topic
-            for problem in heading.problems:
-                yield f"Problem: {problem.display or _NOT_SENT}"
+    @staticmethod
+    def _lines(headings: Iterable[tuple[str, NoteHeading]]) -> Iterator[str]:
+        """The note as text: topics apart from each other, so that no entry reads as one of the heading before it."""
+        before: str | None = None
+        for topic, heading in headings:
+            if topic != before:
+                if before is not None:
+                    yield ""
+                if heading.topic is not None:
+                    yield heading.topic
+                for problem in heading.problems:
+                    yield f"Problem: {problem.display or _NOT_SENT}"
+                before = topic
             if heading.title is not None:
                 yield f"{heading.title}:"
             for pointer in heading.items:

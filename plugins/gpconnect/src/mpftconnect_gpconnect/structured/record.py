@@ -11,9 +11,9 @@ from mpftconnect.adapters.fhir_subject import SubjectFault, subject_fault
 from mpftconnect.errors import AnswerRejected, NotADate, WrongPerson
 from mpftconnect.fhir import NotMapped
 from mpftconnect.fhir.stu3 import STU3_READS_TYPES, read_stu3_resource
-from mpftconnect.model import NHS_NUMBER_SYSTEM, Extra, Item, Patient, SectionName, Source, extra_from
+from mpftconnect.model import NHS_NUMBER_SYSTEM, Extra, Item, Notice, Patient, SectionName, Source, extra_from
 from mpftconnect_gpconnect.structured.bundle import Entry, Held, hold, mappings
-from mpftconnect_gpconnect.structured.codes import BESIDE, SECTION_OF, SUPPORTING, UNKNOWN, UNREAD
+from mpftconnect_gpconnect.structured.codes import BESIDE, MISSED_IN, SECTION_OF, SUPPORTING, UNKNOWN, UNREAD
 from mpftconnect_gpconnect.structured.consultations import notes
 from mpftconnect_gpconnect.structured.linking import linked
 from mpftconnect_gpconnect.structured.lists import list_facts, missing_lists, outcomes
@@ -64,10 +64,15 @@ def read_structured_record(
     lists = tuple(ours.of("List"))
     found: dict[SectionName, list[Found]] = {name: [] for name in wanted}
 
+    said: dict[SectionName, set[Notice]] = {name: set() for name in wanted}
+
     def put(names: Iterable[SectionName], what: Found) -> None:
         for name in tuple(names) or tuple(wanted):
-            if name in wanted and what not in found[name]:
-                found[name].append(what)
+            if name not in wanted or (isinstance(what, Notice) and what in said[name]):
+                continue  # two lists of one section often carry the same warning
+            found[name].append(what)
+            if isinstance(what, Notice):
+                said[name].add(what)
 
     told = linked({**items, **others}, ours)
     for key in items:
@@ -137,7 +142,7 @@ def _read(
     """What becomes an item of a section, what items refer to, and what is refused, with the section it is missed in."""
     items: dict[str, Item] = {}
     others: dict[str, Item] = {}
-    refused: list[tuple[SectionName | None, Refusal]] = [(_section(r.content), r) for r in held.refusals]
+    refused: list[tuple[SectionName | None, Refusal]] = [(_missed_in(r.content), r) for r in held.refusals]
     for entry in held.entries.values():
         kind, resource = entry.kind, entry.resource
         section = _section(resource)
@@ -172,6 +177,11 @@ def _section(resource: Any) -> SectionName | None:
     """Where a reader would miss the resource; None where that is not known."""
     kind = resource.get("resourceType") if type(resource) is dict else None
     return SECTION_OF.get(kind) or UNREAD.get(kind) if type(kind) is str else None
+
+
+def _missed_in(content: Any) -> SectionName | None:
+    kind = content.get("resourceType") if type(content) is dict else None
+    return _section(content) or MISSED_IN.get(kind) if type(kind) is str else None
 
 
 def _list_fault(entry: Entry, reading: Reading, held: Held) -> SubjectFault | None:
