@@ -36,7 +36,8 @@ PLACE = "14 Wolfscote Rise"
 
 
 KEPT_TEXT = {"code", "system", "unit", "version", "status", "comparator", "kind", "intent", "type", "severity"} | {
-    "criticality", "category", "decision", "lot_number", "dose_number", "priority", "use", "display", "timing"
+    "criticality", "category", "decision", "lot_number", "dose_number", "priority", "use", "display", "timing",
+    "significance",
 }  # fmt: skip
 
 
