@@ -183,6 +183,14 @@ def test_an_end_without_a_date_or_a_reason_is_kept_as_it_came() -> None:
     assert [extra.value for extra in item.extra] == [sent]
 
 
+def test_two_ends_are_not_made_one() -> None:
+    first = parts(GPC + "AllergyIntoleranceEnd-1", endDate={"valueDateTime": "2018-03-01"})
+    second = parts(GPC + "AllergyIntoleranceEnd-1", reasonEnded={"valueString": "Tolerated since"})
+    item = allergy(extension=[first, second])
+    assert (item.ended, item.reason_ended) == (When("2018-03-01"), None)
+    assert [extra.value for extra in item.extra] == [second]
+
+
 def test_no_known_allergies_is_an_assertion() -> None:
     code = {"coding": [{"system": "http://snomed.info/sct", "code": "716186003", "display": "No known allergy"}]}
     assert allergy(code=code).asserts_none
