@@ -114,6 +114,7 @@ class Wire:
         self._deadline: Deadline | None = None
         self._correlation_id: str | None = None
         self._headers: Mapping[str, str] = {}
+        self._in_full = True
 
     @property
     def system(self) -> str:
@@ -142,6 +143,7 @@ class Wire:
         correlation_id: str | None = None,
         auth: Auth | _Keep | None = _KEEP,
         headers: Mapping[str, str] | None = None,
+        in_full: bool | None = None,
     ) -> Wire:
         """This wire for one reading. Whatever is not given stays as it is.
 
@@ -150,8 +152,11 @@ class Wire:
             correlation_id: Sent with every request; made anew if there is none yet.
             auth: In place of this wire's; None for none.
             headers: Sent with every request, beside those that are sent already.
+            in_full: Whether the recorder may keep what is said, in a test environment; once False, it stays so.
         """
         wire = copy.copy(self)
+        if in_full is not None:
+            wire._in_full = self._in_full and in_full
         if deadline is not None:
             wire._deadline = deadline
         wire._correlation_id = correlation_id or self._correlation_id or str(uuid.uuid4())
@@ -430,7 +435,7 @@ class Wire:
         return received, failure
 
     def _tried(self, ask: Ask, headers: Mapping[str, str], number: int) -> Tried:
-        return Tried(ask, headers, number, self._correlation_id or ask.request_id)
+        return Tried(ask, headers, number, self._correlation_id or ask.request_id, self._in_full)
 
     def _record(self, tried: Tried, received: Received, failure: AdapterError | None) -> None:
         exchange = tried.exchange(self.system, self.endpoint.environment, received, failure)
