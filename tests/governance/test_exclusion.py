@@ -26,10 +26,12 @@ from mpftconnect.model import (
     Identifier,
     Item,
     Line,
+    NoteHeading,
     Notice,
     Observation,
     Participant,
     Patient,
+    ProblemLink,
     ProgressNote,
     Reference,
     SectionName,
@@ -150,6 +152,30 @@ def test_a_care_plan_and_a_team_lose_lines_and_not_themselves() -> None:
         ("CarePlan/1", False),
         ("CareTeam/1", False),
     ]
+
+
+def test_a_problem_loses_links_and_not_itself() -> None:
+    excluded = Observation(source=source("Observation/9"), code=concept("x", "111"))
+    there, hidden = Reference(reference="Observation/1"), Reference(reference="Observation/9", display="x")
+    linked = plain.model_copy(update={"content": (there, hidden), "related": (ProblemLink(problem=hidden),)})
+    (left,), taken = kept([excluded, linked])
+    assert isinstance(left, Condition)
+    assert (left.content, left.related) == ((there,), ())
+    assert [(one.item, one.whole) for one in taken] == [("Observation/9", True), ("Condition/1", False)]
+
+
+def test_a_problem_that_is_an_excluded_thing_goes_whole() -> None:
+    excluded = Observation(source=source("Observation/9"), code=concept("x", "111"))
+    for link in ({"actual": Reference(reference="Observation/9")}, {"encounter": Reference(reference="Observation/9")}):
+        assert kept([excluded, plain.model_copy(update=link)])[0] == []
+
+
+def test_a_note_with_an_excluded_entry_under_a_heading_goes_whole() -> None:
+    excluded = Observation(source=source("Observation/9"), code=concept("x", "111"))
+    for place in ("items", "problems"):
+        heading = NoteHeading(title="History", **{place: (Reference(reference="Observation/9"),)})
+        note = ProgressNote(source=source("List/1"), text="History:\n- x", headings=(heading,))
+        assert kept([excluded, note])[0] == []
 
 
 def test_a_plan_of_the_excluded_service_goes_whole() -> None:

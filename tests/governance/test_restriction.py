@@ -36,7 +36,7 @@ PLACE = "14 Wolfscote Rise"
 
 
 KEPT_TEXT = {"code", "system", "version", "status", "comparator", "kind", "intent", "type", "severity"} | {
-    "criticality", "category", "decision", "lot_number", "dose_number", "priority", "use"
+    "criticality", "category", "decision", "lot_number", "dose_number", "priority", "use", "significance"
 }  # fmt: skip
 
 

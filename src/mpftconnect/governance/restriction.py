@@ -54,13 +54,15 @@ _HIDDEN_TEXT = "text not shown"
 _COMMON = frozenset({"source", "also", "recorded"})
 _ALLOWED: dict[type[Item], frozenset[str]] = {
     Condition: _COMMON
-    | {"code", "clinical_status", "verification_status", "category", "severity", "body_site", "onset", "abatement"},
+    | {"code", "clinical_status", "verification_status", "category", "severity", "body_site", "onset", "abatement"}
+    | {"significance", "episode"},
     AllergyIntolerance: _COMMON
     | {"code", "clinical_status", "verification_status", "type", "category", "criticality", "onset"}
-    | {"last_occurrence", "reactions"},
+    | {"last_occurrence", "reactions", "ended"},
     MedicationStatement: _COMMON
     | {"kind", "status", "status_reason", "intent", "category", "medication", "course", "effective", "authored"}
-    | {"last_issued", "dosage", "quantity", "repeats_allowed", "reason"},
+    | {"last_issued", "dosage", "quantity", "repeats_allowed", "reason", "status_changed", "supply", "validity"}
+    | {"repeats_issued", "authorised_until", "dosage_changed"},
     Observation: _COMMON
     | {"code", "status", "category", "effective", "issued", "value", "data_absent_reason", "interpretation"}
     | {"reference_ranges", "components", "body_site", "method"},
@@ -69,7 +71,7 @@ _ALLOWED: dict[type[Item], frozenset[str]] = {
     Consent: _COMMON | {"status", "scope", "category", "decision", "given", "period"},
     Immunization: _COMMON
     | {"status", "status_reason", "vaccine", "occurrence", "primary_source", "lot_number", "expiration", "site"}
-    | {"route", "dose", "dose_number", "target_disease"},
+    | {"route", "dose", "dose_number", "target_disease", "procedure", "reason", "parent_present"},
 }
 SHOWN_SECTIONS = frozenset(
     {
@@ -91,7 +93,7 @@ _COMPARATORS = (None, "<", "<=", ">=", ">")
 # Inside those, plain strings that are codes or amounts rather than somebody's words.
 _SAFE_STRINGS = frozenset(
     {"status", "kind", "intent", "type", "category", "criticality", "severity", "comparator", "unit", "system", "code"}
-    | {"version", "decision", "lot_number", "dose_number"}
+    | {"version", "decision", "lot_number", "dose_number", "significance"}
 )
 
 
