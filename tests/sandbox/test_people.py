@@ -38,6 +38,7 @@ from mpftconnect.sandbox import (
 )
 
 RECORDS = ("rio", "synthetic")
+GP = "gpconnect"
 ROLES = {
     *("full", "sparse", "restricted", "very-restricted", "deceased", "superseded", "birth-date-differs"),
     *(
@@ -228,15 +229,59 @@ def test_one_system_asserts_no_allergies_where_another_holds_one():
     assert not any(item.asserts_none for item in border.systems["synthetic"].items[SectionName.ALLERGIES])
 
 
+def test_a_gp_holds_something_of_every_kind_for_the_full_person():
+    held = person("full").systems[GP].items
+    kinds = {
+        *("problems", "medications", "allergies", "immunisations", "results", "reports", "encounters", "notes"),
+        *("referrals", "documents"),
+    }
+    assert {str(name) for name, items in held.items() if items} == kinds
+    courses = {item.course.coding[0].code for item in held[SectionName.MEDICATIONS]}
+    assert courses == {"repeat", "acute"}
+    assert any(item.status == "stopped" and item.status_reason for item in held[SectionName.MEDICATIONS])
+    assert any(item.clinical_status.coding[0].code == "resolved" for item in held[SectionName.ALLERGIES])
+    assert any(item.based_on for item in held[SectionName.MEDICATIONS])
+    assert len({item.type.text for item in held[SectionName.NOTES]}) >= 3
+    assert {bool(d.attachments[0].data_base64) for d in held[SectionName.DOCUMENTS]} == {True, False}
+
+
+def test_the_gp_disagrees_with_the_trust_about_the_conflicting_person():
+    theirs, ours = (person("conflicting").systems[name].items for name in ("rio", GP))
+    assert any(item.asserts_none for item in theirs[SectionName.ALLERGIES])
+    assert not any(item.asserts_none for item in ours[SectionName.ALLERGIES])
+    (one,), (other,) = theirs[SectionName.MEDICATIONS], ours[SectionName.MEDICATIONS]
+    assert (one.medication.text, other.medication.text) == ("Amlodipine 5mg tablets", "Amlodipine 10mg tablets")
+    assert one.status == other.status == "active"
+
+
+def test_gp_views_show_what_their_role_is_there_for():
+    practices = {
+        someone.patient_at(GP).general_practitioner[0].organization_code for someone in PEOPLE if GP in someone.systems
+    }
+    assert practices == {"ZZ101", "ZZ701"}
+    assert person("cross-border").patient_at(GP).general_practitioner[0].organization_code == "ZZ701"
+    differs = person("birth-date-differs")
+    assert differs.patient_at(GP).birth_date != differs.patient.birth_date
+    assert person("unverified").patient_at(GP).verification_status == "02"
+    assert person("changed-name").patient_at(GP).name.family != person("changed-name").patient.name.family
+    street = person("restricted").patient.addresses[0].line[0].partition(" ")[2]
+    told = [item for item in items_of(person("restricted").systems[GP]) if street in item.model_dump_json()]
+    assert {type(item).__name__ for item in told} >= {"Condition", "Encounter", "DocumentReference"}
+
+
 def test_the_people_are_the_same_in_every_process():
+    from mpftconnect.sandbox import gp_record
     from mpftconnect.sandbox.full_person import full_person
 
-    assert full_person() == person("full")
+    made, full = full_person(), person("full")
+    assert replace(full, systems=made.systems) == made
+    assert {name: full.systems[name] for name in made.systems} == made.systems
+    assert gp_record.views()[GP]["full"] == full.systems[GP]
 
 
 def excluded_ids(with_: Person, without: Person) -> set[str]:
-    return {item.source.id for name in RECORDS for item in items_of(with_.systems[name])} - {
-        item.source.id for name in RECORDS for item in items_of(without.systems[name])
+    return {item.source.id for name in (*RECORDS, GP) for item in items_of(with_.systems[name])} - {
+        item.source.id for name in (*RECORDS, GP) for item in items_of(without.systems[name])
     }
 
 
@@ -248,8 +293,8 @@ def test_without_excluded_data_only_one_person_differs_and_only_by_what_is_exclu
     assert replace(one, systems={}) == replace(other, systems={})
     assert "sexual-health" in one.systems
     assert "sexual-health" not in other.systems
-    assert len(excluded_ids(one, other)) >= 12
-    for name in RECORDS:
+    assert len(excluded_ids(one, other)) >= 20
+    for name in (*RECORDS, GP):
         kept = {item.source.id: item for item in items_of(other.systems[name])}
         before = {item.source.id: item for item in items_of(one.systems[name])}
         changed = {id_ for id_, item in kept.items() if before[id_] != item}
@@ -258,7 +303,7 @@ def test_without_excluded_data_only_one_person_differs_and_only_by_what_is_exclu
         assert list(kept) == [id_ for id_ in before if id_ in kept]
 
 
-@pytest.mark.parametrize("system", RECORDS)
+@pytest.mark.parametrize("system", (*RECORDS, GP))
 def test_the_exclusion_policy_turns_the_one_person_into_the_other(system):
     one = person("sexual-health")
     (other,) = (p for p in people_without_excluded_data() if p.role == "sexual-health")
@@ -272,7 +317,7 @@ def test_the_exclusion_policy_turns_the_one_person_into_the_other(system):
 def test_every_excluded_item_needs_its_own_way_of_finding_it():
     """No single setting of the policy finds them all: each route of rule 6 is really there."""
     one = person("sexual-health")
-    everything = {name: one.systems[name].items for name in RECORDS}
+    everything = {name: one.systems[name].items for name in (*RECORDS, GP)}
 
     def gone(settings: dict[str, list[str]]) -> int:
         policy = Exclusion(ExclusionSettings(**settings, seed=False))
@@ -287,7 +332,7 @@ def test_every_excluded_item_needs_its_own_way_of_finding_it():
 def test_seeded_values_cover_every_name_place_number_and_sentence():
     for someone in PEOPLE:
         seeds = seeded_values(someone)
-        everything = [someone.patient_at(name) for name in ("pds", *RECORDS)]
+        everything = [someone.patient_at(name) for name in ("pds", *RECORDS, GP)]
         for number in (someone.nhs_number, *someone.former_numbers):
             assert {
                 number,
@@ -311,6 +356,7 @@ def test_seeded_values_cover_every_name_place_number_and_sentence():
 def test_seeded_values_raise_no_false_alarm():
     """Looked for where no patient has any business: in the SDK's own source, beside the people themselves."""
     people = {"cast.py", "full_person.py", "sexual_health.py", "portraits.py", "chart.py", "sweep.py"}
+    people |= {"gp_record.py", "gp_full_record.py", "gp_excluded_record.py"}
     source = {
         path: path.read_text(encoding="utf-8")
         for path in Path(mpftconnect.__file__).parent.rglob("*.py")

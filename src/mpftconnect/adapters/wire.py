@@ -10,7 +10,7 @@ import copy
 import threading
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,6 @@ class _Line:
     """What a wire and all that are bound from it share."""
 
     system: str
-    endpoint: Endpoint
     events: EventStream
     recorder: Recorder
     budget: RateBudget | None
@@ -109,7 +108,8 @@ class Wire:
             raise ConfigurationError(problems)
         if budget is None and endpoint.rate_per_second is not None:
             budget = RateBudget(None, endpoint.rate_per_second)
-        self._line = _Line(system, endpoint, events, recorder, budget, transport or WatchedTransport())
+        self._line = _Line(system, events, recorder, budget, transport or WatchedTransport())
+        self._endpoint = endpoint
         self._auth = auth
         self._deadline: Deadline | None = None
         self._correlation_id: str | None = None
@@ -121,7 +121,7 @@ class Wire:
 
     @property
     def endpoint(self) -> Endpoint:
-        return self._line.endpoint
+        return self._endpoint
 
     @property
     def events(self) -> EventStream:
@@ -159,6 +159,26 @@ class Wire:
             wire._auth = auth
         if headers:
             wire._headers = {**self._headers, **headers}
+        return wire
+
+    def at(self, base_url: str) -> Wire:
+        """This wire at another address of the same system, for a system that answers at several.
+
+        Deadline, limits, TLS settings, budget, recorder and connections stay. Neither `auth` nor the headers of
+        `bound` or of the endpoint go along: what was meant for one address is no other's business.
+
+        Args:
+            base_url: From configuration, or checked against it: never merely what a system answered.
+        Raises:
+            UsageError: It is no base URL of a system.
+            ConfigurationError: Patient data would go unencrypted to another machine in a live environment.
+        """
+        wire = copy.copy(self)
+        wire._endpoint = replace(self._endpoint, base_url=base_url, headers={})
+        problems = _problems(self.system, wire._endpoint, self._line.recorder, checks_encryption=self._speaks_sockets)
+        if problems:
+            raise ConfigurationError(problems)
+        wire._auth, wire._headers = None, {}
         return wire
 
     def get(
@@ -410,14 +430,14 @@ class Wire:
         try:
             self._require_open()
             deadline.check("preparing a request")
-            failure = fault(attempt.make(line.transport, prepared(ask, headers), line.endpoint, deadline), ask)
+            failure = fault(attempt.make(line.transport, prepared(ask, headers), self._endpoint, deadline), ask)
         except AdapterError as error:
             failure = error
         except UsageError:
             raise
         except Exception as error:
             # Not an exception of HTTP: our own fault or a twin's. In live its text may hold a value.
-            if line.endpoint.environment == "test":
+            if self._endpoint.environment == "test":
                 raise
             failure = AdapterError(f"{type(error).__name__} inside the transport")
         finally:
