@@ -23,7 +23,7 @@ from mpftconnect.model import (
     concept,
 )
 from mpftconnect.sandbox.chart import Chart
-from mpftconnect.sandbox.gp_shorthand import ACTIVE, about, course, significance, within
+from mpftconnect.sandbox.gp_shorthand import ACTIVE, PRACTICE_NURSE, about, course, within
 from mpftconnect.sandbox.people import SystemView
 from mpftconnect.sandbox.services import DOCTOR, GP, actor
 from mpftconnect.sandbox.sexual_health import CLINIC, CLINIC_CODE
@@ -39,7 +39,7 @@ def sexual_health_record(*, with_excluded: bool) -> SystemView:
         "gp-anxiety",
         code=concept("Generalised anxiety disorder", "21897009"),
         clinical_status=ACTIVE,
-        severity=significance("major"),
+        significance="major",
         recorded=When("2024-10-21"),
         author=DOCTOR,
     )
@@ -100,7 +100,7 @@ def _sexual_health_excluded(chart: Chart) -> None:
         "gp-coded",
         code=concept("Gonorrhoea", "15628003"),
         clinical_status=ACTIVE,
-        severity=significance("minor"),
+        significance="minor",
         recorded=When("2025-07-09"),
         author=DOCTOR,
     )
@@ -113,23 +113,33 @@ def _sexual_health_excluded(chart: Chart) -> None:
         performers=(DOCTOR,),
         based_on=about("Condition/sh-gp-coded"),
     )
-    chart.add(  # by words in a free text, in a consultation that stays
-        ProgressNote,
+    chart.add(  # by words in a free text
+        Observation,
         "gp-mention",
-        text=f"Also says that she was treated last week at the {CLINIC} and feels well.",
-        type=concept("Comment"),
-        date=When("2025-07-08T08:50:00"),
-        author=DOCTOR,
-        encounter=within("Encounter/sh-gp-july"),
+        status="final",
+        code=concept("Did not attend health check", "281399006"),
+        effective=When("2025-07-02"),
+        performers=(PRACTICE_NURSE,),
+        note=(f"Rang to say sorry: she had to be at the {CLINIC} at five.",),
     )
-    chart.add(  # by the heading of a consultation alone
+    chart.add(  # by place
+        Encounter,
+        "gp-clinic-call",
+        status="finished",
+        type=(concept("Third party consultation"),),
+        period=Period(start=When("2025-07-09T17:20:00")),
+        participants=(Participant(actor=DOCTOR),),
+        location=(clinic,),
+        provider=GP,
+    )
+    chart.add(  # by the heading of a consultation
         ProgressNote,
-        "gp-heading",
-        text="Bloods taken there, results to follow by text in a fortnight.",
+        "gp-clinic-call-note",
+        text="Result told by telephone; a course of tablets is enough and has been given.",
         type=concept(f"Communication from {CLINIC}"),
-        date=When("2025-07-08T08:52:00"),
+        date=When("2025-07-09T17:20:00"),
         author=DOCTOR,
-        encounter=within("Encounter/sh-gp-july"),
+        encounter=within("Encounter/sh-gp-clinic-call"),
     )
     chart.add(  # by an organisation, in its code alone
         DocumentReference,

@@ -35,7 +35,6 @@ from mpftconnect.sandbox.gp_shorthand import (
     PRACTICE_NURSE,
     about,
     course,
-    significance,
     within,
 )
 from mpftconnect.sandbox.people import SystemView
@@ -72,7 +71,7 @@ def _full_problems(chart: Chart) -> None:
         "gp-diabetes",
         code=concept("Type 2 diabetes mellitus", "44054006"),
         clinical_status=ACTIVE,
-        severity=significance("major"),
+        significance="major",
         onset=When("2009-05-14"),
         recorded=When("2009-05-14"),
         author=DOCTOR,
@@ -82,7 +81,7 @@ def _full_problems(chart: Chart) -> None:
         "gp-bipolar",
         code=concept("Bipolar affective disorder", "13746004"),
         clinical_status=ACTIVE,
-        severity=significance("major"),
+        significance="major",
         onset=When("1984"),
         recorded=When("1998-02-03"),
         author=DOCTOR,
@@ -93,7 +92,7 @@ def _full_problems(chart: Chart) -> None:
         "gp-leg-ulcer",
         code=concept("Venous ulcer of leg", "402863000"),
         clinical_status=ACTIVE,
-        severity=significance("minor"),
+        significance="minor",
         onset=When("2025-06"),
         recorded=When("2025-06-16T09:40:00"),
         author=DOCTOR,
@@ -105,7 +104,7 @@ def _full_problems(chart: Chart) -> None:
         "gp-plantar-fasciitis",
         code=concept("Plantar fasciitis", "202882003"),
         clinical_status=INACTIVE,
-        severity=significance("minor"),
+        significance="minor",
         onset=When("2016-03"),
         abatement=When("2017-01"),
         recorded=When("2016-03-22"),
@@ -164,6 +163,7 @@ def _full_medicines(chart: Chart) -> None:
         "gp-gliclazide",
         status="stopped",
         status_reason=(concept("Three low sugars in a fortnight while the appetite was poor."),),
+        status_changed=When("2023-11-06"),
         medication=concept("Gliclazide 80mg tablets", "325242002"),
         course=course("repeat"),
         effective=Period(start=When("2020-01-20"), end=When("2023-11-06")),
@@ -195,9 +195,10 @@ def _full_allergies_and_immunisations(chart: Chart) -> None:
         clinical_status=ALLERGY_ENDED,
         category=("environment",),
         recorded=When("2003-02-17"),
-        last_occurrence=When("2014-09-01"),
+        ended=When("2014-09-01"),
+        reason_ended="Patch test negative",
         author=PRACTICE_NURSE,
-        note=("Patch test was negative; plasters have been used since without a rash.",),
+        note=("Plasters have been used since then without any rash.",),
     )
     chart.add(
         Immunization,
@@ -338,6 +339,18 @@ def _full_letters(chart: Chart) -> None:
         performers=(PODIATRIST,),
         based_on=about("Condition/full-gp-diabetes"),
         note=("Please see within six weeks; the foot pulses are good but the nails are long.",),
+    )
+    chart.add(  # a diary entry: something that the practice means to do
+        ServiceRequest,
+        "gp-recall",
+        status="active",
+        intent="plan",
+        code=concept("Diabetic annual review", "170777000"),
+        authored=When("2025-06-16T10:02:00"),
+        occurrence=When("2025-12-08"),
+        author=DOCTOR,
+        based_on=about("Condition/full-gp-diabetes"),
+        note=("Book the interpreter with it, two weeks ahead.",),
     )
     chart.add(
         DocumentReference,

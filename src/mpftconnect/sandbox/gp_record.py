@@ -34,7 +34,7 @@ from mpftconnect.model import (
 from mpftconnect.sandbox.chart import Chart, placeholder
 from mpftconnect.sandbox.gp_excluded_record import sexual_health_record
 from mpftconnect.sandbox.gp_full_record import full_record
-from mpftconnect.sandbox.gp_shorthand import ACTIVE, ALLERGY_ACTIVE, PRACTICE_NURSE, course, significance, within
+from mpftconnect.sandbox.gp_shorthand import ACTIVE, ALLERGY_ACTIVE, PRACTICE_NURSE, course, within
 from mpftconnect.sandbox.people import SystemView
 from mpftconnect.sandbox.services import DOCTOR, GP
 
@@ -122,7 +122,7 @@ def _conflicting() -> SystemView:
         "gp-hypertension",
         code=concept("Essential hypertension", "59621000"),
         clinical_status=ACTIVE,
-        severity=significance("major"),
+        significance="major",
         onset=When("2012"),
         recorded=When("2012-09-19"),
         author=DOCTOR,
@@ -145,7 +145,7 @@ def _cross_border() -> SystemView:
         "gp-kidneys",
         code=concept("Chronic kidney disease stage 3", "433144002"),
         clinical_status=ACTIVE,
-        severity=significance("major"),
+        significance="major",
         onset=When("2021-11"),
         recorded=When("2025-05-27"),
         author=doctor,
@@ -175,7 +175,7 @@ def _restricted() -> SystemView:
         "gp-asthma",
         code=concept("Asthma", "195967001"),
         clinical_status=ACTIVE,
-        severity=significance("major"),
+        significance="major",
         recorded=When("2011-01-12"),
         author=DOCTOR,
         note=("Worse since the move to Hollyhock Mews; the walls of the flat are damp.",),
@@ -225,7 +225,7 @@ def _deceased() -> SystemView:
         "gp-heart-failure",
         code=concept("Heart failure", "84114007"),
         clinical_status=ACTIVE,
-        severity=significance("major"),
+        significance="major",
         recorded=When("2022-06-08"),
         author=DOCTOR,
     )
@@ -274,7 +274,7 @@ def _changed_name() -> SystemView:
         "gp-anaemia",
         code=concept("Iron deficiency anaemia", "87522002"),
         clinical_status=ACTIVE,
-        severity=significance("minor"),
+        significance="minor",
         recorded=When("2025-05-14"),
         author=DOCTOR,
     )
@@ -289,7 +289,7 @@ def _birth_date_differs() -> SystemView:
         "gp-fibrillation",
         code=concept("Atrial fibrillation", "49436004"),
         clinical_status=ACTIVE,
-        severity=significance("major"),
+        significance="major",
         recorded=When("2019-01-28"),
         author=DOCTOR,
     )
@@ -304,7 +304,7 @@ def _unverified() -> SystemView:
         "gp-migraine",
         code=concept("Migraine", "37796009"),
         clinical_status=ACTIVE,
-        severity=significance("minor"),
+        significance="minor",
         recorded=When("2024-02-06"),
         author=DOCTOR,
     )

@@ -14,12 +14,10 @@ __all__ = [
     "PRACTICE_NURSE",
     "about",
     "course",
-    "significance",
     "within",
 ]
 
 _PRESCRIPTION = "https://fhir.nhs.uk/STU3/CodeSystem/CareConnect-PrescriptionType-1"
-_SIGNIFICANCE = "https://fhir.hl7.org.uk/STU3/CodeSystem/CareConnect-ProblemSignificance-1"
 ACTIVE = coded("active", "Active", "condition-clinical")
 INACTIVE = coded("inactive", "Inactive", "condition-clinical")
 ALLERGY_ACTIVE = coded("active", "Active", "allergyintolerance-clinical")
@@ -33,11 +31,6 @@ PRACTICE_NURSE = Actor(
 def course(code: str) -> Concept:
     """Whether a medicine is a repeat or acute."""
     return Concept(coding=(Coding(system=_PRESCRIPTION, code=code, display=code.capitalize()),))
-
-
-def significance(code: str) -> Concept:
-    """How significant a problem is: major or minor."""
-    return Concept(coding=(Coding(system=_SIGNIFICANCE, code=code, display=code.capitalize()),))
 
 
 def about(reference: str) -> tuple[Reference, ...]:

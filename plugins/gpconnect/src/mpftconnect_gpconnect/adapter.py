@@ -6,12 +6,13 @@ here and in the modules that this one uses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from mpftconnect.adapters import AdapterContext, Deadline, DocumentContent, Found, Reading, Step, Wire
-from mpftconnect.errors import AdapterError, ConfigurationError, NotPermitted, NotShown, UsageError, WrongPerson
+from mpftconnect.errors import AdapterError, ConfigurationError, NotPermitted, UsageError, WrongPerson
 from mpftconnect.model import (
     AccessContext,
     Attachment,
@@ -70,7 +71,8 @@ class GpConnectAdapter:
     def read_medications(self, reading: Reading) -> Iterator[Found]:
         yield from self._section(reading, SectionName.MEDICATIONS)
         if self._asked_since(reading):
-            raise NotShown("medicines that ended before the configured time were not asked for", system=reading.system)
+            text = "Medicines that ended before the configured time were not asked for."
+            yield Notice("limited-by-date", text, incomplete=True)
 
     def read_allergies(self, reading: Reading) -> Iterable[Found]:
         return self._section(reading, SectionName.ALLERGIES)
@@ -94,13 +96,13 @@ class GpConnectAdapter:
         yield from self._section(reading, SectionName.IMMUNISATIONS)
         if not asks_not_given(reading.sections):
             text = "Immunisations recorded as not given cannot be asked for together with consultations or problems."
-            yield Notice("not-given-not-asked", text)
+            yield Notice("not-given-not-asked", text, incomplete=True)
 
     def read_documents(self, reading: Reading) -> Iterator[Found]:
         """The documents by Access Document, then those that the structured record links to, each once."""
         number = self._admitted(reading)
         bundle = document_search(self._spine, reading, number)
-        listed = _read(reading, bundle, frozenset({SectionName.DOCUMENTS}))
+        listed = _searched(reading, bundle, frozenset({SectionName.DOCUMENTS}))
         self._require_same_person(reading, listed.patient)
         shown: set[str] = set()
         for found in listed.sections.get(SectionName.DOCUMENTS, ()):
@@ -179,25 +181,25 @@ class GpConnectAdapter:
         asked = parameters(
             number,
             wanted,
-            today=reading.now().astimezone(ZoneInfo(reading.zone)).date(),
+            today=_today(reading),
             prescription_issues=self._settings.prescription_issues,
             active_within_days=self._settings.medications_active_within_days,
         )
         bundle = self._spine.post(reading, practice, STRUCTURED_RECORD, "Patient/$gpc.getstructuredrecord", asked)
         included = wanted | (reading.sections & {SectionName.DOCUMENTS})
-        record = _read(reading, bundle, included)
+        record = read_structured_record(bundle, reading=reading, included=included)
         self._require_same_person(reading, record.patient)
         return record
 
     def _on_document_server(self, reading: Reading) -> StructuredRecord:
         number = self._admitted(reading)
         bundle = find_on_document_server(self._spine, reading, number)
-        record = _read(reading, bundle, frozenset())
+        record = _searched(reading, bundle, frozenset())
         self._require_same_person(reading, record.patient)
         return record
 
     def _asked_since(self, reading: Reading) -> bool:
-        today = reading.now().astimezone(UTC).date()
+        today = _today(reading)
         days = self._settings.medications_active_within_days
         return medications_from(reading.sections & STRUCTURED, today, days) is not None
 
@@ -214,11 +216,17 @@ class GpConnectAdapter:
             raise WrongPerson("another NHS number than was asked for", system=reading.system, place="Patient")
 
 
-def _read(reading: Reading, bundle: object, included: frozenset[SectionName]) -> StructuredRecord:
-    return read_structured_record(bundle, reading=reading, included=included)  # type: ignore[arg-type]
+def _searched(reading: Reading, bundle: Mapping[str, Any], included: frozenset[SectionName]) -> StructuredRecord:
+    """What a search found, read as the same resources of a structured record are."""
+    return read_structured_record({**bundle, "type": "collection"}, reading=reading, included=included)
 
 
 def _names(document: DocumentReference) -> set[str]:
     """What tells that two references are to one document: their ids, business identifiers and addresses."""
     identifiers = {f"{each.system}|{each.value}" for each in document.identifiers if each.value}
     return {document.source.id, *identifiers, *(each.url for each in document.attachments if each.url)}
+
+
+def _today(reading: Reading) -> date:
+    """The day it is where the practice is: not yet tomorrow there while it is today here."""
+    return reading.now().astimezone(ZoneInfo(reading.zone)).date()

@@ -54,7 +54,8 @@ def find_on_document_server(spine: Spine, reading: Reading, number: NhsNumber) -
             raise NotShown(NOT_SHOWN, system=reading.system)
         if len(patients) > 1:
             raise _rejected(reading, "entry", "more than one person under one NHS number")
-        if _numbers(patients[0]) != {number}:
+        held = _numbers(patients[0])
+        if not held or not held <= {number, *reading.former_numbers}:
             raise WrongPerson("another NHS number than was asked for", system=reading.system, place="Patient")
         return bundle
 

@@ -67,7 +67,8 @@ def parameters(
     if wanted & {SectionName.RESULTS, SectionName.REPORTS}:
         asked.append(_include("includeInvestigations"))
     if SectionName.REFERRALS in wanted:
-        asked.append(_include("includeReferrals"))
+        # Diary entries are what the practice means to do or to have done: requests, as referrals are.
+        asked += [_include("includeReferrals"), _include("includeDiaryEntries")]
     return {"resourceType": "Parameters", "parameter": asked}
 
 

@@ -167,13 +167,20 @@ class UnsignedToken:
         now: Callable[[], datetime],
         system: str,
     ) -> None:
-        self._make = lambda: claims(who, consumer, interaction, audience=audience, now=now(), system=system)
+        self._who, self._consumer, self._interaction = who, consumer, interaction
+        self._audience, self._now, self._system = audience, now, system
 
     def apply(self, headers: Mapping[str, str], deadline: Deadline | None = None) -> dict[str, str]:
-        return {
-            **headers,
-            "Authorization": f"Bearer {_encoded({'alg': 'none', 'typ': 'JWT'})}.{_encoded(self._make())}.",
-        }
+        said = claims(
+            self._who,
+            self._consumer,
+            self._interaction,
+            audience=self._audience,
+            now=self._now(),
+            system=self._system,
+        )
+        token = f"{_encoded({'alg': 'none', 'typ': 'JWT'})}.{_encoded(said)}."
+        return {**headers, "Authorization": f"Bearer {token}"}
 
     def renew(self, refused: Mapping[str, str]) -> bool:
         return False  # another token would say the same

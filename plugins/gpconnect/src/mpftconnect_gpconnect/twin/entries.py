@@ -73,7 +73,7 @@ def entry_resource(
         case DiagnosticReport():
             return _report(item, around)
         case ServiceRequest():
-            return _referral(item, around)
+            return _diary_entry(item, around) if item.intent == "plan" else _referral(item, around)
         case DocumentReference():
             return _document(item, around, documents)
         case Encounter():
@@ -108,9 +108,9 @@ def _allergy(item: AllergyIntolerance, around: Surroundings) -> dict[str, Any]:
         url = "http://hl7.org/fhir/StructureDefinition/encounter-associatedEncounter"
         extensions.append(extension(url, "Reference", _context(item)))
     if status == "resolved":
-        ended = item.last_occurrence or item.recorded
+        ended = item.ended or item.recorded
         parts = [{"url": "endDate", "valueDateTime": moment(ended)}] if ended else []
-        reason = {"url": "reasonEnded", "valueString": "No information available"}
+        reason = {"url": "reasonEnded", "valueString": item.reason_ended or "No information available"}
         extensions.append(
             {"url": f"{GPC}Extension-CareConnect-GPC-AllergyIntoleranceEnd-1", "extension": [*parts, reason]}
         )
@@ -167,13 +167,13 @@ def _problem(item: Condition, around: Surroundings, related: Iterable[ClinicalIt
         for other in related
         if isinstance(other, Condition)
     ]
-    significance = codes_of(item.severity) or "minor"
+    significance = f"{CARE_CONNECT}Extension-CareConnect-ProblemSignificance-1"
     return profiled(
         "Condition",
         "ProblemHeader-Condition",
         own_id,
         extension=[
-            extension(f"{CARE_CONNECT}Extension-CareConnect-ProblemSignificance-1", "Code", significance),
+            extension(significance, "Code", item.significance or "minor"),
             *links,
             *heads,
         ],
@@ -199,7 +199,8 @@ def _problem(item: Condition, around: Surroundings, related: Iterable[ClinicalIt
 
 def reference_of(item: ClinicalItem) -> str:
     """How a Bundle refers to an entry."""
-    kinds: Mapping[type[ClinicalItem], str] = {ProgressNote: "Observation", ServiceRequest: "ReferralRequest"}
+    request = "ProcedureRequest" if isinstance(item, ServiceRequest) and item.intent == "plan" else "ReferralRequest"
+    kinds: Mapping[type[ClinicalItem], str] = {ProgressNote: "Observation", ServiceRequest: request}
     return f"{kinds.get(type(item), type(item).__name__)}/{tail(item.source.id)}"
 
 
@@ -353,6 +354,26 @@ def _referral(item: ServiceRequest, around: Surroundings) -> dict[str, Any]:
         recipient=[reference for actor in item.performers if (reference := around.reference(actor))],
         reasonCode=[concept(reason) for reason in ((item.code,) if item.code else ()) + item.reason],
         description=item.code.words() if item.code else None,
+        note=notes(item),
+        **own,
+        **_subject(item),
+    )
+
+
+def _diary_entry(item: ServiceRequest, around: Surroundings) -> dict[str, Any]:
+    own_id, own = _own(item)
+    requester = around.reference(item.author)
+    return profiled(
+        "ProcedureRequest",
+        "ProcedureRequest",
+        own_id,
+        status=item.status or "active",
+        intent="plan",
+        code=concept(item.code),
+        context=_context(item),
+        occurrenceDateTime=moment(item.occurrence) if isinstance(item.occurrence, When) else None,
+        authoredOn=moment(item.authored),
+        requester={"agent": requester} if requester else None,
         note=notes(item),
         **own,
         **_subject(item),

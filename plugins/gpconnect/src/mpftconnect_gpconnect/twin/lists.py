@@ -25,6 +25,7 @@ AREAS: Mapping[str, tuple[str, str, str]] = {
     "allergies": ("886921000000105", "Allergies and adverse reactions", "Allergies and adverse reactions"),
     "ended-allergies": ("1103671000000101", "Ended allergies", "Ended allergies"),
     "consultations": ("1149501000000101", "List of consultations", "List of consultations"),
+    "diary": ("714311000000108", "Patient recall administration", "Patient recall administration"),
     "immunisations": ("1102181000000102", "Immunisations", "Immunisations"),
     "investigations": ("887191000000108", "Investigations and results", "Investigations and results"),
     "medications": ("933361000000108", "Medications and medical devices", "Medications and medical devices"),
@@ -36,6 +37,7 @@ AREAS: Mapping[str, tuple[str, str, str]] = {
 _LINKED = {
     "allergies": "allergies",
     "consultations": "consultations",
+    "diary": "diary entries",
     "documents": "documents",
     "immunisations": "immunisations",
     "investigations": "investigations",

@@ -99,7 +99,7 @@ def _request(
         allowed = {"url": "numberOfRepeatPrescriptionsAllowed", "valuePositiveInt": item.repeats_allowed}
         extensions.append({"url": f"{_EXTENSION}MedicationRepeatInformation-1", "extension": [allowed]})
     if intent == "plan" and item.status_reason:
-        ended = getattr(item.effective, "end", None) or item.recorded
+        ended = item.status_changed or getattr(item.effective, "end", None)
         parts = [{"url": "statusReason", "valueCodeableConcept": concept(item.status_reason[0])}]
         if ended is not None:
             parts.append({"url": "statusChangeDate", "valueDateTime": moment(ended)})

@@ -135,7 +135,8 @@ class _Answer:
             ],
             "uncategorised": [one for one in _held(person, Observation) if one.source.id not in reported],
             "investigations": _held(person, DiagnosticReport),
-            "referrals": _held(person, ServiceRequest),
+            "referrals": [one for one in _held(person, ServiceRequest) if one.intent != "plan"],
+            "diary": [one for one in _held(person, ServiceRequest) if one.intent == "plan"],
         }
 
     def _primary(self, area: str, held: Sequence[ClinicalItem]) -> None:
@@ -192,7 +193,7 @@ class _Answer:
         ]
 
     def _everything(self) -> list[ClinicalItem]:
-        return _held(self.person, ClinicalItem)  # type: ignore[type-abstract]
+        return _held(self.person, ClinicalItem)
 
     def _take(self, items: Iterable[ClinicalItem]) -> None:
         for item in items:
@@ -223,6 +224,8 @@ def _area_of(item: ClinicalItem) -> str | None:
         Condition: "problems",
         ProgressNote: "uncategorised",
     }
+    if isinstance(item, ServiceRequest) and item.intent == "plan":
+        return "diary"
     return kinds.get(type(item))
 
 

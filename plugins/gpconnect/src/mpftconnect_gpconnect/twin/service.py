@@ -157,7 +157,7 @@ class GpConnectTwin:
         request = call.request
         if self._forced is not None:
             return self._forced
-        interaction = request.headers.get("Ssp-InteractionID")
+        interaction = request.headers.get("Ssp-InteractionID", "")
         if interaction not in call.service.interactions:
             raise Refused("BAD_REQUEST", "Ssp-InteractionID")
         scope = call.service.interactions[interaction]
@@ -169,20 +169,18 @@ class GpConnectTwin:
         accepted = [part.partition(";")[0].strip() for part in request.headers.get("Accept", "*/*").split(",")]
         if not set(accepted) & set(_FHIR):
             return TwinResponse(406, {"Content-Type": "text/plain"}, b"Not acceptable")
-        kind = interaction.rpartition(":")[2] if "operation" not in interaction else "structured"
-        subject = interaction.split(":")[-2] + ":" + kind
         routes: Mapping[str, tuple[str, re.Pattern[str], Callable[[_Call, re.Match[str]], Any]]] = {
-            "operation:structured": ("POST", re.compile(r"Patient/\$gpc\.getstructuredrecord"), self._structured),
-            "read:metadata-1": ("GET", re.compile("metadata"), self._metadata),
-            "search:patient-1": ("GET", re.compile("Patient"), self._find),
-            "search:documentreference-1": ("GET", re.compile("Patient/([^/]+)/DocumentReference"), self._documents),
-            "read:binary-1": ("GET", re.compile("Binary/([^/]+)"), self._binary),
+            "gpc.getstructuredrecord-1": ("POST", re.compile(r"Patient/\$gpc\.getstructuredrecord"), self._structured),
+            "metadata-1": ("GET", re.compile("metadata"), self._metadata),
+            "patient-1": ("GET", re.compile("Patient"), self._find),
+            "documentreference-1": ("GET", re.compile("Patient/([^/]+)/DocumentReference"), self._documents),
+            "binary-1": ("GET", re.compile("Binary/([^/]+)"), self._binary),
         }
-        method, path, answer = routes[subject]
+        method, path, answer = routes[interaction.rpartition(":")[2]]
         matched = path.fullmatch(call.path)
         if request.method != method or matched is None:
             raise Refused("BAD_REQUEST", "the request is not the interaction's")
-        if call.service.capability in self._not_enabled and subject != "read:metadata-1":
+        if call.service.capability in self._not_enabled and not interaction.endswith(":metadata-1"):
             raise Refused("ACCESS_DENIED")
         return json_response(answer(call, matched), headers=_NO_STORE)
 
