@@ -15,8 +15,9 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from mpftconnect.adapters import Fault, FaultSwitch, TwinRequest, TwinResponse, json_response
 from mpftconnect.model import DocumentReference, NhsNumber, SectionName
@@ -270,7 +271,7 @@ class GpConnectTwin:
         return Service(call.service.practice, "documents").address(host)
 
     def _today(self) -> date:
-        return datetime.fromtimestamp(self._now(), UTC).date()
+        return datetime.fromtimestamp(self._now(), ZoneInfo("Europe/London")).date()
 
 
 def _is_regular(person: Person, practice: str) -> bool:
