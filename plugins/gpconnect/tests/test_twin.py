@@ -238,10 +238,17 @@ class TestTheRecord:
         for name, items in found.items():
             assert any(isinstance(one, Notice) and one.code == "data-in-transit" for one in items), name
 
-    def test_an_empty_list_says_that_nothing_is_recorded(self, line: Any) -> None:
-        found = sections(line, "father", ALLERGIES)
-        codes = [one.code for one in found[ALLERGIES] if isinstance(one, Notice)]
-        assert set(codes) == {"no-content-recorded"}
+    def test_an_empty_list_is_an_empty_section_and_says_no_more(self, line: Any) -> None:
+        """Else a section that a silent policy empties could be told from one that came empty (rule 6)."""
+        found = sections(line, "father", *STRUCTURED)
+        assert found[ALLERGIES] == found[SectionName.REFERRALS] == found[SectionName.RESULTS] == []
+        bundle = json.loads(line.twin.handle(line.practices()[-1]).body)
+        lists = [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "List"]
+        empty = [one for one in lists if not one.get("entry")]
+        assert len(empty) == 9
+        for one in empty:
+            assert one["emptyReason"]["coding"][0]["code"] == "no-content-recorded"
+            assert one["note"][0]["text"] == "Information not available"
 
     def test_what_was_not_asked_for_is_not_answered(self, line: Any) -> None:
         line.adapter.find_patient(line.reading("full", ALLERGIES))

@@ -45,7 +45,7 @@ from mpftconnect.adapters.failures import is_worth_another_try
 from mpftconnect.adapters.http_attempt import Attempt, Received, WatchedTransport, within
 from mpftconnect.adapters.local_file import file_error, read_unchanged
 from mpftconnect.adapters.recorder import Recorder
-from mpftconnect.errors import AdapterError, ConfigurationError, OutcomeUnknown, UsageError
+from mpftconnect.errors import AdapterError, AnswerRejected, ConfigurationError, OutcomeUnknown, UsageError
 from mpftconnect.events import Code, EventStream
 
 __all__ = ["Answer", "Endpoint", "Wire"]
@@ -65,6 +65,7 @@ class _Line:
     """What a wire and all that are bound from it share."""
 
     system: str
+    endpoint: Endpoint
     events: EventStream
     recorder: Recorder
     budget: RateBudget | None
@@ -108,8 +109,7 @@ class Wire:
             raise ConfigurationError(problems)
         if budget is None and endpoint.rate_per_second is not None:
             budget = RateBudget(None, endpoint.rate_per_second)
-        self._line = _Line(system, events, recorder, budget, transport or WatchedTransport())
-        self._endpoint = endpoint
+        self._line = _Line(system, endpoint, events, recorder, budget, transport or WatchedTransport())
         self._auth = auth
         self._deadline: Deadline | None = None
         self._correlation_id: str | None = None
@@ -121,7 +121,7 @@ class Wire:
 
     @property
     def endpoint(self) -> Endpoint:
-        return self._endpoint
+        return self._line.endpoint
 
     @property
     def events(self) -> EventStream:
@@ -161,23 +161,32 @@ class Wire:
             wire._headers = {**self._headers, **headers}
         return wire
 
-    def at(self, base_url: str) -> Wire:
-        """This wire at another address of the same system, for a system that answers at several.
+    def elsewhere(self, base_url: str, *, client_certificate: bool = False, max_bytes: int | None = None) -> Wire:
+        """The way to another address that belongs to the same system: a proxy, or the place of a document.
 
-        Deadline, limits, TLS settings, budget, recorder and connections stay. Neither `auth` nor the headers of
-        `bound` or of the endpoint go along: what was meant for one address is no other's business.
+        It shares limits, budget, recorder, connections, deadline and correlation id. It takes none of the credentials
+        and headers along: they are for the system itself.
 
         Args:
-            base_url: From configuration, or checked against it: never merely what a system answered.
+            base_url: `https://host/base`; who may be there is for the caller to have decided, by settings.
+            client_certificate: Whether the configured certificate of mutual TLS goes along.
+            max_bytes: Largest answer, if less than the system's own limit.
         Raises:
-            UsageError: It is no base URL of a system.
-            ConfigurationError: Patient data would go unencrypted to another machine in a live environment.
+            AnswerRejected: It is no such address, or a live system's is not https.
         """
+        ours = self.endpoint
+        limit = ours.max_bytes if max_bytes is None else min(max_bytes, ours.max_bytes)
+        endpoint = replace(ours, headers={}, max_bytes=limit)
+        try:
+            endpoint = replace(endpoint, base_url=base_url)
+            if not client_certificate:
+                endpoint = replace(endpoint, client_certificate=None, client_key=None)
+        except UsageError as error:
+            raise AnswerRejected(f"an address cannot be used: {error}", system=self.system) from None
+        if ours.environment == "live" and is_cleartext(base_url) and self._speaks_sockets:
+            raise AnswerRejected("an address of a live system must begin with https://", system=self.system)
         wire = copy.copy(self)
-        wire._endpoint = replace(self._endpoint, base_url=base_url, headers={})
-        problems = _problems(self.system, wire._endpoint, self._line.recorder, checks_encryption=self._speaks_sockets)
-        if problems:
-            raise ConfigurationError(problems)
+        wire._line = replace(self._line, endpoint=endpoint)
         wire._auth, wire._headers = None, {}
         return wire
 
@@ -430,14 +439,14 @@ class Wire:
         try:
             self._require_open()
             deadline.check("preparing a request")
-            failure = fault(attempt.make(line.transport, prepared(ask, headers), self._endpoint, deadline), ask)
+            failure = fault(attempt.make(line.transport, prepared(ask, headers), line.endpoint, deadline), ask)
         except AdapterError as error:
             failure = error
         except UsageError:
             raise
         except Exception as error:
             # Not an exception of HTTP: our own fault or a twin's. In live its text may hold a value.
-            if self._endpoint.environment == "test":
+            if line.endpoint.environment == "test":
                 raise
             failure = AdapterError(f"{type(error).__name__} inside the transport")
         finally:

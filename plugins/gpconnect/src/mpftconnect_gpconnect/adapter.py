@@ -169,7 +169,7 @@ class GpConnectAdapter:
     # One answer for all sections
 
     def _section(self, reading: Reading, section: SectionName) -> Iterable[Found]:
-        return self._record(reading).sections.get(section, ())
+        return [found for found in self._record(reading).sections.get(section, ()) if not _says_empty(found)]
 
     def _record(self, reading: Reading) -> StructuredRecord:
         return reading.once("gpconnect.structured", lambda: self._asked(reading))
@@ -219,6 +219,15 @@ class GpConnectAdapter:
 def _searched(reading: Reading, bundle: Mapping[str, Any], included: frozenset[SectionName]) -> StructuredRecord:
     """What a search found, read as the same resources of a structured record are."""
     return read_structured_record({**bundle, "type": "collection"}, reading=reading, included=included)
+
+
+def _says_empty(found: Found) -> bool:
+    """Whether it only says that a list came empty.
+
+    The status of an empty section says so already, and a list that a silent policy empties must not be told from one
+    that came empty (rule 6).
+    """
+    return isinstance(found, Notice) and found.code == "no-content-recorded"
 
 
 def _names(document: DocumentReference) -> set[str]:

@@ -78,8 +78,9 @@ PROXY: Mapping[int, Meaning] = {
     502: Meaning(502, "transient", SystemFailed, "the Spine proxy cannot reach the practice's system"),
     504: Meaning(504, "transient", SystemFailed, "the practice's system did not answer the Spine proxy in time"),
 }
-_CODE_SYSTEM_NAME = "Spine-ErrorOrWarningCode-1"
-_PROXY_SYSTEM_NAME = "gpconnect-schedule-response-code-1-0"
+# By the last part of its URI: published answers say `ValueSet` and `CodeSystem`; the second is its former name.
+_CODE_SYSTEMS = frozenset({"Spine-ErrorOrWarningCode-1", "gpconnect-error-or-warning-code-1"})
+_PROXY_SYSTEMS = frozenset({"gpconnect-schedule-response-code-1-0"})
 
 
 def judged(answer: Answer) -> Mapping[str, Any]:
@@ -103,13 +104,13 @@ def judged(answer: Answer) -> Mapping[str, Any]:
 
 def failure(status: int, body: Any, system: str | None) -> AdapterError:
     """The error that an answer stands for. Never raises, whatever the body."""
-    codes = frozenset(_codes(body, _CODE_SYSTEM_NAME))
+    codes = frozenset(_codes(body, _CODE_SYSTEMS))
     if len(codes) == 1:
         (code,) = codes
         known = CODES.get(_ALSO_WRITTEN.get(code, code))
         if known is not None:
             return known.kind(known.words, system=system)
-    if not codes and status in PROXY and str(status) in _codes(body, _PROXY_SYSTEM_NAME):
+    if not codes and status in PROXY and str(status) in _codes(body, _PROXY_SYSTEMS):
         known = PROXY[status]
         return known.kind(known.words, system=system)
     # Unknown codes stay unsaid: what a stranger writes there may be a value.
@@ -133,14 +134,14 @@ def _is_outcome(body: Any) -> bool:
     return isinstance(body, Mapping) and body.get("resourceType") == "OperationOutcome"
 
 
-def _codes(body: Any, system_name: str) -> Iterator[str]:
+def _codes(body: Any, systems: frozenset[str]) -> Iterator[str]:
     if not _is_outcome(body):
         return
     for issue in _objects(body.get("issue")):
         details = issue.get("details")
         for coding in _objects(details.get("coding") if isinstance(details, Mapping) else None):
             code, system = coding.get("code"), coding.get("system")
-            if isinstance(code, str) and isinstance(system, str) and system.rpartition("/")[2] == system_name:
+            if isinstance(code, str) and isinstance(system, str) and system.rpartition("/")[2] in systems:
                 yield code
 
 

@@ -114,12 +114,13 @@ class Spine:
         )
         if self.settings.spine_secure_proxy is not None:
             # The practice's address is part of the path: whatever the directory says, the proxy is spoken to.
-            return reading.wire.at(self.settings.spine_secure_proxy).bound(auth=token), f"/{practice.base}"
+            proxy = reading.wire.elsewhere(self.settings.spine_secure_proxy, client_certificate=True)
+            return proxy.bound(auth=token), f"/{practice.base}"
         if not self._may_be_spoken_to(reading, practice):
             raise NotPermitted(
                 "the practice's system is not among those that may be spoken to directly", system=reading.system
             )
-        return reading.wire.at(practice.base).bound(auth=token), ""
+        return reading.wire.elsewhere(practice.base, client_certificate=True).bound(auth=token), ""
 
     def _may_be_spoken_to(self, reading: Reading, practice: Practice) -> bool:
         """Whether a host that only the directory named may be sent anything: the directory could be wrong."""

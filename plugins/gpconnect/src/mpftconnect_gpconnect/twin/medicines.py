@@ -115,6 +115,7 @@ def _request(
         intent=intent,
         authoredOn=moment(authored),
         recorder=around.reference(item.author),
+        reasonCode=[concept(reason) for reason in item.reason],
         dosageInstruction=[_dosage(dose) for dose in item.dosage],
         dispenseRequest=filled({"validityPeriod": period(item.effective), "quantity": quantity(item.quantity)}),
         **shared,
