@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mpftconnect.adapters import Refusal, TwinResponse, json_response
+from mpftconnect.adapters import TwinResponse, json_response
 from mpftconnect.errors import (
     AdapterError,
     AnswerRejected,
@@ -18,7 +18,9 @@ from mpftconnect.errors import (
     SystemFailed,
 )
 from mpftconnect.model import SectionName
+from mpftconnect.sandbox import PEOPLE
 from mpftconnect_gpconnect.outcomes import CODES, PROXY, failure
+from mpftconnect_gpconnect.twin import GpConnectTwin
 from mpftconnect_gpconnect.twin.refusals import ERRORS, PROXY_ERRORS, error_response, proxy_response
 
 ALLERGIES = SectionName.ALLERGIES
@@ -190,13 +192,31 @@ def test_an_error_reaches_every_section_once(line: Any) -> None:
     assert len(line.practices()) == before + 1
 
 
-def test_a_practice_that_has_not_enabled_it(line_to: Any) -> None:
-    from mpftconnect.sandbox import PEOPLE
-    from mpftconnect_gpconnect.twin import GpConnectTwin
-
-    line = line_to(GpConnectTwin(PEOPLE, not_enabled=["documents"]))
+@pytest.mark.parametrize("not_enabled", ["documents", "structured"])
+def test_one_capability_without_the_other(line_to: Any, not_enabled: str) -> None:
+    line = line_to(GpConnectTwin(PEOPLE, not_enabled=[not_enabled]))
     reading = line.reading("full", ALLERGIES, SectionName.DOCUMENTS)
     found = reading.found(line.adapter.find_patient(reading))
-    assert not any(isinstance(one, Refusal) for one in line.adapter.read_allergies(found))
+    reads = {"structured": line.adapter.read_allergies, "documents": line.adapter.read_documents}
     with pytest.raises(NotPermitted, match="not be enabled"):
-        list(line.adapter.read_documents(found))
+        list(reads.pop(not_enabled)(found))
+    if not_enabled == "documents":
+        assert list(reads["structured"](found))
+        return
+    # What the document server has is shown before it is said that the record's own links are missing.
+    seen = iter(reads["documents"](found))
+    assert [next(seen).source.id.partition("/")[0] for _ in range(3)] == ["DocumentReference"] * 3
+    with pytest.raises(NotPermitted):
+        next(seen)
+
+
+def test_neither_capability(line_to: Any) -> None:
+    line = line_to(GpConnectTwin(PEOPLE, not_enabled=["documents", "structured"]))
+    with pytest.raises(NotPermitted, match="not be enabled"):
+        line.adapter.find_patient(line.reading("full", ALLERGIES, SectionName.DOCUMENTS))
+
+
+def test_whoever_dissents_is_not_asked_about_twice(line: Any) -> None:
+    with line.twin.answering(error_response("NO_PATIENT_CONSENT")), pytest.raises(NotShown):
+        line.adapter.find_patient(line.reading("full", ALLERGIES, SectionName.DOCUMENTS))
+    assert len(line.practices()) == 1

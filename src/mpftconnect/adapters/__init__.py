@@ -23,7 +23,7 @@ from mpftconnect.adapters.contract import (
     only,
 )
 from mpftconnect.adapters.deadline import Deadline
-from mpftconnect.adapters.endpoint import Endpoint
+from mpftconnect.adapters.endpoint import Endpoint, is_cleartext, origin
 from mpftconnect.adapters.recorder import Exchange, FolderRecorder, MemoryRecorder, Recorder
 from mpftconnect.adapters.twin import (
     WIRE_FAULTS,
@@ -75,6 +75,8 @@ __all__ = [
     "TwinSpec",
     "Verified",
     "Wire",
+    "is_cleartext",
     "json_response",
     "only",
+    "origin",
 ]

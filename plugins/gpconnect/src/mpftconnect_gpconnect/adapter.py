@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from mpftconnect.adapters import AdapterContext, Deadline, DocumentContent, Found, Reading, Step, Wire
-from mpftconnect.errors import AdapterError, ConfigurationError, NotPermitted, UsageError, WrongPerson
+from mpftconnect.errors import AdapterError, ConfigurationError, NotPermitted, SystemFailed, UsageError, WrongPerson
 from mpftconnect.model import (
     AccessContext,
     Attachment,
@@ -22,6 +22,7 @@ from mpftconnect.model import (
     Patient,
     SectionName,
 )
+from mpftconnect_gpconnect.directory import NotRegistered
 from mpftconnect_gpconnect.documents import document_content, document_search, find_on_document_server
 from mpftconnect_gpconnect.interactions import CAPABILITY_STATEMENT, STRUCTURED_RECORD
 from mpftconnect_gpconnect.parameters import STRUCTURED, asks_not_given, medications_from, parameters
@@ -61,9 +62,19 @@ class GpConnectAdapter:
             NotShown: It does not show them, which says nothing of whether it holds them; or no practice is known.
             WrongPerson: It answered about somebody else.
         """
-        if reading.sections & STRUCTURED:
+        if not reading.sections & STRUCTURED:
+            return self._on_document_server(reading).patient
+        try:
             return self._record(reading).patient
-        return self._on_document_server(reading).patient
+        except (NotPermitted, NotRegistered, SystemFailed) as error:
+            if SectionName.DOCUMENTS not in reading.sections:
+                raise
+            # One capability may be there without the other: then the documents are shown, and every section of the
+            # structured record repeats what went wrong with it. Whoever dissents is not asked about twice.
+            try:
+                return self._on_document_server(reading).patient
+            except AdapterError:
+                raise error from None
 
     def read_problems(self, reading: Reading) -> Iterable[Found]:
         return self._section(reading, SectionName.PROBLEMS)

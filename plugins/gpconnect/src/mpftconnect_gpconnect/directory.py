@@ -13,13 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from mpftconnect.adapters import Reading, Wire
-from mpftconnect.adapters.endpoint import is_cleartext, origin
+from mpftconnect.adapters import Reading, Wire, is_cleartext, origin
 from mpftconnect.adapters.fhir_r4 import search
 from mpftconnect.errors import AnswerRejected, NotShown
 from mpftconnect.model import ODS_ORGANIZATION_SYSTEM
 
-__all__ = ["Practice", "look_up", "registered_asids"]
+__all__ = ["NotRegistered", "Practice", "look_up", "registered_asids"]
 
 _INTERACTION = "https://fhir.nhs.uk/Id/nhsServiceInteractionId"
 _PARTY_KEY = "https://fhir.nhs.uk/Id/nhsMhsPartyKey"
@@ -29,6 +28,10 @@ _TWELVE_DIGITS = re.compile(r"[0-9]{12}", re.ASCII)
 # What may stand in an address that goes into another address: no blanks, quotes, backslashes or control characters.
 _URL = re.compile(r"[A-Za-z0-9\-._~:/%!$&'()*+,;=@]{1,500}", re.ASCII)
 _LONGEST_KEY = 100
+
+
+class NotRegistered(NotShown):
+    """The practice offers no such service: it has not registered any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,14 @@ def look_up(reading: Reading, directory: Wire, organisation: str, interaction: s
     """The one system that a practice has registered for the interaction.
 
     Raises:
-        NotShown: The practice has registered none.
+        NotRegistered: The practice has registered none.
         AnswerRejected: It has registered several, or what the directory says cannot be used.
         AdapterError: The directory did not answer.
     """
     asked = replace(reading, wire=directory)
     asids = {found for device in _found(asked, "Device", organisation, interaction) for found in _registrations(device)}
     if not asids:
-        raise NotShown("the person's GP practice is not registered in the Spine directory for this")
+        raise NotRegistered("the person's GP practice is not registered in the Spine directory for this")
     if len(asids) > 1:
         raise _rejected(reading, "Device", "more than one system is registered, and nothing says which to ask")
     ((asid, party_key),) = asids
@@ -69,7 +72,7 @@ def look_up(reading: Reading, directory: Wire, organisation: str, interaction: s
         if endpoint.get("status") in (None, "active")
     }
     if not endpoints:
-        raise NotShown("the person's GP practice has no address in the Spine directory for this")
+        raise NotRegistered("the person's GP practice has no address in the Spine directory for this")
     if len(endpoints) > 1:
         raise _rejected(reading, "Endpoint", "more than one address is registered, and nothing says which to ask")
     return Practice(asid, _checked(reading, endpoints.pop()))

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from mpftconnect.adapters.endpoint import origin
+from mpftconnect.adapters import origin
 from mpftconnect.model import Model
 
 __all__ = ["ConnectionCheck", "ConsumingOrganisation", "GpConnectSettings"]

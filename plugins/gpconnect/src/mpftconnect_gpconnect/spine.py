@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from mpftconnect.adapters import ApiKeyHeader, Auth, Reading, Wire
-from mpftconnect.adapters.endpoint import origin
+from mpftconnect.adapters import ApiKeyHeader, Auth, Reading, Wire, origin
 from mpftconnect.errors import NotPermitted, NotShown
 from mpftconnect_gpconnect.directory import Practice, look_up, registered_asids
 from mpftconnect_gpconnect.interactions import Interaction
