@@ -143,6 +143,15 @@ class TestSearch:
         with pytest.raises(WrongPerson):
             swapped.adapter.find_patient(swapped.reading("full", DOCUMENTS))
 
+    def test_documents_are_not_searched_for_under_somebody_elses_id(self, line_to: Any) -> None:
+        line = line_to()
+        line.adapter.find_patient(line.reading("conflicting", DOCUMENTS))
+        theirs = json.loads(line.twin.handle(line.practices()[-1]).body)
+        swapped = line_to(answers={"Patient": theirs})
+        with pytest.raises(WrongPerson):
+            list(swapped.adapter.read_documents(swapped.reading("full", DOCUMENTS)))
+        assert swapped.asked("/DocumentReference") == []
+
 
 class TestFetch:
     def test_gives_the_bytes_and_their_type(self, shelf: Any) -> None:

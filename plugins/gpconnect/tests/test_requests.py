@@ -23,6 +23,7 @@ from mpftconnect.errors import (
 )
 from mpftconnect.model import Actor, Notice, SectionName
 from mpftconnect.sandbox import PEOPLE
+from mpftconnect_gpconnect.directory import NotRegistered
 from mpftconnect_gpconnect.parameters import STRUCTURED, parameters
 from mpftconnect_gpconnect.twin import GpConnectTwin
 
@@ -200,14 +201,14 @@ class TestWhatTheDirectorySays:
     @pytest.mark.parametrize(
         ("devices", "error"),
         [
-            pytest.param([], NotShown, id="none"),
+            pytest.param([], NotRegistered, id="none"),
             pytest.param([device(), device("200000000222", own_id="2")], AnswerRejected, id="two"),
             pytest.param([device("12345")], AnswerRejected, id="no identifier of a system"),
             pytest.param([device("20000000011a")], AnswerRejected, id="not digits"),
             pytest.param([device(key="a\nb")], AnswerRejected, id="a line break"),
             pytest.param([device(key="k" * 101)], AnswerRejected, id="a long key"),
             pytest.param([{"resourceType": "Device", "id": "1"}], AnswerRejected, id="no identifiers"),
-            pytest.param([device(interaction="urn:other")], NotShown, id="for another interaction"),
+            pytest.param([device(interaction="urn:other")], NotRegistered, id="for another interaction"),
         ],
     )
     def test_devices(self, line_to: Any, devices: Any, error: type[AdapterError]) -> None:
@@ -220,9 +221,9 @@ class TestWhatTheDirectorySays:
     @pytest.mark.parametrize(
         ("endpoints", "error"),
         [
-            pytest.param([], NotShown, id="none"),
+            pytest.param([], NotRegistered, id="none"),
             pytest.param([endpoint(GOOD), endpoint(GOOD + "x", "2")], AnswerRejected, id="two"),
-            pytest.param([endpoint(GOOD, status="off")], NotShown, id="not active"),
+            pytest.param([endpoint(GOOD, status="off")], NotRegistered, id="not active"),
             *(
                 pytest.param([endpoint(address)], AnswerRejected, id=str(address)[:40] or "empty")
                 for address in (
@@ -358,6 +359,13 @@ class TestParameters:
         assert [one.code for one in found if isinstance(one, Notice) and one.incomplete] == ["limited-by-date"]
         assert not any("gliclazide" in getattr(one, "key", "") for one in found)
 
+    def test_today_is_the_practices_today(self, line_to: Any) -> None:
+        """Half past eleven at night by UTC in summer: at the practice tomorrow has begun, and may be asked from."""
+        moment = datetime(2025, 9, 1, 23, 30, tzinfo=UTC)
+        line = line_to(GpConnectTwin(PEOPLE, now=moment.timestamp), medications_active_within_days=0)
+        assert line.adapter.find_patient(line.reading("full", SectionName.MEDICATIONS, now=lambda: moment))
+        assert b'"valueDate":"2025-09-02"' in line.practices()[-1].body
+
     def test_the_earliest_date_is_not_before_people_were_born(self) -> None:
         asked = parameters("9990000018", [SectionName.MEDICATIONS],  # type: ignore[arg-type]
                            today=datetime(1900, 1, 5, tzinfo=UTC).date(), active_within_days=36_000)  # fmt: skip
@@ -386,4 +394,16 @@ class TestThePatient:
             name = "$gpc.getstructuredrecord" if sections == [ALLERGIES] else "Patient"
             line = line_to(answers={name: json_response(wrong)})
             with pytest.raises(WrongPerson):
+                line.adapter.find_patient(line.reading("full", *sections))
+
+    def test_the_adapter_looks_for_itself(self, line: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Even if the reader of the record let somebody else pass."""
+        import mpftconnect_gpconnect.adapter as room
+
+        other = line.adapter.find_patient(line.reading("conflicting", ALLERGIES))
+        for sections in ([ALLERGIES], [DOCUMENTS]):
+            monkeypatch.setattr(
+                room, "read_structured_record", lambda *_, **__: room.StructuredRecord(patient=other, sections={})
+            )
+            with pytest.raises(WrongPerson, match="another NHS number"):
                 line.adapter.find_patient(line.reading("full", *sections))

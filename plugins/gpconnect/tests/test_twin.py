@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -153,6 +154,13 @@ class TestWhomItShows:
         answer = knocker.send(parameters=[numbered(value=border.nhs_number), ALL])
         assert code_of(answer) == "PATIENT_NOT_FOUND"
 
+    def test_a_death_that_only_the_tracing_service_knows_of(self, knocker: Any, code_of: Any, people: Any) -> None:
+        full = people[0]
+        gone = full.patient.model_copy(update={"deceased": True})
+        view = replace(full.systems["gpconnect"], patient=full.patient)
+        knocker.twin = GpConnectTwin([replace(full, patient=gone, systems={"gpconnect": view})])
+        assert code_of(knocker.send()) == "PATIENT_NOT_FOUND"
+
     def test_dissent(self, line: Any) -> None:
         with line.twin.faults.on(Fault.NO_CONSENT), pytest.raises(NotShown, match="not shared by the source"):
             line.adapter.find_patient(line.reading("full", ALLERGIES))
@@ -161,8 +169,6 @@ class TestWhomItShows:
     def test_dissent_and_other_registrations_of_one_person(
         self, line_to: Any, people: Any, setting: str, rule: str
     ) -> None:
-        from dataclasses import replace
-
         full = people[0]
         view = replace(full.systems["gpconnect"], settings={setting: True})
         line = line_to(GpConnectTwin([replace(full, systems={"gpconnect": view})]))
