@@ -26,6 +26,7 @@ from mpftconnect.model import (
     Identifier,
     Item,
     Line,
+    MedicationStatement,
     NoteHeading,
     Notice,
     Observation,
@@ -110,6 +111,39 @@ def test_what_is_derived_goes_too_however_long_the_chain() -> None:
     shown, taken = kept([letter, report, plain, result, encounter])
     assert shown == [plain]
     assert len(taken) == 4
+
+
+def test_a_problem_takes_what_belongs_to_it_but_no_contact() -> None:
+    """GP systems link from the problem to its entries, which do not point back."""
+    visit = Encounter(source=source("Encounter/1"))
+    problem = Condition(
+        source=source("Condition/2"),
+        code=concept("Something", "111"),
+        content=(Reference(reference="Observation/3"), Reference(reference="Encounter/1")),
+        actual=Reference(reference="https://gp.example/fhir/Observation/4"),
+    )
+    advice = Observation(source=source("Observation/3"), code=concept("Advice given"))
+    finding = Observation(source=source("Observation/4"), code=concept("Finding"))
+    report = DiagnosticReport(
+        source=source("DiagnosticReport/5"), code=concept("Report"), results=(Reference(reference="Observation/3"),)
+    )
+    items: list[Item] = [report, finding, advice, problem, visit, plain]
+    assert kept(items)[0] == [visit, plain]
+    assert kept(items[::-1])[0] == [plain, visit]
+
+
+def test_a_medicine_takes_the_prescription_that_it_rests_on() -> None:
+    statement = MedicationStatement(
+        source=source("MedicationStatement/1"),
+        medication=concept("Tablets"),
+        reason=(concept("Something", "111"),),
+        based_on=(Reference(reference="MedicationRequest/2"), Reference(reference="CarePlan/3")),
+    )
+    prescription = MedicationStatement(
+        source=source("MedicationRequest/2"), kind="request", medication=concept("Tablets")
+    )
+    plan = CarePlan(source=source("CarePlan/3"), title="Plan")
+    assert kept([prescription, statement, plan])[0] == [plan]
 
 
 def test_a_care_plan_and_a_team_lose_lines_and_not_themselves() -> None:

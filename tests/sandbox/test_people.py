@@ -38,8 +38,9 @@ from mpftconnect.sandbox import (
 )
 
 RECORDS = ("rio", "synthetic")
+GP = "gpconnect"
 # Every system that holds excluded data among other things.
-HOLDERS = (*RECORDS, "icr", "icr-border")
+HOLDERS = (*RECORDS, GP, "icr", "icr-border")
 ROLES = {
     *("full", "sparse", "restricted", "very-restricted", "deceased", "superseded", "birth-date-differs"),
     *(
@@ -263,11 +264,53 @@ def test_one_system_asserts_no_allergies_where_another_holds_one():
     assert not any(item.asserts_none for item in border.systems["synthetic"].items[SectionName.ALLERGIES])
 
 
+def test_a_gp_holds_something_of_every_kind_for_the_full_person():
+    held = person("full").systems[GP].items
+    kinds = {
+        *("problems", "medications", "allergies", "immunisations", "results", "reports", "encounters", "notes"),
+        *("referrals", "documents"),
+    }
+    assert {str(name) for name, items in held.items() if items} == kinds
+    courses = {item.course.coding[0].code for item in held[SectionName.MEDICATIONS]}
+    assert courses == {"repeat", "acute"}
+    assert any(item.status == "stopped" and item.status_reason for item in held[SectionName.MEDICATIONS])
+    assert any(item.clinical_status.coding[0].code == "resolved" for item in held[SectionName.ALLERGIES])
+    assert any(item.based_on for item in held[SectionName.MEDICATIONS])
+    assert len({item.type.text for item in held[SectionName.NOTES]}) >= 3
+    assert {bool(d.attachments[0].data_base64) for d in held[SectionName.DOCUMENTS]} == {True, False}
+
+
+def test_the_gp_disagrees_with_the_trust_about_the_conflicting_person():
+    theirs, ours = (person("conflicting").systems[name].items for name in ("rio", GP))
+    assert any(item.asserts_none for item in theirs[SectionName.ALLERGIES])
+    assert not any(item.asserts_none for item in ours[SectionName.ALLERGIES])
+    (one,), (other,) = theirs[SectionName.MEDICATIONS], ours[SectionName.MEDICATIONS]
+    assert (one.medication.text, other.medication.text) == ("Amlodipine 5mg tablets", "Amlodipine 10mg tablets")
+    assert one.status == other.status == "active"
+
+
+def test_gp_views_show_what_their_role_is_there_for():
+    practices = {
+        someone.patient_at(GP).general_practitioner[0].organization_code for someone in PEOPLE if GP in someone.systems
+    }
+    assert practices == {"ZZ101", "ZZ701"}
+    assert person("cross-border").patient_at(GP).general_practitioner[0].organization_code == "ZZ701"
+    differs = person("birth-date-differs")
+    assert differs.patient_at(GP).birth_date != differs.patient.birth_date
+    assert person("unverified").patient_at(GP).verification_status == "02"
+    assert person("changed-name").patient_at(GP).name.family != person("changed-name").patient.name.family
+    street = person("restricted").patient.addresses[0].line[0].partition(" ")[2]
+    told = [item for item in items_of(person("restricted").systems[GP]) if street in item.model_dump_json()]
+    assert {type(item).__name__ for item in told} >= {"Condition", "Encounter", "DocumentReference"}
+
+
 def test_the_people_are_the_same_in_every_process():
+    from mpftconnect.sandbox import gp_record
     from mpftconnect.sandbox.full_person import full_person
 
     again = full_person()
     assert again == replace(person("full"), systems={name: person("full").systems[name] for name in again.systems})
+    assert gp_record.views()[GP]["full"] == person("full").systems[GP]
 
 
 def excluded_ids(with_: Person, without: Person) -> set[tuple[str, str]]:

@@ -32,7 +32,7 @@ from mpftconnect.adapters.contract import (
     only,
 )
 from mpftconnect.adapters.deadline import Deadline
-from mpftconnect.adapters.endpoint import Endpoint
+from mpftconnect.adapters.endpoint import Endpoint, is_cleartext, origin
 from mpftconnect.adapters.recorder import Exchange, FolderRecorder, MemoryRecorder, Recorder
 from mpftconnect.adapters.twin import (
     WIRE_FAULTS,
@@ -87,6 +87,8 @@ __all__ = [
     "Verified",
     "Wire",
     "auth_from",
+    "is_cleartext",
     "json_response",
     "only",
+    "origin",
 ]

@@ -10,7 +10,7 @@ import copy
 import threading
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ from mpftconnect.adapters.failures import is_worth_another_try
 from mpftconnect.adapters.http_attempt import Attempt, Received, WatchedTransport, within
 from mpftconnect.adapters.local_file import file_error, read_unchanged
 from mpftconnect.adapters.recorder import Recorder
-from mpftconnect.errors import AdapterError, ConfigurationError, OutcomeUnknown, UsageError
+from mpftconnect.errors import AdapterError, AnswerRejected, ConfigurationError, OutcomeUnknown, UsageError
 from mpftconnect.events import Code, EventStream
 
 __all__ = ["Answer", "Endpoint", "Wire"]
@@ -164,6 +164,35 @@ class Wire:
             wire._auth = auth
         if headers:
             wire._headers = {**self._headers, **headers}
+        return wire
+
+    def elsewhere(self, base_url: str, *, client_certificate: bool = False, max_bytes: int | None = None) -> Wire:
+        """The way to another address that belongs to the same system: a proxy, or the place of a document.
+
+        It shares limits, budget, recorder, connections, deadline and correlation id. It takes none of the credentials
+        and headers along: they are for the system itself.
+
+        Args:
+            base_url: `https://host/base`; who may be there is for the caller to have decided, by settings.
+            client_certificate: Whether the configured certificate of mutual TLS goes along.
+            max_bytes: Largest answer, if less than the system's own limit.
+        Raises:
+            AnswerRejected: It is no such address, or a live system's is not https.
+        """
+        ours = self.endpoint
+        limit = ours.max_bytes if max_bytes is None else min(max_bytes, ours.max_bytes)
+        endpoint = replace(ours, headers={}, max_bytes=limit)
+        try:
+            endpoint = replace(endpoint, base_url=base_url)
+            if not client_certificate:
+                endpoint = replace(endpoint, client_certificate=None, client_key=None)
+        except UsageError as error:
+            raise AnswerRejected(f"an address cannot be used: {error}", system=self.system) from None
+        if ours.environment == "live" and is_cleartext(base_url) and self._speaks_sockets:
+            raise AnswerRejected("an address of a live system must begin with https://", system=self.system)
+        wire = copy.copy(self)
+        wire._line = replace(self._line, endpoint=endpoint)
+        wire._auth, wire._headers = None, {}
         return wire
 
     def get(

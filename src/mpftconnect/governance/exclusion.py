@@ -31,6 +31,7 @@ from mpftconnect.model import (
     Extra,
     Identifier,
     Item,
+    MedicationStatement,
     Model,
     Notice,
     Patient,
@@ -131,7 +132,11 @@ class Exclusion:
                 for item in everything
                 if not isinstance(item, CarePlan | CareTeam)
             }
-            while more := {id_ for id_, refs in pointers.items() if id_ not in gone and refs & gone}:
+            takes = {item.source.id: _goes_with(item) for item in everything}
+            while more := (
+                {id_ for id_, refs in pointers.items() if refs & gone}.union(*(takes.get(id_, ()) for id_ in gone))
+                - gone
+            ):
                 gone |= more
         taken: list[Taken] = []
         kept: dict[SectionName, tuple[Item, ...]] = {}
@@ -258,6 +263,20 @@ def _contingency(plan: ContingencyPlan, bad: Callable[[Any], bool]) -> Contingen
 
 # A problem may be linked to anything of a record: a link to an excluded thing goes, the problem stays.
 _HAS_LINES = (CarePlan, CareTeam, Condition)
+
+
+def _goes_with(item: Item) -> frozenset[str]:
+    """What an excluded item takes with it although that does not point back: links stand on one side alone.
+
+    A problem takes the entries that belong to it, but no contact, in which much else may have been spoken of; that
+    part of its note goes by itself. A medicine takes the prescription that it rests on.
+    """
+    if isinstance(item, Condition):
+        linked = _references((*item.content, *((item.actual,) if item.actual else ())))
+        return frozenset(pointer for pointer in linked if not pointer.startswith("Encounter/"))
+    if isinstance(item, MedicationStatement):
+        return frozenset(pointer for pointer in _references(item.based_on) if pointer.startswith("MedicationRequest/"))
+    return frozenset()
 
 
 def _without_lines(item: CarePlan | CareTeam | Condition) -> Item:
