@@ -15,9 +15,12 @@ from typing import Any
 
 from mpftconnect.adapters.contract import Refusal
 from mpftconnect.errors import GapReason
+from mpftconnect.governance.decision import Decisions
 from mpftconnect.governance.policies import Contribution, Policy, PolicySpec, Taken
 from mpftconnect.governance.restriction import WORDS as RESTRICTED_WORDS
 from mpftconnect.governance.restriction import restrict, restrict_patient, restricted_sections
+from mpftconnect.governance.roles import NOT_FOR_ROLE
+from mpftconnect.hub.decided import decision_notices, joined_by_decision, set_apart_by_decision
 from mpftconnect.hub.fan_out import Failure, SystemRead
 from mpftconnect.hub.match import Match, agreeing, compare, match
 from mpftconnect.hub.merge import conflicts, merge, patient_conflicts
@@ -118,6 +121,9 @@ class _Part:
         self.failure = UNJUDGED
 
 
+_UNDECIDED = Decisions()
+
+
 def assemble(
     person: Person,
     asked: Sequence[Asked],
@@ -129,8 +135,16 @@ def assemble(
     expect: Demographics | None = None,
     trace_failure: Failure | None = None,
     notices: Sequence[Notice] = (),
+    decisions: Decisions = _UNDECIDED,
+    not_for_role: frozenset[SectionName] = frozenset(),
 ) -> Assembled:
-    """One record from all that was asked and answered."""
+    """One record from all that was asked and answered.
+
+    Args:
+        wanted: The sections that were asked for and that the user's role may see.
+        decisions: What people decided about whose records they are.
+        not_for_role: The sections that were asked for and that the user's role may not see.
+    """
     parts = [_part(one, person.numbers) for one in asked]
     taken: list[tuple[str, Taken]] = []
     withheld: list[Withheld] = []
@@ -138,7 +152,7 @@ def assemble(
         screened, gone = _screen(part, policies)
         taken += screened
         withheld += gone
-    _match(parts, person)
+    _match(parts, person, decisions)
     joined = [part for part in parts if part.match is None or part.match.joins]
     hidden: frozenset[SectionName] = frozenset()
     if person.is_restricted:
@@ -151,6 +165,8 @@ def assemble(
                 part.set_aside()
     gaps = _gaps(parts, person, trace_failure)
     sections = {name: _section(name, parts, hidden, gaps) for name in wanted}
+    withheld += [Withheld(policy="role", section=name, text=NOT_FOR_ROLE) for name in sorted(not_for_role)]
+    sections |= {name: Section(name, (), SectionStatus.RESTRICTED) for name in not_for_role}
     patient = _patient(person, joined, made)
     others = {
         part.asked.system: part.contribution.patient
@@ -169,7 +185,7 @@ def assemble(
         gaps=tuple(gaps),
         unmatched=tuple(_unmatched(part, hidden) for part in parts if part.match and not part.match.joins),
         withheld=tuple(withheld),
-        notices=tuple(notices),
+        notices=(*notices, *decision_notices(_held(parts), decisions)),
         mismatches=compare(expect, patient) if expect else (),
         systems=tuple(_answer(part, made) for part in parts),
         joined=tuple(_joined(part, person) for part in joined if part.contribution.patient is not None),
@@ -258,8 +274,14 @@ def _local(reference: Reference) -> str:
     return "/".join(plain.split("/")[-2:])
 
 
-def _match(parts: Sequence[_Part], person: Person) -> None:
-    held = [part for part in parts if part.contribution.patient is not None]
+def _match(parts: Sequence[_Part], person: Person, decisions: Decisions) -> None:
+    held = []
+    for part in parts:
+        if (patient := part.contribution.patient) is None:
+            continue
+        part.match = set_apart_by_decision(patient, person.numbers, decisions)
+        if part.match is None:
+            held.append(part)
     if person.traced is None:
         # Nobody can arbitrate: they join only if all agree with one another.
         patients = [part.contribution.patient for part in held if part.contribution.patient]
@@ -281,6 +303,11 @@ def _match(parts: Sequence[_Part], person: Person) -> None:
         # A tracing service may keep records too, and could hand out somebody else's: only what it traced is its word.
         if part.asked.system == person.tracer and (part.match.joins or found.source.key == person.traced.source.key):
             part.match = Match(True, "traced", "this is the tracing service")
+        part.match = joined_by_decision(found, person.numbers, decisions, part.match)
+
+
+def _held(parts: Iterable[_Part]) -> list[tuple[Patient, Match | None]]:
+    return [(part.contribution.patient, part.match) for part in parts if part.contribution.patient is not None]
 
 
 def _restrict(part: _Part) -> None:
@@ -423,7 +450,9 @@ def _patient(person: Person, joined: Iterable[_Part], made: datetime) -> Patient
 def _unmatched(part: _Part, hidden: frozenset[SectionName]) -> Unmatched:
     why = part.match or Match(False, "", "")
     kinds = tuple(sorted(name for name, items in part.contribution.items.items() if items and name not in hidden))
-    return Unmatched(system=part.asked.system, reason=why.rule, text=why.text, kinds=kinds)
+    patient = part.contribution.patient
+    record = patient.source.id if patient else None
+    return Unmatched(system=part.asked.system, reason=why.rule, text=why.text, kinds=kinds, record=record)
 
 
 def _joined(part: _Part, person: Person) -> Joined:
