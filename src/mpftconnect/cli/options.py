@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from mpftconnect.model import AccessContext
 __all__ = [
     "connected",
     "connection_options",
+    "moment_from",
     "nhs_number_from",
     "private_argument",
     "warn_of_history",
@@ -120,6 +122,21 @@ def private_argument(argument: str, what: str) -> str:
         return line
     warn_of_history(what)
     return argument
+
+
+def moment_from(text: str | None, option: str) -> datetime | None:
+    """A date or time that an option gives, aware; UTC unless it has an offset.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option}: expected a date or time, such as 2026-03-31 or 2026-03-31T09:00+00:00") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def warn_of_history(what: str) -> None:

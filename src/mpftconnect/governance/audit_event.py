@@ -23,6 +23,7 @@ from mpftconnect.errors import UsageError
 from mpftconnect.model import NHS_NUMBER_SYSTEM, ODS_ORGANIZATION_SYSTEM, AccessContext, nhs_number
 
 __all__ = [
+    "EMERGENCY",
     "Action",
     "AuditRecord",
     "Outcome",
@@ -36,6 +37,7 @@ __all__ = [
     "patient_of",
     "recorded_of",
     "shown_in",
+    "systems_asked_in",
     "to_audit_event",
     "user_of",
     "withheld_in",
@@ -65,6 +67,9 @@ _BALP_ENTITY_TYPE = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEnti
 # PARS field map: agent[userRole].who.identifier. NHS England, identifier systems of the Spine directory.
 _ROLE_PROFILE = "https://fhir.nhs.uk/Id/sds-role-profile-id"
 
+# DICOM PS3.16, Annex D: Emergency Override Started. The subtype of break-glass events, and of nothing else.
+EMERGENCY = "110127"
+
 Code = tuple[str, str, str]
 
 
@@ -86,7 +91,7 @@ _KINDS: dict[str, _Kind] = {
     # DICOM PS3.15, A.5.3.2 Audit Log Used; A.5.3.5 Data Export; A.5.3.11 Security Alert.
     "audit-read": _Kind((_DCM, "110101", "Audit Log Used"), None, "R"),
     "export": _Kind((_DCM, "110106", "Export"), None, "R"),
-    "break-glass": _Kind((_DCM, "110113", "Security Alert"), (_DCM, "110127", "Emergency Override Started"), "E"),
+    "break-glass": _Kind((_DCM, "110113", "Security Alert"), (_DCM, EMERGENCY, "Emergency Override Started"), "E"),
     "refused": _Kind((_DCM, "110113", "Security Alert"), (_DCM, "110132", "Use of Restricted Function"), "E"),
     # FHIR R4 ValueSet audit-event-type includes the ISO 21089 lifecycle events, of which link and unlink are two.
     "identity-link": _Kind((_LIFECYCLE, "link", "link"), None, "U"),
@@ -294,6 +299,11 @@ def shown_in(event: Mapping[str, Any]) -> Iterator[Shown]:
         items = tuple(value for kind, value in detail if kind == "shown")
         if items:
             yield Shown(system, items)
+
+
+def systems_asked_in(event: Mapping[str, Any]) -> tuple[str, ...]:
+    """The systems that the event says were asked."""
+    return tuple(system for system, detail in _system_details(event) if ("asked", "yes") in detail)
 
 
 def withheld_in(event: Mapping[str, Any]) -> Iterator[Withholding]:

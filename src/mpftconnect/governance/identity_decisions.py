@@ -168,13 +168,13 @@ class IdentityDecisions:
         """
         about = None if number is None else nhs_number(number)
         self._look(who, about, {})
-        found = [one for one in self._known() if about is None or about in (one.nhs_number, one.other_number)]
+        found = [one for one in self._shown() if about is None or about in (one.nhs_number, one.other_number)]
         return tuple(sorted(found, key=lambda one: one.steps[0].at, reverse=True))
 
     def show(self, id: str, who: AccessContext) -> Decision:
         """One decision with all its steps. Raises as `find`, and UsageError if there is none of that id."""
         self._admitted(who, self._approvers, _LOOK, None)
-        one = _find(self._known(), id)
+        one = _find(self._shown(), id)
         self._look(who, one.nhs_number, {"decision": one.id})
         return one
 
@@ -203,7 +203,7 @@ class IdentityDecisions:
             DecisionsUnsound: The store cannot be believed.
         """
         now = self._now()
-        waiting = [one for one in self._known() if one.state(now) in ("proposed", "reversal-proposed")]
+        waiting = [one for one in self._shown() if one.state(now) in ("proposed", "reversal-proposed")]
         return tuple((one.id, one.kind, one.system, one.steps[-1].expires or now) for one in waiting)
 
     def check(self) -> int:
@@ -345,6 +345,10 @@ class IdentityDecisions:
             return [_parsed(body) for body in self._store.bodies()]
         except StoreUnsound as error:
             raise DecisionsUnsound(error.reason) from None
+
+    def _shown(self) -> list[Decision]:
+        # A system that a silent policy excludes by now is named nowhere.
+        return [one for one in self._known() if one.system in self._systems]
 
     def _check_open(self, one: Decision, now: datetime) -> None:
         last = one.steps[-1]
