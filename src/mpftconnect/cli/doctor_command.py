@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -34,7 +35,7 @@ def command(systems: tuple[str, ...], as_json: bool, config: Path | None, sandbo
         for name in systems or known:
             if not as_json:
                 click.echo(f"{name}  ({known[name].configured.settings.environment})")
-            for step in (agreement_step(known[name]), *examine(known[name])):
+            for step in chain((agreement_step(known[name]),), examine(known[name])):
                 failed = failed or not step.ok
                 if as_json:
                     click.echo(json.dumps({"system": name, "step": step.name, "ok": step.ok, "advice": step.advice}))
