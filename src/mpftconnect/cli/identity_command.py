@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,7 +67,15 @@ def _open(config: Path | None) -> tuple[IdentityDecisions, Configuration]:
 def _who(given: dict[str, Any], known: Configuration) -> AccessContext:
     # What is typed as a reason is the decision's: it does not also go with the user into the audit.
     asked = {**given, "reason": None, "relationship": given.get("relationship") or "identity"}
-    return who_from(asked, known.who, sandbox=False)
+    # The command line takes users at their word; the audit says at least which account of which machine it was.
+    return who_from({**asked, "device": _account()}, known.who, sandbox=False)
+
+
+def _account() -> str | None:
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (OSError, KeyError, ImportError):  # a system without accounts
+        return None
 
 
 def _reason(who: dict[str, Any]) -> str:

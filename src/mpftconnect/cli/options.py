@@ -78,7 +78,15 @@ def who_from(given: dict[str, Any], configured: AccessContext | None, *, sandbox
         UsageError: Something is missing; the message names the options.
     """
     base = configured or (SANDBOX_USER if sandbox else None)
-    known = {**(base.model_dump() if base else {}), **{key: value for key, value in given.items() if value}}
+    said = {key: value for key, value in given.items() if value}
+    known = {**(base.model_dump() if base else {}), **said}
+    # Of somebody else, or in another role, the configured user's own ids and codes say nothing.
+    for field, own in (
+        ("user", ("practitioner_id", "role_profile_id", "role_code", "session", "reason")),
+        ("role", ("role_profile_id", "role_code")),
+    ):
+        if base is not None and said.get(field, getattr(base, field)) != getattr(base, field):
+            known |= {key: said.get(key) for key in own}
     known.setdefault("purpose", "direct-care")
     needed = ("user", "name", "role", "organisation", "relationship")
     missing = [f"--{field}" for field in needed if not known.get(field)]
