@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,11 @@ SYSTEMS = (system("rio", "2026-04-01"), system("gp", "2026-02-28"), system("pds"
 
 def read(lines: Any) -> list[list[str]]:
     return list(csv.reader(io.StringIO("".join(lines), newline="")))
+
+
+def test_every_column_is_explained_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "governance" / "registers.md").read_text(encoding="utf-8")
+    assert [column for column in (*AGREEMENTS, *DISCLOSURES, *ASSETS) if f"`{column}`" not in page] == []
 
 
 def test_agreements_with_what_ends_first_first() -> None:
