@@ -316,6 +316,23 @@ def test_an_open_proposal_is_said_and_changes_nothing(open_hub: Open) -> None:
     assert "Wolfenstein" not in outputs(record)
 
 
+def test_a_proposal_under_a_former_number_is_said_too(open_hub: Open) -> None:
+    held = (Identifier.nhs(NUMBER), Identifier.nhs(FORMER).model_copy(update={"use": "old"}))
+    hub = open_hub(pds=Tracer(lambda reading: found(reading, identifiers=held)), rio=Fake())
+    hub.identities.propose_unlink(FORMER, "rio", "rio/1", JANE, reason="Wolfenstein")
+    assert "identity-disputed" in {notice.code for notice in hub.record(NUMBER, WHO).notices}
+
+
+@pytest.mark.parametrize(("own", "shown"), [(f"Patient/{OTHER}", None), (f"Patient/{NUMBER}", True), ("77", True)])
+def test_an_id_that_is_somebody_elses_number_is_not_shown(open_hub: Open, own: str, shown: bool | None) -> None:
+    def other(reading: Reading) -> Patient:
+        return stranger(reading).model_copy(update={"source": reading.source(own)})
+
+    record = open_hub(pds=Tracer(), rio=Fake(other)).record(NUMBER, WHO)
+    assert record.unmatched[0].record == (own if shown else None)
+    assert OTHER not in outputs(record)
+
+
 def test_a_proposal_about_a_system_that_is_hidden_by_now_leaves_no_trace(open_hub: Open) -> None:
     hub = open_hub(pds=Tracer(), rio=Fake())
     hub.identities.propose_unlink(NUMBER, "rio", "rio/1", JANE, reason="Wolfenstein")

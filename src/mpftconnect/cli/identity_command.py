@@ -65,10 +65,9 @@ def _open(config: Path | None) -> tuple[IdentityDecisions, Configuration]:
 
 
 def _who(given: dict[str, Any], known: Configuration) -> AccessContext:
-    # What is typed as a reason is the decision's: it does not also go with the user into the audit.
-    asked = {**given, "reason": None, "relationship": given.get("relationship") or "identity"}
     # The command line takes users at their word; the audit says at least which account of which machine it was.
-    return who_from({**asked, "device": _account()}, known.who, sandbox=False)
+    asked = {**given, "relationship": given.get("relationship") or "identity", "device": _account()}
+    return who_from(asked, known.who, sandbox=False)
 
 
 def _account() -> str | None:

@@ -20,7 +20,7 @@ from mpftconnect.governance.policies import Contribution, Policy, PolicySpec, Ta
 from mpftconnect.governance.restriction import WORDS as RESTRICTED_WORDS
 from mpftconnect.governance.restriction import restrict, restrict_patient, restricted_sections
 from mpftconnect.governance.roles import NOT_FOR_ROLE
-from mpftconnect.hub.decided import decision_notices, joined_by_decision, set_apart_by_decision
+from mpftconnect.hub.decided import decision_notices, joined_by_decision, names_another, set_apart_by_decision
 from mpftconnect.hub.fan_out import Failure, SystemRead
 from mpftconnect.hub.match import Match, agreeing, compare, match
 from mpftconnect.hub.merge import conflicts, merge, patient_conflicts
@@ -183,7 +183,9 @@ def assemble(
         correlation_id=correlation_id,
         conflicts=(*patient_conflicts(patient, others), *conflicts({n: s.items for n, s in sections.items()})),
         gaps=tuple(gaps),
-        unmatched=tuple(_unmatched(part, hidden) for part in parts if part.match and not part.match.joins),
+        unmatched=tuple(
+            _unmatched(part, hidden, person.numbers) for part in parts if part.match and not part.match.joins
+        ),
         withheld=tuple(withheld),
         notices=(*notices, *decision_notices(_held(parts), decisions)),
         mismatches=compare(expect, patient) if expect else (),
@@ -447,11 +449,11 @@ def _patient(person: Person, joined: Iterable[_Part], made: datetime) -> Patient
     return Patient(source=source, identifiers=(Identifier.nhs(person.number),))
 
 
-def _unmatched(part: _Part, hidden: frozenset[SectionName]) -> Unmatched:
+def _unmatched(part: _Part, hidden: frozenset[SectionName], numbers: frozenset[str]) -> Unmatched:
     why = part.match or Match(False, "", "")
     kinds = tuple(sorted(name for name, items in part.contribution.items.items() if items and name not in hidden))
     patient = part.contribution.patient
-    record = patient.source.id if patient else None
+    record = None if patient is None or names_another(patient.source.id, numbers) else patient.source.id
     return Unmatched(system=part.asked.system, reason=why.rule, text=why.text, kinds=kinds, record=record)
 
 

@@ -15,14 +15,17 @@ Silent policies have taken theirs before this, and a restricted person's places 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
+from mpftconnect.errors import NotAnNhsNumber
 from mpftconnect.governance.decision import Decisions
 from mpftconnect.hub.match import Match
-from mpftconnect.model import Notice, Patient
+from mpftconnect.model import Notice, Patient, nhs_number
 
-__all__ = ["decision_notices", "joined_by_decision", "set_apart_by_decision"]
+__all__ = ["decision_notices", "joined_by_decision", "names_another", "set_apart_by_decision"]
 
+_NUMBER = re.compile(r"(?<![0-9])[0-9]{10}(?![0-9])")
 UNSOUND = (
     "nothing joins, because what was decided about identity cannot be read or believed; mend that store "
     "(mpftconnect identity verify)"
@@ -75,3 +78,20 @@ def decision_notices(held: Collection[tuple[Patient, Match | None]], decisions: 
                 )
                 said.append(Notice("identity-disputed", text, system))
     return tuple(said)
+
+
+def names_another(record: str, numbers: Collection[str]) -> bool:
+    """Whether a system's own id of its record holds the NHS number of somebody else, whom nobody asked about.
+
+    >>> names_another("Patient/9990000026", {"9990000018"}), names_another("Patient/9990000018", {"9990000018"})
+    (True, False)
+    """
+    return any(_is_number(found) and found not in numbers for found in _NUMBER.findall(record))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        nhs_number(text)
+    except NotAnNhsNumber:
+        return False
+    return True
