@@ -36,7 +36,7 @@ def person(
         (person(names=("Smith",), status="01"), "number-birth-date-verified"),
         (person(names=(), status="01"), "number-birth-date-verified"),
         (person(number=OTHER), "number-differs"),
-        (person(number=None), "number-differs"),
+        (person(number=None), "number-not-stated"),
         (person(born="1950-04-03"), "birth-date-differs"),
         (person(born="1950-04-03", status="01"), "birth-date-differs"),
         (person(born="1950-03"), "birth-date-not-stated"),

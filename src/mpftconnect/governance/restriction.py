@@ -43,13 +43,13 @@ from mpftconnect.model import (
     Source,
 )
 
-__all__ = ["SHOWN_SECTIONS", "WORDS", "restrict", "restrict_patient", "restricted_sections"]
+__all__ = ["HIDDEN_TEXT", "SHOWN_SECTIONS", "WORDS", "restrict", "restrict_patient", "restricted_sections"]
 
 WORDS = (
     "This person's location is protected. Addresses, contacts, places, organisations, documents, care plan text and "
     "other free text are not shown; look in the source system if you are allowed to."
 )
-_HIDDEN_TEXT = "text not shown"
+HIDDEN_TEXT = "text not shown"
 
 _COMMON = frozenset({"source", "also", "recorded"})
 _ALLOWED: dict[type[Item], frozenset[str]] = {
@@ -221,7 +221,7 @@ def _directions(dosage: Dosage) -> Dosage:
 
 def _hidden(name: str) -> str | None:
     """What stands for something dropped: a result says that it is not shown, anything else is left out."""
-    return _HIDDEN_TEXT if name == "value" else None
+    return HIDDEN_TEXT if name == "value" else None
 
 
 def _code(text: str | None) -> str | None:
@@ -240,7 +240,7 @@ def _concept(value: Concept) -> Concept:
         for c in value.coding
         if _unbroken(c.code)
     )
-    return Concept(coding=coded) if coded else Concept(text=_HIDDEN_TEXT)
+    return Concept(coding=coded) if coded else Concept(text=HIDDEN_TEXT)
 
 
 def _amount(value: Quantity | None) -> Quantity | None:
