@@ -21,7 +21,17 @@ from pydantic import TypeAdapter
 
 from mpftconnect.governance.restriction import HIDDEN_TEXT
 from mpftconnect.hub.sameness import Opinions, alike, concept_key, is_stated, linked, literal, tokens
-from mpftconnect.model import SECTION_TYPES, ClinicalItem, Concept, Extra, Item, Model, extra_from
+from mpftconnect.model import (
+    SECTION_TYPES,
+    ClinicalItem,
+    Concept,
+    Extra,
+    Item,
+    Model,
+    Observation,
+    Quantity,
+    extra_from,
+)
 
 __all__ = ["ABOUT", "Merged", "SameAs", "comparable", "fact_key", "merge", "put_together"]
 
@@ -85,8 +95,7 @@ def put_together(items: Iterable[T], opinions: Opinions | None = None) -> Merged
     """
     nearby: dict[Hashable, list[T]] = defaultdict(list)
     for item in items:
-        date = item.clinical_date
-        nearby[type(item).__name__, date.text if date else None, item.withdrawn is None].append(item)
+        nearby[_hint(item)].append(item)
     merged: list[T] = []
     same_as: dict[str, SameAs] = {}
     for near in nearby.values():
@@ -114,6 +123,15 @@ def _ordered(items: list[T]) -> tuple[T, ...]:
     return tuple(items)
 
 
+def _hint(item: Item) -> Hashable:
+    """Equal wherever `fact_key` is equal, and cheap: most items are told apart by it alone."""
+    date = item.clinical_date
+    plain = tuple(value for value in item.__dict__.values() if type(value) is str)
+    value = getattr(item, "value", None) if isinstance(item, Observation) else None
+    amount = str(value.value) if isinstance(value, Quantity) else None
+    return (type(item).__name__, date.text if date else None, amount, plain)
+
+
 def _can_join(items: Sequence[Item]) -> bool:
     if len(items) < 2:
         return False
@@ -124,31 +142,35 @@ def _can_join(items: Sequence[Item]) -> bool:
 def fact_key(item: Item) -> Hashable:
     """All that an item says but what it is about: equal where two items may be one fact."""
     about = ABOUT.get(type(item).__name__)
-    said: tuple[Hashable, ...] = tuple(
-        (name, comparable(value))
+    hidden: list[str] = []
+    said = tuple(
+        (name, comparable(value, hidden))
         for name, value in item.__dict__.items()
         if value is not None and value != () and name != about and name not in ORIGIN
     )
     # What a reader may not see may differ, so it is the same as nothing but itself.
-    own = item.key if _hides_something(said) else None
-    return (type(item).__name__, item.withdrawn is None, own, said)
+    return (type(item).__name__, item.withdrawn is None, item.key if hidden else None, said)
 
 
-def _hides_something(said: Hashable) -> bool:
-    return said == HIDDEN_TEXT or (isinstance(said, tuple) and any(_hides_something(part) for part in said))
+def comparable(value: Any, hidden: list[str] | None = None) -> Hashable:
+    """A value in the form in which it is compared: as written, with concepts as `concept_key` has them.
 
-
-def comparable(value: Any) -> Hashable:
-    """A value in the form in which it is compared: as written, with concepts as `concept_key` has them."""
+    Args:
+        hidden: Gets an entry for each part that is hidden from the reader.
+    """
     if isinstance(value, str):
+        if hidden is not None and value == HIDDEN_TEXT:
+            hidden.append(value)
         return value
     if isinstance(value, Concept):
+        if hidden is not None and value.text == HIDDEN_TEXT:
+            hidden.append(value.text)
         return concept_key(value)
     if isinstance(value, tuple):
-        return tuple(comparable(part) for part in value)
+        return tuple(comparable(part, hidden) for part in value)
     if isinstance(value, Model):
         fields = value.__dict__.items()
-        return (type(value).__name__, *((n, comparable(v)) for n, v in fields if v is not None and v != ()))
+        return (type(value).__name__, *((n, comparable(v, hidden)) for n, v in fields if v is not None and v != ()))
     if isinstance(value, Decimal):
         return str(value)  # 4.10 is not 4.1: decimals keep their digits
     return (type(value).__name__, value)  # 1 is not True
@@ -248,10 +270,9 @@ def _otherwise(item: Item, first: Item) -> Iterable[Extra]:
     if item is first:
         return
     again = item.source.key == first.source.key
-    for name in type(item).model_fields:
+    for name, value in item.__dict__.items():
         if name in ("source", "also", "extra", "identifiers", "subject"):
             continue
-        value = getattr(item, name)
         if value and (value != getattr(first, name) or (name in ORIGIN and not again)):
             yield extra_from(
                 f"also[{item.source.system}].{name}", json.loads(_JSON.dump_json(value, exclude_none=True))

@@ -12,6 +12,7 @@ round, or that hangs together with the others in no way, counts for nothing.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -35,6 +36,8 @@ EXACT_CODED = frozenset({SectionName.ALLERGIES, SectionName.MEDICATIONS})
 _AT_THE_END = ".,;:"
 _QUOTES = "\"'\u2018\u2019\u201c\u201d"
 
+_DIGIT = re.compile("[0-9]")
+
 # More concepts than these are not put to a plugin two by two: the cost would grow with their square.
 MOST_ASKED = 40
 
@@ -57,6 +60,8 @@ def figures(text: str) -> str:
     >>> figures("Sertraline 50mg tablets, take 2 daily")
     '50mg 2 daily'
     """
+    if text.isascii() and not _DIGIT.search(text):
+        return ""
     return " ".join(word for word, fixed in _words(text) if fixed)
 
 
@@ -64,7 +69,7 @@ def _words(text: str) -> list[tuple[str, bool]]:
     found: list[tuple[str, bool]] = []
     after_number = False
     for word in unicodedata.normalize("NFC", text).split():
-        has_digit = any(letter.isnumeric() for letter in word)
+        has_digit = not word.isalpha() and any(letter.isnumeric() for letter in word)
         if has_digit or after_number:
             found.append((word, True))
         else:

@@ -80,8 +80,8 @@ class ClinicalItem(Item):
 
     @property
     def withdrawn(self) -> str | None:
-        statuses = (getattr(self, name, None) for name in _STATUS_FIELDS)
-        what = withdrawal(type(self).__name__, *statuses)
+        fields = self.__dict__
+        what = withdrawal(type(self).__name__, *(fields[name] for name in _STATUS_FIELDS if name in fields))
         if what is None:
             return None
         reason = "; ".join(self._withdrawal_reasons())

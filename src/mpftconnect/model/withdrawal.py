@@ -38,8 +38,12 @@ def withdrawal(kind: str, *statuses: str | Concept | None) -> str | None:
     >>> withdrawal("Observation", "cancelled"), withdrawal("Condition", "cancelled")
     ('Cancelled', None)
     """
-    words = _ALWAYS | _OF_KIND.get(kind, {})
-    return next((words[code] for status in statuses for code in _codes(status) if code in words), None)
+    own = _OF_KIND.get(kind, {})
+    for status in statuses:
+        for code in _codes(status):
+            if words := _ALWAYS.get(code) or own.get(code):
+                return words
+    return None
 
 
 def _codes(status: str | Concept | None) -> tuple[str, ...]:
@@ -53,4 +57,6 @@ def _codes(status: str | Concept | None) -> tuple[str, ...]:
 
 
 def _code(text: str) -> str:
+    if text.isalpha() and text.islower():
+        return text
     return "-".join(text.replace("_", " ").replace("-", " ").casefold().split())
