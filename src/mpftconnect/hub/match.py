@@ -149,12 +149,14 @@ def _states_a_number(compared: _Compared) -> bool:
 
 
 def _number_agrees(compared: _Compared) -> bool:
-    return any(number in compared.numbers for number in _current(compared.found))
+    current = _current(compared.found)
+    return not current or any(number in compared.numbers for number in current)
 
 
 def _is_one_person(compared: _Compared) -> bool:
     """Two current numbers of which one is not this person's: the source may have mixed two people's records."""
-    return all(number in compared.numbers for number in _current(compared.found))
+    ours = [number in compared.numbers for number in _current(compared.found)]
+    return all(ours) or not any(ours)
 
 
 def _birth_dates_are_full(compared: _Compared) -> bool:
