@@ -36,6 +36,7 @@ from mpftconnect.model import (
 __all__ = ["ABOUT", "Merged", "SameAs", "comparable", "fact_key", "merge", "put_together"]
 
 T = TypeVar("T", bound=Item)
+V = TypeVar("V", bound=Hashable)
 
 # What tells where something was said rather than what was said. Pointers are the source's own ids.
 ORIGIN = frozenset({"source", "also", "extra", "subject", "encounter", "based_on", "identifiers"})
@@ -254,12 +255,21 @@ def _one(first: T, others: Sequence[T]) -> T:
     # One source a key: the first of them in the order of the items.
     also = {source.key: source for item in reversed(others) for source in reversed(item.sources)}
     added = dict.fromkeys(s.key for item in others for s in item.sources if s.key not in known)
-    extra = dict.fromkeys(part for item in (first, *others) for part in (*item.extra, *_otherwise(item, first)))
-    update: dict[str, object] = {"also": (*first.also, *(also[key] for key in added)), "extra": tuple(extra)}
+    extra = (part for item in others for part in (*item.extra, *_otherwise(item, first)))
+    update: dict[str, object] = {
+        "also": (*first.also, *(also[key] for key in added)),
+        "extra": _with_new(first.extra, extra),
+    }
     if isinstance(first, ClinicalItem):
-        identifiers = (i for item in (first, *others) if isinstance(item, ClinicalItem) for i in item.identifiers)
-        update["identifiers"] = tuple(dict.fromkeys(identifiers))
+        identifiers = (i for item in others if isinstance(item, ClinicalItem) for i in item.identifiers)
+        update["identifiers"] = _with_new(first.identifiers, identifiers)
     return first.model_copy(update=update)
+
+
+def _with_new(known: tuple[V, ...], more: Iterable[V]) -> tuple[V, ...]:
+    """What is known, untouched, and of the rest what is not among it."""
+    seen = set(known)
+    return (*known, *(value for value in dict.fromkeys(more) if value not in seen))
 
 
 def _otherwise(item: Item, first: Item) -> Iterable[Extra]:
