@@ -204,7 +204,7 @@ def _same(group: Sequence[T], opinions: Opinions) -> Iterable[tuple[list[T], Sam
         apart: dict[Hashable, list[tuple[T, Concept]]] = defaultdict(list)
         for pair in part:
             apart[literal(pair[1])].append(pair)
-        parts += [(equal, "equal") for equal in apart.values()]
+        parts += [(equal, alike([value for _, value in equal]) or "text") for equal in apart.values()]
     section = _SECTION[type(group[0]).__name__]
     for places, plugins in opinions.groups([part[0][1] for part, _ in parts], section, strict=True):
         together = [item for at in places for item, _ in parts[at][0]]

@@ -148,7 +148,7 @@ def linked(keyed: Iterable[tuple[T, Iterable[Hashable]]]) -> list[list[T]]:
 
 
 def alike(concepts: Sequence[Concept]) -> str | None:
-    """By what all of these are the same: `equal`, `code` or `text`; None if they are not.
+    """By what all of these are the same: `equal` (nothing differs), `code` or `text`; None if they are not the same.
 
     >>> from mpftconnect.model import concept
     >>> alike([concept("Asthma", "195967001"), concept("ASTHMA")])
@@ -156,7 +156,7 @@ def alike(concepts: Sequence[Concept]) -> str | None:
     >>> alike([concept("Asthma", "195967001"), concept("Asthma", "233678006")]) is None
     True
     """
-    if len({literal(one) for one in concepts}) == 1:
+    if all(one == concepts[0] for one in concepts):
         return "equal"
     shared = frozenset.intersection(*(tokens(one) for one in concepts))
     if not shared or not _consistent(concepts):
