@@ -128,6 +128,17 @@ def test_the_same_substance_with_another_criticality_or_status(
     assert found([allergy("gp", "text not shown", **one), allergy("rio", "text not shown", **other)]) == []
 
 
+def test_what_one_system_alone_says_both_ways_is_no_disagreement_of_systems() -> None:
+    own = [allergy("gp", "Latex", criticality="high"), allergy("gp", "Latex", id_="2", criticality="low")]
+    assert found([*own, allergy("rio", "Latex")]) == []
+    assert kinds(*own, allergy("rio", "Latex", criticality="low")) == ["allergy-differs"]
+
+
+def test_a_withdrawn_value_contradicts_no_other() -> None:
+    assert kinds(result("gp"), result("lab", "5.1", **GONE)) == ["result-withdrawn-by-one-source"]
+    assert kinds(result("gp", **GONE), result("lab", "5.1", **GONE)) == []
+
+
 def test_several_active_plans_are_a_conflict_that_names_them_all() -> None:
     plans = [CarePlan(source=source(system), status=status) for system, status in
              [("gp", "active"), ("rio", "active"), ("icr", "completed")]]  # fmt: skip

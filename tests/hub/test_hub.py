@@ -428,8 +428,11 @@ def test_a_former_number_that_a_system_states_and_the_trace_confirms_is_asked_fo
                   read_problems=problems)  # fmt: skip
         rio = states(stranger)
         rio.methods["read_allergies"] = lambda reading: ()
-        record = open_hub(pds=Fake(trace_person=trace), rio=rio, gp=gp).record(NUMBER, WHO)
+        # It hands out the twin's record unasked as well.
+        icr = Fake(find_patient=lambda reading, number=stranger: person(reading, number), read_problems=problems)
+        record = open_hub(pds=Fake(trace_person=trace), rio=rio, gp=gp, icr=icr).record(NUMBER, WHO)
         assert len(record.problems) == 0
+        assert [(apart.system, apart.reason) for apart in record.unmatched] == [("icr", "number-differs")]
         assert len(gp.asked) == 1
         assert "former-number-unconfirmed" in [notice.code for notice in record.notices]
 
@@ -440,6 +443,30 @@ def test_a_former_number_that_a_system_states_and_the_trace_confirms_is_asked_fo
     record = open_hub(pds=pds, rio=rio).record(NUMBER, WHO)
     assert [name for name, _ in pds.asked].count("trace_person") == 1
     assert "former-number" not in str(record.notices)
+
+
+def test_few_former_numbers_are_confirmed_and_none_of_a_patient_whom_a_silent_policy_takes(open_hub: Open) -> None:
+    stated = ("9990000034", "9990000042", "9990000050", "9990000069", "9990000077")
+    held = (Identifier.nhs(NUMBER), *(Identifier.nhs(n).model_copy(update={"use": "old"}) for n in stated))
+    rio = Fake(find_patient=lambda reading: person(reading, identifiers=held), read_problems=problems)
+
+    def traces(**more: Any) -> int:
+        pds = tracer()
+        open_hub(pds=pds, rio=rio, **more).record(NUMBER, WHO)
+        return [name for name, _ in pds.asked].count("trace_person")
+
+    class Everything:
+        cautions = ()
+
+        def withholds_system(self, system: str) -> bool:
+            return False
+
+        def apply(self, contribution: Contribution) -> tuple[Contribution, tuple[Taken, ...]]:
+            return Contribution(contribution.system), ()
+
+    spec = PolicySpec(name="everything", kind="silent", settings=Model, build=lambda settings: Everything())
+    assert traces() == 1 + 3
+    assert traces(policies=((spec, {}),)) == 1
 
 
 def test_a_terminology_plugin_counts_only_where_the_configuration_names_it(open_hub: Open) -> None:

@@ -94,6 +94,9 @@ def known(*names: str) -> Patient:
         ("Sørensen", "Sorensen", False),
         ("O'Hare", "Hare", False),
         ("\u0915\u093f\u0930\u0923", "\u0915\u093e\u0930\u0923", False),
+        # A mark of another script makes another letter: short and plain i, and a nukta.
+        ("\u0427\u0430\u0439\u043a\u0430", "\u0427\u0430\u0438\u043a\u0430", False),
+        ("\u0958\u0930", "\u0915\u0930", False),
         ("Li", "Le", False),
         ("-", "-", False),
         ("", "", False),

@@ -23,6 +23,7 @@ from mpftconnect.model import (
     Item,
     MedicationStatement,
     Observation,
+    ObservationComponent,
     Quantity,
     Reference,
     SamenessSpec,
@@ -159,6 +160,22 @@ def test_a_difference_in_any_other_field_keeps_both(change: dict[str, object]) -
     assert len(merge([result("gp"), result("rio", **change)])) == 2
 
 
+def test_digits_count_wherever_they_stand() -> None:
+    def pressure(system: str, top: str) -> Observation:
+        value = Quantity(value=Decimal(top), unit="mmHg")
+        return result(system, value=None, components=(ObservationComponent(code=concept("Systolic"), value=value),))
+
+    assert len(merge([pressure("gp", "120.0"), pressure("rio", "120.0")])) == 1
+    assert len(merge([pressure("gp", "120"), pressure("rio", "120.0")])) == 2
+
+
+def test_an_entry_joins_no_fact_that_its_system_already_holds() -> None:
+    joined = merge([condition("gp", "2", "Asthma"), condition("rio", "2", "Asthma")])
+    for order in ([condition("gp", "1", "Asthma"), *joined], [*joined, condition("gp", "1", "Asthma")]):
+        merged = merge(order)
+        assert [[source.key for source in item.sources] for item in merged] == [["gp:1"], ["gp:2", "rio:2"]]
+
+
 def test_yes_is_not_one() -> None:
     assert len(merge([result("gp", value=True), result("rio", value=1)])) == 2
     assert len(merge([result("gp", value="1"), result("rio", value=1)])) == 2
@@ -258,6 +275,8 @@ def test_the_same_entry_that_arrives_twice_is_one_and_two_entries_of_one_id_are_
     other = condition("rio", "1", "Gout")
     assert merge([once, other]) == merge([other, once])
     assert len(merge([once, other])) == 2
+    final, amended = result("lab"), result("lab", status="amended")
+    assert merge([final, amended]) == merge([amended, final])
 
 
 def test_ten_thousand_equal_entries_take_no_pairs() -> None:

@@ -263,7 +263,7 @@ def _withdrawn_by_one(items: Sequence[Item]) -> bool:
     gone = {source.system for item in items if item.withdrawn for source in item.sources}
     standing = [(item, {source.system for source in item.sources}) for item in items if item.withdrawn is None]
     in_its_place = {_finding(item) for item, systems in standing if systems & gone}
-    return bool(gone) and any(not systems & gone and _finding(item) not in in_its_place for item, systems in standing)
+    return bool(gone) and any(_finding(item) not in in_its_place for item, _ in standing)
 
 
 def _finding(item: Item) -> Hashable:
