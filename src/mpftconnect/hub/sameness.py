@@ -73,7 +73,7 @@ def _words(text: str) -> list[tuple[str, bool]]:
         if has_digit or after_number:
             found.append((word, True))
         else:
-            plain = word.casefold().strip(_QUOTES).rstrip(_AT_THE_END).rstrip(_QUOTES)
+            plain = word.casefold().lstrip(_QUOTES).rstrip(_AT_THE_END + _QUOTES)
             found.append((plain or word, False))
         # "50mg" has its unit with it; after "50" or "1,000" comes the unit.
         after_number = has_digit and not any(letter.isalpha() for letter in word)
