@@ -114,6 +114,8 @@ def test_none_known_never_cancels_an_allergy(items: list[Item], kinds: list[str]
         ({}, {"verification_status": REFUTED}, True),
         ({"verification_status": CONFIRMED}, {"verification_status": REFUTED}, True),
         ({"verification_status": CONFIRMED}, {}, False),
+        ({}, {"ended": When("2024")}, True),
+        ({"ended": When("2023")}, {"ended": When("2024")}, False),
         ({"recorded": When("2020")}, {"recorded": When("2021")}, False),
     ],
 )
@@ -323,6 +325,22 @@ def test_a_vaccination_that_one_says_was_given_and_another_not() -> None:
     assert kinds(vaccine("gp", "completed"), vaccine("rio", "not-done")) == ["immunisation-differs"]
     assert kinds(vaccine("gp", "completed"), vaccine("rio", "completed")) == []
     assert kinds(vaccine("gp", "completed"), vaccine("rio", "not-done", "2026-01-06")) == []
+
+
+def test_vaccinations_of_unknown_products_are_told_apart_by_the_procedure() -> None:
+    """GP systems code the act alone, and then `vaccineCode` says that the product is not known."""
+    unknown = concept(None, "UNK", "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "Unknown")
+
+    def given(system: str, status: str, procedure: str | None) -> Immunization:
+        act = concept(f"Act {procedure}", procedure) if procedure else None
+        return vaccine(system, status).model_copy(update={"vaccine": unknown, "procedure": act})
+
+    assert kinds(given("gp", "completed", "1"), given("icr", "not-done", "2")) == []
+    assert kinds(given("gp", "completed", None), given("icr", "not-done", None)) == []
+    assert kinds(given("gp", "completed", "1"), given("icr", "not-done", "1")) == ["immunisation-differs"]
+    assert len(merge([given("gp", "completed", "1"), given("icr", "completed", "1")])) == 1
+    assert len(merge([given("gp", "completed", "1"), given("icr", "completed", "2")])) == 2
+    assert len(merge([given("gp", "completed", None), given("icr", "completed", None)])) == 2
 
 
 def section(system: str, code: str, start: str | None = None, end: str | None = None, **more: Any) -> LegalStatus:

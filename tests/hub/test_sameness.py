@@ -114,6 +114,9 @@ def test_other_coded_fields_need_the_same_codes_or_no_code_and_the_same_text() -
 def test_what_is_not_stated_or_hidden_is_said_to_be_so() -> None:
     assert not is_stated(Concept())
     assert not is_stated(concept("text not shown"))
+    for system in ("http://hl7.org/fhir/v3/NullFlavor", "http://terminology.hl7.org/CodeSystem/data-absent-reason"):
+        assert not is_stated(concept(None, "unknown", system, display="Unknown"))
+        assert alike([concept(None, "unknown", system), concept("Flu", "unknown", system)]) is None
     assert is_stated(concept(None, "1")) and is_stated(concept("Asthma"))
 
 

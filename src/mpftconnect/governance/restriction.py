@@ -210,12 +210,12 @@ def _safe(name: str, value: Any) -> Any:
 def _directions(dosage: Dosage) -> Dosage:
     """How to take a medicine, as far as its words are known to be safe; that there is more is said."""
     told = {name: getattr(dosage, name) for name in ("text", "patient_instruction", "timing")}
-    shown = {name: text if is_safe_direction(text) else _HIDDEN_TEXT for name, text in told.items() if text}
+    shown = {name: text if is_safe_direction(text) else HIDDEN_TEXT for name, text in told.items() if text}
     parts = ("dose", "rate", "max_dose", "route", "site", "method", "as_needed")
     # A dose whose unit is not known must not vanish without a word: another's dosage would seem to be meant.
     safe = {name: _safe("part", getattr(dosage, name)) for name in parts}
     if any(safe[name] is None and getattr(dosage, name) is not None for name in parts):
-        shown["text"] = _HIDDEN_TEXT
+        shown["text"] = HIDDEN_TEXT
     return Dosage(sequence=dosage.sequence, **shown, **safe)
 
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import combinations
 from typing import Any
 
-from mpftconnect.hub.merge import ABOUT, comparable
+from mpftconnect.hub.merge import comparable, thing_of
 from mpftconnect.hub.record import Conflict
 from mpftconnect.hub.sameness import Opinions, concept_key, is_stated, linked, tokens
 from mpftconnect.model import (
@@ -115,16 +115,11 @@ def _about_the_same(
     items: Iterable[Any], section: SectionName, opinions: Opinions
 ) -> list[tuple[list[Any], tuple[str, ...]]]:
     """Groups of two or more items about the same thing, of two or more systems, with the plugins that say so."""
-    stated = [item for item in items if (concept := getattr(item, ABOUT[type(item).__name__])) and is_stated(concept)]
-    things = linked((item, tokens(_concept(item)) or {concept_key(_concept(item))}) for item in stated)
-    groups = opinions.groups([_concept(thing[0]) for thing in things], section, strict=False)
-    found = [([item for at in places for item in things[at]], plugins) for places, plugins in groups]
+    stated = [(item, about) for item in items if (about := thing_of(item)) is not None and is_stated(about)]
+    things = linked((pair, tokens(pair[1]) or {concept_key(pair[1])}) for pair in stated)
+    groups = opinions.groups([thing[0][1] for thing in things], section, strict=False)
+    found = [([item for at in places for item, _ in things[at]], plugins) for places, plugins in groups]
     return [(group, plugins) for group, plugins in found if _of_several_systems(group)]
-
-
-def _concept(item: Any) -> Concept:
-    about: Concept = getattr(item, ABOUT[type(item).__name__])
-    return about
 
 
 def _of_several_systems(items: Iterable[Item]) -> bool:
@@ -164,6 +159,7 @@ def _allergies(sections: _Sections, opinions: Opinions) -> Iterable[Conflict]:
         yield from _stated(criticality=item.criticality, clinical=item.clinical_status)
         yield from _stated(verification=item.verification_status)
         yield ("withdrawn", item.withdrawn is not None)
+        yield ("ended", item.ended is not None)
 
     some = [item for item in _of(sections, SectionName.ALLERGIES, AllergyIntolerance) if not item.asserts_none]
     for same, plugins in _about_the_same(some, SectionName.ALLERGIES, opinions):

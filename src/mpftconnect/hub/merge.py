@@ -26,6 +26,7 @@ from mpftconnect.model import (
     ClinicalItem,
     Concept,
     Extra,
+    Immunization,
     Item,
     Model,
     Observation,
@@ -33,13 +34,14 @@ from mpftconnect.model import (
     extra_from,
 )
 
-__all__ = ["ABOUT", "Merged", "SameAs", "comparable", "fact_key", "merge", "put_together"]
+__all__ = ["ABOUT", "Merged", "SameAs", "comparable", "fact_key", "merge", "put_together", "thing_of"]
 
 T = TypeVar("T", bound=Item)
 V = TypeVar("V", bound=Hashable)
 
 # What tells where something was said rather than what was said. Pointers are the source's own ids.
-ORIGIN = frozenset({"source", "also", "extra", "subject", "encounter", "based_on", "identifiers"})
+_POINTERS = ("encounter", "based_on", "actual", "content")
+ORIGIN = frozenset({"source", "also", "extra", "subject", "identifiers", *_POINTERS})
 # The field that says what an item is about, by kind. Here sameness by a shared code or text is enough; every other
 # coded field must have the same codes, or none and the same text.
 ABOUT: dict[str, str] = {
@@ -124,6 +126,15 @@ def _ordered(items: list[T]) -> tuple[T, ...]:
     return tuple(items)
 
 
+def thing_of(item: Item) -> Concept | None:
+    """What the item is about; of a vaccination whose product is not known, the procedure."""
+    name = ABOUT.get(type(item).__name__)
+    about: Concept | None = getattr(item, name) if name else None
+    if isinstance(item, Immunization) and not is_stated(item.vaccine):
+        return item.procedure
+    return about
+
+
 def _hint(item: Item) -> Hashable:
     """Equal wherever `fact_key` is equal, and cheap: most items are told apart by it alone."""
     date = item.clinical_date
@@ -186,8 +197,8 @@ def _same(group: Sequence[T], opinions: Opinions) -> Iterable[tuple[list[T], Sam
     stated: list[tuple[T, Concept]] = []
     silent: dict[str, list[T]] = defaultdict(list)
     for item in _ranked(group):
-        value = getattr(item, about)
-        if isinstance(value, Concept) and is_stated(value):
+        value = thing_of(item)
+        if value is not None and is_stated(value):
             stated.append((item, value))
         else:
             # Two that do not say what they are about may be about two things: each is the same as itself alone.
@@ -281,7 +292,7 @@ def _otherwise(item: Item, first: Item) -> Iterable[Extra]:
         return
     again = item.source.key == first.source.key
     for name, value in item.__dict__.items():
-        if name in ("source", "also", "extra", "identifiers", "subject"):
+        if name in ORIGIN and name not in _POINTERS:
             continue
         if value and (value != getattr(first, name) or (name in ORIGIN and not again)):
             yield extra_from(

@@ -32,6 +32,15 @@ Token = tuple[str, ...]
 # Sections where an opinion counts only between two concepts that are both coded: a guess at a name may harm.
 EXACT_CODED = frozenset({SectionName.ALLERGIES, SectionName.MEDICATIONS})
 
+# Codes of these systems say that something is not known: two of them are not the same unknown thing.
+_UNKNOWN = frozenset(
+    {
+        "http://hl7.org/fhir/v3/NullFlavor",
+        "http://terminology.hl7.org/CodeSystem/v3-NullFlavor",
+        "http://terminology.hl7.org/CodeSystem/data-absent-reason",
+    }
+)
+
 # At the end of a word these mean nothing. Others do: "HIV -", "?asthma", "<5", "1/2".
 _AT_THE_END = ".,;:"
 _QUOTES = "\"'\u2018\u2019\u201c\u201d"
@@ -84,16 +93,18 @@ def _text(concept: Concept) -> str | None:
     """What a reader reads; of a concept with several codes and no text there is no one text."""
     if concept.text:
         return concept.text
-    return concept.coding[0].display or None if len(concept.coding) == 1 else None
+    known = [coding for coding in concept.coding if coding.system not in _UNKNOWN]
+    return known[0].display or None if len(known) == 1 else None
 
 
 def is_stated(concept: Concept) -> bool:
     """Whether it says anything: what is not stated, or hidden from the reader, is the same as nothing else."""
-    return concept.text != HIDDEN_TEXT and bool(_text(concept) or any(coding.code for coding in concept.coding))
+    said = _text(concept) or any(c.code and c.system not in _UNKNOWN for c in concept.coding)
+    return concept.text != HIDDEN_TEXT and bool(said)
 
 
 def _codes(concept: Concept) -> frozenset[Token]:
-    return frozenset((c.system, c.code) for c in concept.coding if c.system and c.code)
+    return frozenset((c.system, c.code) for c in concept.coding if c.system and c.code and c.system not in _UNKNOWN)
 
 
 def tokens(concept: Concept) -> frozenset[Token]:
