@@ -51,7 +51,8 @@ def _lines(record: Record, most: int) -> Iterator[str]:
         for warning in section.warnings:
             yield f"  ! {warning.system}: {warning.text}"
         for item in section.items[:most]:
-            yield f"  - {item.words()}  [{_origin(item)}]"
+            gone = f"WITHDRAWN ({item.withdrawn}): " if item.withdrawn else ""
+            yield f"  - {gone}{item.words()}  [{_origin(item)}]"
         if len(section) > most:
             yield f"  ... and {len(section) - most} more"
     for kept in record.withheld:

@@ -20,11 +20,14 @@ from mpftconnect.governance.policies import Contribution, Policy, PolicySpec, Ta
 from mpftconnect.governance.restriction import WORDS as RESTRICTED_WORDS
 from mpftconnect.governance.restriction import restrict, restrict_patient, restricted_sections
 from mpftconnect.governance.roles import NOT_FOR_ROLE
+from mpftconnect.hub.conflicts import conflicts
 from mpftconnect.hub.decided import decision_notices, joined_by_decision, names_another, set_apart_by_decision
 from mpftconnect.hub.fan_out import Failure, SystemRead
 from mpftconnect.hub.match import Match, agreeing, compare, match
-from mpftconnect.hub.merge import conflicts, merge, patient_conflicts
-from mpftconnect.hub.record import Gap, Joined, Record, SystemAnswer, Unmatched, Withheld, sections_from
+from mpftconnect.hub.merge import SameAs, put_together
+from mpftconnect.hub.person_conflicts import patient_conflicts
+from mpftconnect.hub.record import Gap, Joined, Record, Sameness, SystemAnswer, Unmatched, Withheld, sections_from
+from mpftconnect.hub.sameness import Opinions
 from mpftconnect.model import (
     ClinicalItem,
     Demographics,
@@ -33,6 +36,7 @@ from mpftconnect.model import (
     Notice,
     Patient,
     Reference,
+    SamenessSpec,
     Section,
     SectionName,
     SectionStatus,
@@ -137,6 +141,7 @@ def assemble(
     notices: Sequence[Notice] = (),
     decisions: Decisions = _UNDECIDED,
     not_for_role: frozenset[SectionName] = frozenset(),
+    sameness: Sequence[SamenessSpec] = (),
 ) -> Assembled:
     """One record from all that was asked and answered.
 
@@ -144,7 +149,10 @@ def assemble(
         wanted: The sections that were asked for and that the user's role may see.
         decisions: What people decided about whose records they are.
         not_for_role: The sections that were asked for and that the user's role may not see.
+        sameness: Terminologies that may say that two codes mean the same.
     """
+    opinions = Opinions(sameness)
+    same_as: dict[str, SameAs] = {}
     parts = [_part(one, person.numbers) for one in asked]
     taken: list[tuple[str, Taken]] = []
     withheld: list[Withheld] = []
@@ -164,7 +172,8 @@ def assemble(
             except Exception:  # noqa: BLE001 - what cannot be made safe is not shown, and costs no other system
                 part.set_aside()
     gaps = _gaps(parts, person, trace_failure)
-    sections = {name: _section(name, parts, hidden, gaps) for name in wanted}
+    sections = {name: _section(name, parts, hidden, opinions, same_as) for name in sorted(wanted)}
+    disputed = conflicts({name: section.items for name, section in sections.items()}, opinions)
     withheld += [Withheld(policy="role", section=name, text=NOT_FOR_ROLE) for name in sorted(not_for_role)]
     sections |= {name: Section(name, (), SectionStatus.RESTRICTED) for name in not_for_role}
     patient = _patient(person, joined, made)
@@ -181,16 +190,17 @@ def assemble(
         identity_confirmed=person.traced is not None,
         made=made,
         correlation_id=correlation_id,
-        conflicts=(*patient_conflicts(patient, others), *conflicts({n: s.items for n, s in sections.items()})),
+        conflicts=(*patient_conflicts(patient, others, person.numbers), *disputed),
         gaps=tuple(gaps),
         unmatched=tuple(
             _unmatched(part, hidden, person.numbers) for part in parts if part.match and not part.match.joins
         ),
         withheld=tuple(withheld),
-        notices=(*notices, *decision_notices(_held(parts), decisions)),
+        notices=(*notices, *decision_notices(_held(parts), decisions), *_failed(opinions)),
         mismatches=compare(expect, patient) if expect else (),
         systems=tuple(_answer(part, made) for part in parts),
         joined=tuple(_joined(part, person) for part in joined if part.contribution.patient is not None),
+        sameness=tuple(Sameness(item=k, rule=how.rule, plugins=how.plugins) for k, how in sorted(same_as.items())),
         **sections_from(sections),
     )
     return Assembled(record, tuple(taken))
@@ -366,7 +376,11 @@ def _gaps(parts: Sequence[_Part], person: Person, trace_failure: Failure | None)
 
 
 def _section(
-    name: SectionName, parts: Sequence[_Part], hidden: frozenset[SectionName], gaps: list[Gap]
+    name: SectionName,
+    parts: Sequence[_Part],
+    hidden: frozenset[SectionName],
+    opinions: Opinions,
+    same_as: dict[str, SameAs],
 ) -> Section[Any]:
     asked: list[str] = []
     missing: list[str] = []
@@ -413,12 +427,20 @@ def _section(
         items += held
     if name in hidden:
         return Section(name, (), SectionStatus.RESTRICTED, tuple(asked))
-    merged = merge(items)
+    together = put_together(items, opinions)
+    merged = together.items
+    same_as |= together.same_as
     status = _status(merged, asked=asked, missing=missing, answered=answered)
     if kept_back:
         # A declared policy took something: what is left must not read as all there is, nor an empty rest as none.
         status = SectionStatus.PARTIAL if merged or missing else SectionStatus.RESTRICTED
     return Section(name, merged, status, tuple(asked), tuple(dict.fromkeys(missing)), tuple(warnings))
+
+
+def _failed(opinions: Opinions) -> tuple[Notice, ...]:
+    """That a terminology plugin failed: what it would have said is missing, and nothing else is."""
+    text = "A terminology plugin failed, so what it could have said of the sameness of codes is not used."
+    return tuple(Notice("sameness-failed", f"{text} It is {name}.", "mpftconnect") for name in sorted(opinions.failed))
 
 
 def _is_modified(item: Item) -> bool:

@@ -22,7 +22,7 @@ from mpftconnect.errors import ConfigurationError, MpftConnectError
 from mpftconnect.governance.agreements import Agreement
 from mpftconnect.governance.policies import Policy, PolicySpec
 from mpftconnect.governance.roles import Role, RoleTable, folded
-from mpftconnect.model import DEFAULT_ZONE, AccessContext, Model, When
+from mpftconnect.model import DEFAULT_ZONE, AccessContext, Model, SamenessSpec, When
 from mpftconnect.plugins import PluginRegistry
 
 __all__ = [
@@ -69,6 +69,7 @@ class HubSettings(Model):
         unlisted_role: What a role that has no `[roles.NAME]` may see, `none` or `all`. By default `all` only where
             every system is a declared test environment and no role is listed.
         parallel_per_system: How many requests one system gets at a time.
+        sameness: Terminology plugins that may say that two codes mean the same; none by default.
     """
 
     deadline_seconds: float = Field(default=15.0, gt=0, le=LONGEST_SECONDS)
@@ -78,6 +79,7 @@ class HubSettings(Model):
     allow_asserted_relationship: bool = False
     unlisted_role: Literal["none", "all"] | None = None
     parallel_per_system: int = Field(default=4, ge=1, le=32)
+    sameness: tuple[str, ...] = ()
 
 
 class AuditSettings(Model):
@@ -200,6 +202,7 @@ class Configuration:
     systems: tuple[ConfiguredSystem, ...]
     policies: tuple[ConfiguredPolicy, ...]
     who: AccessContext | None = None
+    sameness: tuple[SamenessSpec, ...] = ()
 
     def path(self, name: str) -> Path:
         """A path of the file, relative to it."""
@@ -308,6 +311,7 @@ class _Checker:
             systems=systems,
             policies=policies,
             who=file.who,
+            sameness=self._sameness(file),
         )
 
     def _tracer(self, file: _File | None, systems: tuple[ConfiguredSystem, ...]) -> None:
@@ -317,6 +321,15 @@ class _Checker:
             self._say("hub.trace", "expected the name of one of the systems")
         elif chosen and chosen.spec.support(Capability.TRACE_PERSON) not in (Support.FULL, Support.PARTIAL):
             self._say("hub.trace", f"adapter {chosen.spec.name} cannot trace people")
+
+    def _sameness(self, file: _File) -> tuple[SamenessSpec, ...]:
+        known = self._registry.sameness
+        wanted = dict.fromkeys(file.hub.sameness)
+        for name in wanted:
+            if name not in known:
+                installed = ", ".join(sorted(known)) or "none"
+                self._say("hub.sameness", f"no installed plugin provides {name!r} (installed: {installed})")
+        return tuple(known[name] for name in wanted if name in known)
 
     def _trails(self, settled: Configuration) -> None:
         """The privacy officer's stream is that officer's alone: it shares neither a file nor a key with the audit."""

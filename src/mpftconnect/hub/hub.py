@@ -28,6 +28,7 @@ from mpftconnect.hub.assemble import Asked, assemble, screen
 from mpftconnect.hub.audit_entry import AuditEntry
 from mpftconnect.hub.configuration import LONGEST_SECONDS, Configuration
 from mpftconnect.hub.fan_out import Failure, SystemRead, SystemReading, call
+from mpftconnect.hub.former_numbers import notices_of, silent_systems, stated_former_numbers, with_numbers
 from mpftconnect.hub.identity import Identity, Traced
 from mpftconnect.hub.people import People
 from mpftconnect.hub.record import Gap, Record
@@ -176,6 +177,7 @@ class Hub:
                 asked = self._read(traced, who, wanted, until, correlation, given)
                 verified = verifying.result()
             entry.verified_by = verified.by
+            traced, asked = self._read_by_former_numbers(traced, asked, who, wanted, until, correlation, given)
             assembled = assemble(
                 traced.person,
                 asked,
@@ -188,6 +190,7 @@ class Hub:
                 notices=(*traced.notices, *_relationship_notice(who, verified.by)),
                 decisions=self.identities.about(traced.person.numbers, _held(asked)),
                 not_for_role=outside,
+                sameness=self._configuration.sameness,
             )
             record = assembled.record
             showing = entry.showing(record, [one.system for one in asked if one.read is not None])
@@ -313,10 +316,13 @@ class Hub:
         until: Deadline,
         correlation: str,
         identifiers: tuple[Identifier, ...] = (),
+        only: frozenset[str] | None = None,
     ) -> list[Asked]:
         person = traced.person
         running: list[tuple[Asked, SystemReading | None, Deadline]] = []
         for system in self._systems:
+            if only is not None and system.name not in only:
+                continue
             asked = self._asked(system, who, wanted)
             if asked.withheld_by:
                 running.append((asked, None, until))
@@ -367,6 +373,30 @@ class Hub:
             if asked.read is not None and asked.read.failure is not None:
                 self.events.emit(Code.SYSTEM_GAP, system=asked.system, reason=str(asked.read.failure.reason))
         return done
+
+    def _read_by_former_numbers(
+        self,
+        traced: Traced,
+        asked: list[Asked],
+        who: AccessContext,
+        wanted: frozenset[SectionName],
+        until: Deadline,
+        correlation: str,
+        identifiers: tuple[Identifier, ...],
+    ) -> tuple[Traced, list[Asked]]:
+        """Ask systems that hold nobody once more, by former numbers that another states and the trace confirms."""
+        person = traced.person
+        stated = tuple(
+            replace(one, confirmed=self._identity.leads_to(one.number, person.number, who, until, correlation))
+            for one in stated_former_numbers(person, asked, self._policies)
+        )
+        if not stated or person.tracer is None:
+            return traced, asked
+        notices = (*traced.notices, *notices_of(stated, person.tracer))
+        traced = replace(traced, person=with_numbers(person, stated), notices=notices)
+        only = silent_systems(asked, stated)
+        again = {one.system: one for one in self._read(traced, who, wanted, until, correlation, identifiers, only)}
+        return traced, [again.get(one.system, one) for one in asked]
 
     def _asked(self, system: OpenSystem, who: AccessContext, wanted: frozenset[SectionName]) -> Asked:
         spec, settings = system.configured.spec, system.configured.settings
