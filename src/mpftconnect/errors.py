@@ -13,6 +13,7 @@
     │       └── NotEvaluable          a FHIRPath expression that cannot be judged here, and why
     ├── AccessRefused                 governance said no; the refusal is audited
     ├── AuditUnavailable              no audit entry could be made durable, so nothing was shown
+    ├── DecisionsUnsound              what was decided about identity cannot be believed: nothing was changed
     ├── IncompleteRecord              `require_complete()` on a section that is not
     ├── TooManyMatches                a demographic search fits more people than may be shown
     ├── PersonUnknown                 no system that answered could say who the identifier belongs to
@@ -25,6 +26,7 @@
         ├── AnswerRejected            it answered, in a shape that cannot be trusted
         │   └── WrongPerson           it answered, about somebody else than was asked for
         ├── NotShown                  it may hold the person, and says that it does not show them
+        ├── NotDeclared               it says of itself that it does not offer what was asked
         └── OutcomeUnknown            a write was sent and its answer was lost: check, never resend
 
 Rule 16 binds every message here: it carries where and which rule, never a value. Values are patient
@@ -42,6 +44,7 @@ __all__ = [
     "AnswerRejected",
     "AuditUnavailable",
     "ConfigurationError",
+    "DecisionsUnsound",
     "DefinitionBroken",
     "FhirPathError",
     "GapReason",
@@ -49,6 +52,7 @@ __all__ = [
     "MpftConnectError",
     "NotADate",
     "NotAnNhsNumber",
+    "NotDeclared",
     "NotEvaluable",
     "NotPermitted",
     "NotShown",
@@ -159,6 +163,20 @@ class AuditUnavailable(MpftConnectError):
     """Neither the audit store nor its second sink could take the entry, so the data was not shown."""
 
 
+class DecisionsUnsound(MpftConnectError):
+    """The store of identity decisions was damaged, lost or put back, or cannot be read.
+
+    `reason` is a permanent code. Nothing was changed; until it is mended no system's contribution joins a record.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the store of identity decisions cannot be believed ({reason}); put back its newest copy and its anchor's "
+            "(mpftconnect identity verify)"
+        )
+
+
 class IncompleteRecord(MpftConnectError):
     """A section was required to be complete and is not; the message names what is missing."""
 
@@ -234,6 +252,14 @@ class NotShown(AdapterError):
     """The system may hold the person and does not show them ("not found" as GP Connect means it)."""
 
     reason = GapReason.NOT_SHOWN
+
+
+class NotDeclared(AdapterError):
+    """The system says of itself, in a capability statement for one, that it does not offer what was asked: it may
+    hold it all the same.
+    """
+
+    reason = GapReason.NOT_DECLARED
 
 
 class OutcomeUnknown(AdapterError):

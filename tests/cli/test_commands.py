@@ -2,44 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 import pytest
 
-from mpftconnect import load_plugins
 from mpftconnect.cli.app import commands
 from mpftconnect.cli.exits import Exit, run
-from mpftconnect.cli.sandbox_files import write_configuration
 from mpftconnect.errors import AuditUnavailable, ConfigurationError, IncompleteRecord, PersonUnknown, SystemFailed
 from mpftconnect.hub import Record
-from mpftconnect.sandbox import Sandbox
 
 NUMBER = "9990000018"
 Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
-    """Runs `mpftconnect ARGUMENTS` and gives exit code, standard output and standard error."""
-
-    def call_(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
-        code = run(lambda: commands.main(args=list(arguments), prog_name="mpftconnect", standalone_mode=False))
-        said = capsys.readouterr()
-        return int(code), said.out, said.err
-
-    return call_
-
-
-@pytest.fixture(scope="module")
-def configured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A configuration file for a running sandbox."""
-    with Sandbox(load_plugins(), only=["pds", "rio", "synthetic"]) as sandbox:
-        yield write_configuration(sandbox, tmp_path_factory.mktemp("configured"))
 
 
 def tree(group: click.Group, prefix: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -183,7 +160,8 @@ def test_doctor(call: Call, configured: Path) -> None:
     assert code == Exit.NOT_MET
     steps = [said for line in out.splitlines() if "step" in (said := json.loads(line))]
     assert [s["step"] for s in steps if not s["ok"]] == ["DNS", "DNS", "DNS"]
-    assert all("check" in s["advice"] for s in steps)
+    assert all("check" in s["advice"] for s in steps if not s["ok"])
+    assert {s["step"] for s in steps if s["ok"]} == {"agreement"}
 
 
 def test_the_audit_from_reading_to_who_was_shown_it(call: Call, configured: Path) -> None:
@@ -252,9 +230,18 @@ def test_the_demo(call: Call, tmp_path: Path) -> None:
     code, out, _ = call("demo", "--out", str(tmp_path / "demo"))
     assert code == Exit.DONE
     assert out.startswith("DEMONSTRATION")
-    assert "restricted: no location shown" in out
-    assert "has been replaced" in out
-    assert "set apart: synthetic (birth-date-differs)" in out
+    chapters = out.split("\n\n1. ")[1]
+    full, conflicting, restricted, border = re.split(r"\n\n[234]\. ", chapters)
+    assert "Single care plan, from" in full
+    assert "RAVENSBOURNE" in conflicting
+    assert "nothing that could reveal a location is shown" in restricted
+    assert "nothing that could reveal" not in border
+    assert "Treat the person as allergic until this is settled" in border
     assert "intact" in out
-    assert json.loads((tmp_path / "demo" / "record.json").read_text())["type"] == "collection"
-    assert "DEMONSTRATION" in (tmp_path / "demo" / "record.html").read_text(encoding="utf-8").upper()
+    folder = tmp_path / "demo"
+    assert json.loads((folder / "record.json").read_text())["type"] == "collection"
+    pages = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
+    assert set(pages) == {"systems.html", "record.html"} | {
+        f"record-{role}.html" for role in ("conflicting", "restricted", "cross-border")
+    }
+    assert all("DEMONSTRATION: says nothing" in page for page in pages.values())

@@ -27,13 +27,16 @@ from mpftconnect.model.clinical import (
     Immunization,
     LegalStatus,
     MedicationStatement,
+    NoteHeading,
     Observation,
     ObservationComponent,
     Participant,
+    ProblemLink,
     ProgressNote,
     Reaction,
     ReferenceRange,
     ServiceRequest,
+    Specimen,
     Value,
 )
 from mpftconnect.model.coded import (
@@ -66,6 +69,7 @@ from mpftconnect.model.people import (
     ContactPoint,
     Demographics,
     HumanName,
+    Location,
     Organization,
     Patient,
     Practitioner,
@@ -73,6 +77,7 @@ from mpftconnect.model.people import (
     Restriction,
 )
 from mpftconnect.model.provenance import Extra, Item, Source, extra_from
+from mpftconnect.model.sameness import SamenessSpec
 from mpftconnect.model.schema import Model
 from mpftconnect.model.sections import SECTION_TYPES, Notice, Section, SectionName, SectionStatus
 from mpftconnect.model.walk import parts
@@ -117,10 +122,12 @@ __all__ = [
     "Item",
     "LegalStatus",
     "Line",
+    "Location",
     "MedicationStatement",
     "Model",
     "Need",
     "NhsNumber",
+    "NoteHeading",
     "Notice",
     "Observation",
     "ObservationComponent",
@@ -130,6 +137,7 @@ __all__ = [
     "Patient",
     "Period",
     "Practitioner",
+    "ProblemLink",
     "ProgressNote",
     "Quantity",
     "Range",
@@ -139,11 +147,13 @@ __all__ = [
     "ReferenceRange",
     "RelatedPerson",
     "Restriction",
+    "SamenessSpec",
     "Section",
     "SectionName",
     "SectionStatus",
     "ServiceRequest",
     "Source",
+    "Specimen",
     "ValidNhsNumber",
     "Value",
     "When",
