@@ -215,7 +215,7 @@ SEEDS: list[dict[str, Any]] = [
     {"resourceType": "Bundle", "type": "document", "entry": [{"fullUrl": "urn:x", "resource": PATIENT}, {"link": []}]},
     {
         "resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": "#q",
-        "contained": [{"resourceType": "Questionnaire", "id": "q", "status": "active", "item": [{"linkId": "1", "type": "string"}]}],
+        "contained": [{"resourceType": "Questionnaire", "id": "q", "item": [{"linkId": "1", "type": "string"}]}],
         "item": [{"linkId": "1", "answer": [{"valueString": "x"}]}],
     },
     {
@@ -224,7 +224,7 @@ SEEDS: list[dict[str, Any]] = [
     },
     {"resourceType": "Parameters", "parameter": [{"name": "a", "resource": PATIENT}, {"part": [{"name": "b"}]}]},
     {"resourceType": "ValueSet", "url": "x", "compose": {"include": [{"system": "y", "concept": [{"code": "z"}]}]}},
-    {"resourceType": "CodeSystem", "content": "complete", "property": [{"code": "a", "uri": "b"}], "concept": [{"code": "c"}]},
+    {"resourceType": "CodeSystem", "content": "complete", "property": [{"code": "a"}], "concept": [{"code": "c"}]},
 ]  # fmt: skip
 
 
