@@ -269,3 +269,9 @@ def test_core_types_are_printed_as_their_definitions_say(core: Validator) -> Non
     period = core.profile(CORE + "Period")
     assert period["constraints"] == {"per-1": "start.hasValue().not() or end.hasValue().not() or (start <= end)"}
     assert list(period["children"]) == ["id", "extension", "start", "end"]
+
+
+def test_a_profile_that_asks_whether_it_fits_itself_ends(make: Make) -> None:
+    asking = {"key": "zz-1", "severity": "error", "human": "h", "expression": f"conformsTo('{BASE}self')"}
+    validator = make(profile("self", "Patient", {"path": "Patient", "constraint": [asking]}))
+    assert validator.validate(PATIENT, [BASE + "self"]).verdict == "valid"
