@@ -275,3 +275,15 @@ def test_a_profile_that_asks_whether_it_fits_itself_ends(make: Make) -> None:
     asking = {"key": "zz-1", "severity": "error", "human": "h", "expression": f"conformsTo('{BASE}self')"}
     validator = make(profile("self", "Patient", {"path": "Patient", "constraint": [asking]}))
     assert validator.validate(PATIENT, [BASE + "self"]).verdict == "valid"
+
+
+def test_as_string_means_fhir_strings_too(make: Make) -> None:
+    row = {
+        "key": "zz-1",
+        "severity": "error",
+        "human": "h",
+        "expression": "(name.first().family as String) = 'Ashdown'",
+    }
+    validator = make(profile("as", "Patient", {"path": "Patient", "constraint": [row]}))
+    assert validator.validate(PATIENT, [BASE + "as"]).verdict == "valid"
+    assert rules(validator.validate({**PATIENT, "name": [{"family": "Other"}]}, [BASE + "as"])) == ["zz-1"]
