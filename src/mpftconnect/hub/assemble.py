@@ -19,7 +19,7 @@ from mpftconnect.governance.policies import Contribution, Policy, PolicySpec, Ta
 from mpftconnect.governance.restriction import WORDS as RESTRICTED_WORDS
 from mpftconnect.governance.restriction import restrict, restrict_patient, restricted_sections
 from mpftconnect.hub.fan_out import Failure, SystemRead
-from mpftconnect.hub.match import Match, agreeing, compare, match
+from mpftconnect.hub.match import Match, agreeing, compare, match, match_by_number
 from mpftconnect.hub.merge import conflicts, merge, patient_conflicts
 from mpftconnect.hub.record import Gap, Joined, Record, SystemAnswer, Unmatched, Withheld, sections_from
 from mpftconnect.model import (
@@ -66,6 +66,7 @@ class Asked:
     """One system's part in a read.
 
     Args:
+        keeps_demographics: Whether it says who people are (see `AdapterSpec`).
         could_hold: Sections wanted of it that it offers, so that it was asked for them.
         partly: Those of them of which it offers only a part.
         undeclared: Sections wanted that it may hold and its adapter does not read.
@@ -86,6 +87,7 @@ class Asked:
     refused: Mapping[SectionName, str] = field(default_factory=dict)
     withheld_by: tuple[PolicySpec, ...] = ()
     read: SystemRead | None = None
+    keeps_demographics: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,9 @@ def assemble(
         part.asked.system: part.contribution.patient
         for part in joined
         # A tracing service may keep records too: what it says there of the person is not what it traced.
-        if part.contribution.patient is not None and part.contribution.patient.source.key != patient.source.key
+        if part.contribution.patient is not None
+        and part.contribution.patient.source.key != patient.source.key
+        and part.asked.keeps_demographics
     }
     record = Record(
         patient=patient,
@@ -260,6 +264,10 @@ def _local(reference: Reference) -> str:
 
 def _match(parts: Sequence[_Part], person: Person) -> None:
     held = [part for part in parts if part.contribution.patient is not None]
+    for part in held:
+        if not part.asked.keeps_demographics and part.contribution.patient is not None:
+            part.match = match_by_number(part.contribution.patient, person.numbers, traced=person.traced is not None)
+    held = [part for part in held if part.match is None]
     if person.traced is None:
         # Nobody can arbitrate: they join only if all agree with one another.
         patients = [part.contribution.patient for part in held if part.contribution.patient]

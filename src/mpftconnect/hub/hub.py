@@ -364,6 +364,7 @@ class Hub:
             tried_against=spec.tried_against.words(),
             assumed=spec.tried_against.assumed,
             environment=settings.environment,
+            keeps_demographics=spec.keeps_demographics,
             could_hold=holds - refused.keys(),
             undeclared=hides - refused.keys(),
             partly=frozenset(name for name in holds if system.support(READS[name]) == Support.PARTIAL),

@@ -13,6 +13,8 @@ present and verified"). Otherwise it is set apart. The number alone never joins 
 | agrees | agrees | differs or not stated | yes | joined: `number-birth-date-verified` |
 | agrees | agrees | not stated on one side | no | set apart: `family-name-not-stated` |
 | agrees | agrees | differs | no | set apart: `family-name-differs` |
+| agrees, traced | kept by no index | kept by no index | - | joined: `traced-number` |
+| agrees, not traced | kept by no index | kept by no index | - | set apart: `number-not-traced` |
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from dataclasses import dataclass
 
 from mpftconnect.model import Demographics, Patient
 
-__all__ = ["Match", "agreeing", "compare", "family_names", "match"]
+__all__ = ["Match", "agreeing", "compare", "family_names", "match", "match_by_number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,10 @@ _TEXT = {
     "birth-date-not-stated": "the date of birth is not stated in full, so it cannot be compared",
     "birth-date-differs": "the date of birth differs from the tracing service's",
     "family-name-not-stated": "no family name can be compared, and the source does not say that it verified the number",
+    "traced-number": (
+        "the source keeps no demographics; it files this under the NHS number that the tracing service gave"
+    ),
+    "number-not-traced": "the source keeps no demographics, and the tracing service did not confirm the NHS number",
     "family-name-differs": "the family name differs, and the source does not say that it verified the number",
 }
 
@@ -90,6 +96,24 @@ def match(found: Patient, traced: Patient, numbers: Collection[str]) -> Match:
     if found.verification_status == "01":
         return told(True, "number-birth-date-verified")
     return told(False, "family-name-differs" if ours_named and theirs_named else "family-name-not-stated")
+
+
+def match_by_number(found: Patient, numbers: Collection[str], *, traced: bool) -> Match:
+    """As `match`, for an index that keeps no demographics.
+
+    Args:
+        numbers: The current and former NHS numbers of the person.
+        traced: Whether the tracing service gave them.
+
+    >>> from datetime import UTC, datetime
+    >>> from mpftconnect.model import Identifier, Source
+    >>> found = Patient(source=Source(system="s", id="1", fetched=datetime.now(UTC)),
+    ...                 identifiers=(Identifier.nhs("9990000018"),))
+    >>> [match_by_number(found, {"9990000018"}, traced=traced).rule for traced in (True, False)]
+    ['traced-number', 'number-not-traced']
+    """
+    rule = "number-differs" if found.nhs_number not in numbers else "traced-number" if traced else "number-not-traced"
+    return Match(rule == "traced-number", rule, _TEXT[rule])
 
 
 def agreeing(found: Collection[Patient], number: str) -> bool:
