@@ -1,8 +1,8 @@
 """What is said when a plan is made known elsewhere: a pointer, which says that a plan exists and where it can be had.
 
-A pointer holds no clinical content; whom it is about is said by the reading. Each system puts a `NewPointer` into its own
-form; a `Draft` is that form, ready to be sent, so that what is previewed and what is sent are made by the same code
-(rule 12).
+A pointer holds no clinical content; whom it is about is said by the reading. Each system puts a `NewPointer` into its
+own form; a `Draft` is that form, ready to be sent, so that what is previewed and what is sent are made by the same
+code (rule 12).
 """
 
 from __future__ import annotations
