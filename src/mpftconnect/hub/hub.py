@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 
@@ -24,7 +24,7 @@ from mpftconnect.governance.audit import AuditRecord, AuditTrail, PrivacyStream,
 from mpftconnect.governance.policies import Contribution, Policy, PolicySpec, Taken
 from mpftconnect.governance.restriction import restrict_patient
 from mpftconnect.hub.asking import failure_of, method, not_to_be_asked
-from mpftconnect.hub.assemble import Asked, assemble, screen
+from mpftconnect.hub.assemble import Asked, Assembled, assemble, screen
 from mpftconnect.hub.audit_entry import AuditEntry
 from mpftconnect.hub.configuration import LONGEST_SECONDS, Configuration
 from mpftconnect.hub.fan_out import Failure, SystemRead, SystemReading, call
@@ -43,10 +43,23 @@ from mpftconnect.model import (
     nhs_number,
 )
 
-__all__ = ["Hub"]
+__all__ = ["Gathered", "Hub"]
 
 
 _MOST_PEOPLE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What was asked for one request and may be shown of it."""
+
+    traced: Traced
+    asked: tuple[Asked, ...]
+    assembled: Assembled
+
+    @property
+    def systems_asked(self) -> tuple[str, ...]:
+        return tuple(one.system for one in self.asked if one.read is not None)
 
 
 class Hub:
@@ -139,41 +152,10 @@ class Hub:
         until = self._until(deadline)
         entry = AuditEntry(self.audit, self.events, who, "read", correlation, number, tuple(sorted(wanted)))
         with entry:
-            admit(who)
-            self.events.emit(Code.READ_STARTED, count=len(self._systems))
-            if local is not None:
-                number = self._identity.resolve(local, who, until, correlation)
-                entry.patient = number
-            assert number is not None  # noqa: S101 - one of the two branches above set it
-            # Verifying needs only the number, so it runs beside the trace and costs no time of its own.
-            verifying = self._identity.verifying(number, who, until, correlation)
-            traced = self._identity.trace(number, who, wanted, until, correlation)
-            entry.patient = traced.person.number
-            if traced.person.number != number:
-                verifying += self._identity.verifying(nhs_number(traced.person.number), who, until, correlation)
-            given = () if local is None else (local,)
-            if self._must_be_verified(who):
-                # Nothing may be read before somebody confirmed the relationship.
-                verified = verifying.result()
-                require_relationship(who, verified.by, silent=verified.silent)
-                asked = self._read(traced, who, wanted, until, correlation, given)
-            else:
-                asked = self._read(traced, who, wanted, until, correlation, given)
-                verified = verifying.result()
-            entry.verified_by = verified.by
-            assembled = assemble(
-                traced.person,
-                asked,
-                wanted=wanted,
-                policies=self._policies,
-                made=datetime.now(UTC),
-                correlation_id=correlation,
-                expect=expect,
-                trace_failure=traced.failure,
-                notices=(*traced.notices, *_relationship_notice(who, verified.by)),
-            )
+            gathered = self._gather(entry, who, local or number, wanted, until, correlation, expect=expect)
+            assembled = gathered.assembled
             record = assembled.record
-            showing = entry.showing(record, [one.system for one in asked if one.read is not None])
+            showing = entry.showing(record, gathered.systems_asked)
             # The privacy officer first: should that fail nothing is shown, and the trail must not say that it was.
             self._tell_privacy_officer(showing, assembled.taken)
             entry.write(showing)
@@ -237,6 +219,64 @@ class Hub:
             raise error
         return people or (), failure_of(error)
 
+    # Asking
+
+    def _gather(
+        self,
+        entry: AuditEntry,
+        who: AccessContext,
+        about: NhsNumber | Identifier | None,
+        wanted: frozenset[SectionName],
+        until: Deadline,
+        correlation: str,
+        *,
+        of: str | None = None,
+        expect: Demographics | None = None,
+    ) -> Gathered:
+        """All that governance asks before anything is shown, and then what may be shown; nothing is audited here.
+
+        Args:
+            entry: Learns whom it is about, and who verified the relationship.
+            about: NHS number, or a local identifier.
+            of: The one system to be read, beside the tracing service; None for all.
+        """
+        local = about if isinstance(about, Identifier) else None
+        number = about if isinstance(about, str) else None
+        admit(who)
+        self.events.emit(Code.READ_STARTED, count=len(self._systems) if of is None else 1)
+        if local is not None:
+            number = self._identity.resolve(local, who, until, correlation)
+            entry.patient = number
+        assert number is not None  # noqa: S101 - one of the two branches above set it
+        # Verifying needs only the number, so it runs beside the trace and costs no time of its own.
+        verifying = self._identity.verifying(number, who, until, correlation)
+        traced = self._identity.trace(number, who, wanted, until, correlation)
+        entry.patient = traced.person.number
+        if traced.person.number != number:
+            verifying += self._identity.verifying(nhs_number(traced.person.number), who, until, correlation)
+        given = () if local is None else (local,)
+        if self._must_be_verified(who):
+            # Nothing may be read before somebody confirmed the relationship.
+            verified = verifying.result()
+            require_relationship(who, verified.by, silent=verified.silent)
+            asked = self._read(traced, who, wanted, until, correlation, given, of=of)
+        else:
+            asked = self._read(traced, who, wanted, until, correlation, given, of=of)
+            verified = verifying.result()
+        entry.verified_by = verified.by
+        assembled = assemble(
+            traced.person,
+            asked,
+            wanted=wanted,
+            policies=self._policies,
+            made=datetime.now(UTC),
+            correlation_id=correlation,
+            expect=expect,
+            trace_failure=traced.failure,
+            notices=(*traced.notices, *_relationship_notice(who, verified.by)),
+        )
+        return Gathered(traced, tuple(asked), assembled)
+
     def _check_open(self, who: AccessContext) -> None:
         if self._closed.is_set():
             raise UsageError("the hub is closed")
@@ -296,10 +336,14 @@ class Hub:
         until: Deadline,
         correlation: str,
         identifiers: tuple[Identifier, ...] = (),
+        *,
+        of: str | None = None,
     ) -> list[Asked]:
         person = traced.person
         running: list[tuple[Asked, SystemReading | None, Deadline]] = []
         for system in self._systems:
+            if of is not None and system.name not in (of, person.tracer):
+                continue
             asked = self._asked(system, who, wanted)
             if asked.withheld_by:
                 running.append((asked, None, until))

@@ -83,14 +83,15 @@ class NrlAdapter:
 
     # Reading
 
-    def find_patient(self, reading: Reading) -> Patient | None:
-        """The number under which pointers are filed, if there are any; the locator says nothing else of a person."""
+    def find_patient(self, reading: Reading) -> Patient:
+        """The number under which pointers would be filed; the locator says nothing else of a person.
+
+        Whether there are any makes no difference here: "holds nothing" would tell of pointers that are not shown.
+        """
         number = _number(reading)
         found, failure = self._pointers(reading)
         if not found and failure is not None:
             raise failure
-        if not any(isinstance(each, Item | Refusal) for each in found):
-            return None
         return Patient(source=reading.source(f"Patient/{number}"), identifiers=(Identifier.nhs(number),))
 
     def read_documents(self, reading: Reading) -> Iterator[Item | Notice | Refusal]:
