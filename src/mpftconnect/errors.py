@@ -11,6 +11,7 @@
     ├── IncompleteRecord              `require_complete()` on a section that is not
     ├── TooManyMatches                a demographic search fits more people than may be shown
     ├── PersonUnknown                 no system that answered could say who the identifier belongs to
+    ├── ItemNotShown                  the record shows no such item: withheld or never there, which is the same here
     └── AdapterError                  one system's failure; becomes a gap, never spoils another system
         ├── Unreachable               no connection: DNS, TCP, TLS              (may be tried again)
         ├── TimedOut                  no whole answer before the deadline       (may be tried again)
@@ -40,6 +41,7 @@ __all__ = [
     "ConfigurationError",
     "GapReason",
     "IncompleteRecord",
+    "ItemNotShown",
     "MpftConnectError",
     "NotADate",
     "NotAnNhsNumber",
@@ -127,6 +129,10 @@ class TooManyMatches(MpftConnectError):
 
 class PersonUnknown(MpftConnectError):
     """No connected system could turn the local identifier into a person."""
+
+
+class ItemNotShown(MpftConnectError):
+    """The record shows no such item. It says nothing of why: withheld and never there are the same (rule 6)."""
 
 
 class AdapterError(MpftConnectError):

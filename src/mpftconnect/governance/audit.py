@@ -20,6 +20,7 @@ from mpftconnect.events import Code, EventStream
 from mpftconnect.governance.anchor import Anchor, KeyDoesNotFit
 from mpftconnect.governance.audit_event import (
     AuditRecord,
+    Sent,
     Shown,
     Withholding,
     agent_of,
@@ -44,6 +45,7 @@ __all__ = [
     "Entry",
     "Finding",
     "PrivacyStream",
+    "Sent",
     "Shown",
     "Verification",
     "Withholding",

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
+from typing import Any
 
 from mpftconnect.adapters.contract import READS, Capability, Reading, Support
 from mpftconnect.adapters.deadline import Deadline
@@ -27,6 +28,7 @@ from mpftconnect.hub.asking import failure_of, method, not_to_be_asked
 from mpftconnect.hub.assemble import Asked, Assembled, assemble, screen
 from mpftconnect.hub.audit_entry import AuditEntry
 from mpftconnect.hub.configuration import LONGEST_SECONDS, Configuration
+from mpftconnect.hub.documents import FetchedDocument, content_of, differences_of, system_of, wanted_document
 from mpftconnect.hub.fan_out import Failure, SystemRead, SystemReading, call
 from mpftconnect.hub.identity import Identity, Traced
 from mpftconnect.hub.people import People
@@ -146,13 +148,12 @@ class Hub:
         started = time.monotonic()
         self._check_open(who)
         wanted = _wanted(sections)
-        local = identifier if isinstance(identifier, Identifier) and not identifier.is_nhs_number else None
-        number = None if local else nhs_number(_number(identifier))
+        about = _about(identifier)
         correlation = str(uuid.uuid4())
         until = self._until(deadline)
-        entry = AuditEntry(self.audit, self.events, who, "read", correlation, number, tuple(sorted(wanted)))
+        entry = AuditEntry(self.audit, self.events, who, "read", correlation, _patient_of(about), tuple(sorted(wanted)))
         with entry:
-            gathered = self._gather(entry, who, local or number, wanted, until, correlation, expect=expect)
+            gathered = self._gather(entry, who, about, wanted, until, correlation, expect=expect)
             assembled = gathered.assembled
             record = assembled.record
             showing = entry.showing(record, gathered.systems_asked)
@@ -165,6 +166,67 @@ class Hub:
             duration_ms=round((time.monotonic() - started) * 1000, 1),
         )
         return record
+
+    def fetch_document(
+        self,
+        identifier: str | Identifier,
+        key: str,
+        who: AccessContext,
+        *,
+        attachment: int = 0,
+        deadline: float | None = None,
+    ) -> FetchedDocument:
+        """The bytes of a document that the person's record shows, from the system that holds or points at it.
+
+        The record's documents are read again, of that system alone, so that what may no longer be shown cannot be had.
+
+        Args:
+            identifier: As for `record`.
+            key: `Item.key` of the document.
+            who: Who asks, and why.
+            attachment: Which of its attachments.
+            deadline: Seconds for the whole of it; by default as configured.
+        Raises:
+            ItemNotShown: The record shows no such document, for whatever reason.
+            AdapterError: The system, or whoever holds the document, did not give it, or not in a shape to be trusted.
+            UsageError: It has no such attachment, or its system cannot fetch documents.
+            AccessRefused, PersonUnknown, AuditUnavailable: As for `record`.
+        """
+        self._check_open(who)
+        about = _about(identifier)
+        correlation, until = str(uuid.uuid4()), self._until(deadline)
+        system = system_of(key, self._systems)
+        wanted = frozenset({SectionName.DOCUMENTS})
+        entry = AuditEntry(
+            self.audit, self.events, who, "fetch", correlation, _patient_of(about), tuple(sorted(wanted))
+        )
+        with entry:
+            # All that the system may say is read: what is excluded can show by what another item points at.
+            judged = wanted if system is None else frozenset(SectionName)
+            gathered = self._gather(entry, who, about, judged, until, correlation, of=system.name if system else "")
+            asked = next((one for one in gathered.asked if system and one.system == system.name), None)
+            document = wanted_document(gathered.assembled.record, asked, key)
+            if system is None or asked is None or asked.read is None or asked.read.patient is None:
+                raise UsageError("only a document that a system gave can be fetched")
+            if not 0 <= attachment < len(document.attachments):
+                raise UsageError(f"the document has {len(document.attachments)} attachments, counted from 0")
+            chosen = document.attachments[attachment]
+            reading = self._reading_of(system, gathered.traced, who, until, correlation).found(asked.read.patient)
+            limit = system.configured.settings.max_bytes
+            content = content_of(system, reading, document, chosen, limit)
+            fetching = entry.fetching(next(s for s in document.sources if s.system == system.name))
+            self._tell_privacy_officer(fetching, gathered.assembled.taken)
+            entry.write(fetching)
+        return FetchedDocument(
+            key=key,
+            document=document,
+            attachment=chosen,
+            content_type=content.content_type,
+            data=content.data,
+            fetched=datetime.now(UTC),
+            correlation_id=correlation,
+            differences=differences_of(chosen, content),
+        )
 
     def find(self, demographics: Demographics, who: AccessContext, *, deadline: float | None = None) -> People:
         """People who fit the demographics, by the tracing service.
@@ -225,7 +287,7 @@ class Hub:
         self,
         entry: AuditEntry,
         who: AccessContext,
-        about: NhsNumber | Identifier | None,
+        about: NhsNumber | Identifier,
         wanted: frozenset[SectionName],
         until: Deadline,
         correlation: str,
@@ -240,21 +302,20 @@ class Hub:
             about: NHS number, or a local identifier.
             of: The one system to be read, beside the tracing service; None for all.
         """
-        local = about if isinstance(about, Identifier) else None
-        number = about if isinstance(about, str) else None
         admit(who)
         self.events.emit(Code.READ_STARTED, count=len(self._systems) if of is None else 1)
-        if local is not None:
-            number = self._identity.resolve(local, who, until, correlation)
+        if isinstance(about, Identifier):
+            number = self._identity.resolve(about, who, until, correlation)
             entry.patient = number
-        assert number is not None  # noqa: S101 - one of the two branches above set it
+        else:
+            number = about
         # Verifying needs only the number, so it runs beside the trace and costs no time of its own.
         verifying = self._identity.verifying(number, who, until, correlation)
         traced = self._identity.trace(number, who, wanted, until, correlation)
         entry.patient = traced.person.number
         if traced.person.number != number:
             verifying += self._identity.verifying(nhs_number(traced.person.number), who, until, correlation)
-        given = () if local is None else (local,)
+        given = (about,) if isinstance(about, Identifier) else ()
         if self._must_be_verified(who):
             # Nothing may be read before somebody confirmed the relationship.
             verified = verifying.result()
@@ -328,6 +389,22 @@ class Hub:
             zone=settings.zone,
         )
 
+    def _reading_of(
+        self, system: OpenSystem, traced: Traced, who: AccessContext, until: Deadline, correlation: str, **more: Any
+    ) -> Reading:
+        """A reading of somebody who has been traced."""
+        person = traced.person
+        return self._reading(
+            system,
+            who,
+            until,
+            correlation,
+            number=nhs_number(person.number),
+            former=tuple(nhs_number(n) for n in sorted(person.numbers - {person.number})),
+            traced=person.traced,
+            **more,
+        )
+
     def _read(
         self,
         traced: Traced,
@@ -362,20 +439,10 @@ class Hub:
             if not asked.could_hold and not is_tracer:
                 running.append((asked, None, until))
                 continue
-            former = tuple(nhs_number(n) for n in sorted(person.numbers - {person.number}))
-            reading = self._reading(
-                system,
-                who,
-                until,
-                correlation,
-                number=nhs_number(person.number),
-                sections=asked.could_hold,
-                identifiers=identifiers,
-                former=former,
-                traced=person.traced,
-                in_full=not person.is_restricted,
+            reading = self._reading_of(
+                system, traced, who, until, correlation, sections=asked.could_hold, identifiers=identifiers
             )
-            if is_tracer and traced.reading is not None and not former:
+            if is_tracer and traced.reading is not None and not reading.former_numbers:
                 reading = traced.reading.continued(reading)
             # A system that traces may keep its records under another id than its register: the trace stands in for
             # finding the patient only where no record is read.
@@ -465,6 +532,17 @@ def _wanted(sections: Iterable[SectionName | str] | None) -> frozenset[SectionNa
     if not wanted:
         raise UsageError("no section is asked for")
     return wanted
+
+
+def _about(identifier: object) -> NhsNumber | Identifier:
+    """Whom a request is about: an NHS number, or a local identifier that a system must resolve."""
+    if isinstance(identifier, Identifier) and not identifier.is_nhs_number:
+        return identifier
+    return nhs_number(_number(identifier))
+
+
+def _patient_of(about: NhsNumber | Identifier) -> NhsNumber | None:
+    return None if isinstance(about, Identifier) else about
 
 
 def _number(identifier: object) -> str:
