@@ -9,10 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from mpftconnect.adapters.contract import Capability, DocumentContent, Reading
+from mpftconnect.adapters.deadline import Deadline
 from mpftconnect.errors import (
     AccessRefused,
     AdapterError,
@@ -28,14 +31,24 @@ from mpftconnect.errors import (
     UsageError,
     WrongPerson,
 )
+from mpftconnect.hub.account import Account
 from mpftconnect.hub.asking import failure_of, method
 from mpftconnect.hub.assemble import Asked
 from mpftconnect.hub.fan_out import Failure, call
+from mpftconnect.hub.gathering import Gathering
 from mpftconnect.hub.record import Record
 from mpftconnect.hub.systems import OpenSystem
-from mpftconnect.model import Attachment, DocumentReference, SectionName, Source
+from mpftconnect.model import (
+    AccessContext,
+    Attachment,
+    DocumentReference,
+    Identifier,
+    NhsNumber,
+    SectionName,
+    Source,
+)
 
-__all__ = ["FetchedDocument", "content_of", "differences_of", "error_of", "system_of", "wanted_document"]
+__all__ = ["Documents", "FetchedDocument", "content_of", "differences_of", "error_of", "system_of", "wanted_document"]
 
 _WORDS = {
     "content-type": "it is of another type than was promised",
@@ -87,7 +100,51 @@ class FetchedDocument:
         return f"{text}; not as promised: {'; '.join(_WORDS[code] for code in self.differences)}."
 
 
-def system_of(key: str, systems: tuple[OpenSystem, ...]) -> OpenSystem | None:
+class Documents:
+    """Fetches documents of people's records. Safe between threads."""
+
+    def __init__(self, systems: Sequence[OpenSystem], gathering: Gathering, account: Account) -> None:
+        self._systems, self._gathering, self._account = systems, gathering, account
+
+    def fetch(
+        self, about: NhsNumber | Identifier, key: str, who: AccessContext, attachment: int, until: Deadline
+    ) -> FetchedDocument:
+        """See `Hub.fetch_document`."""
+        correlation = str(uuid.uuid4())
+        system = system_of(key, self._systems)
+        entry = self._account.entry(who, "fetch", correlation, about, (SectionName.DOCUMENTS,))
+        with entry:
+            # All that the system may say is read: what is excluded can show by what another item points at.
+            judged = frozenset({SectionName.DOCUMENTS} if system is None else SectionName)
+            of = system.name if system else ""
+            gathered = self._gathering.gather(entry, who, about, judged, until, correlation, of=of)
+            asked = gathered.of(of)
+            document = wanted_document(gathered.assembled.record, asked, key)
+            if system is None or asked is None or asked.read is None or asked.read.patient is None:
+                raise UsageError("only a document that a system gave can be fetched")
+            if not 0 <= attachment < len(document.attachments):
+                raise UsageError(f"the document has {len(document.attachments)} attachments, counted from 0")
+            chosen = document.attachments[attachment]
+            reading = self._gathering.reading_of(system, gathered.traced, who, until, correlation)
+            limit = system.configured.settings.max_bytes
+            content = content_of(system, reading.found(asked.read.patient), document, chosen, limit)
+            fetching = entry.fetching(next(s for s in document.sources if s.system == system.name))
+            # The privacy officer first, as for a record.
+            self._account.tell_privacy_officer(fetching, gathered.assembled.taken)
+            entry.write(fetching)
+        return FetchedDocument(
+            key=key,
+            document=document,
+            attachment=chosen,
+            content_type=content.content_type,
+            data=content.data,
+            fetched=datetime.now(UTC),
+            correlation_id=correlation,
+            differences=differences_of(chosen, content),
+        )
+
+
+def system_of(key: str, systems: Sequence[OpenSystem]) -> OpenSystem | None:
     """The system to which an item's key belongs; None if there is none, whatever the reason."""
     return next((system for system in systems if key.startswith(f"{system.name}:")), None)
 

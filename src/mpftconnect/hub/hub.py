@@ -5,14 +5,11 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any
 
-from mpftconnect.adapters.contract import READS, Capability, Reading, Support
+from mpftconnect.adapters.contract import Capability
 from mpftconnect.adapters.deadline import Deadline
 from mpftconnect.errors import (
     AdapterError,
@@ -20,17 +17,16 @@ from mpftconnect.errors import (
     UsageError,
 )
 from mpftconnect.events import Code, EventStream
-from mpftconnect.governance.admission import BREAK_GLASS, admit, require_relationship
-from mpftconnect.governance.audit import AuditRecord, AuditTrail, PrivacyStream, Withholding
-from mpftconnect.governance.policies import Contribution, Policy, PolicySpec, Taken
+from mpftconnect.governance.admission import admit
+from mpftconnect.governance.policies import Contribution, Policy, PolicySpec
 from mpftconnect.governance.restriction import restrict_patient
+from mpftconnect.hub.account import Account
 from mpftconnect.hub.asking import failure_of, method, not_to_be_asked
-from mpftconnect.hub.assemble import Asked, Assembled, assemble, screen
-from mpftconnect.hub.audit_entry import AuditEntry
-from mpftconnect.hub.configuration import LONGEST_SECONDS, Configuration
-from mpftconnect.hub.documents import FetchedDocument, content_of, differences_of, system_of, wanted_document
-from mpftconnect.hub.fan_out import Failure, SystemRead, SystemReading, call
-from mpftconnect.hub.identity import Identity, Traced
+from mpftconnect.hub.assemble import screen
+from mpftconnect.hub.configuration import Configuration
+from mpftconnect.hub.documents import Documents, FetchedDocument
+from mpftconnect.hub.fan_out import Failure, call
+from mpftconnect.hub.gathering import Gathering
 from mpftconnect.hub.people import People
 from mpftconnect.hub.record import Gap, Record
 from mpftconnect.hub.systems import OpenSystem, open_system
@@ -39,29 +35,15 @@ from mpftconnect.model import (
     Demographics,
     Identifier,
     NhsNumber,
-    Notice,
     Patient,
     SectionName,
     nhs_number,
 )
 
-__all__ = ["Gathered", "Hub"]
+__all__ = ["Hub"]
 
 
 _MOST_PEOPLE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """What was asked for one request and may be shown of it."""
-
-    traced: Traced
-    asked: tuple[Asked, ...]
-    assembled: Assembled
-
-    @property
-    def systems_asked(self) -> tuple[str, ...]:
-        return tuple(one.system for one in self.asked if one.read is not None)
 
 
 class Hub:
@@ -75,9 +57,11 @@ class Hub:
         # A system that a silent policy excludes is never opened: nothing later can ask, time or name it.
         shown = [s for s in configuration.systems if not any(policy.withholds_system(s.name) for policy in silent)]
         self._systems = tuple(open_system(system, configuration, events) for system in shown)
-        self.audit = _trail(configuration, events)
-        self.privacy = _stream(configuration, events)
-        self._identity = Identity(self._systems, configuration.hub, events, self._reading)
+        self._account = Account.of(configuration, events)
+        self.audit, self.privacy = self._account.audit, self._account.privacy
+        self._gathering = Gathering(configuration, self._systems, self._policies, events)
+        self._identity = self._gathering.identity
+        self._documents = Documents(self._systems, self._gathering, self._account)
         self._closed = threading.Event()
 
     # As a context manager
@@ -150,15 +134,15 @@ class Hub:
         wanted = _wanted(sections)
         about = _about(identifier)
         correlation = str(uuid.uuid4())
-        until = self._until(deadline)
-        entry = AuditEntry(self.audit, self.events, who, "read", correlation, _patient_of(about), tuple(sorted(wanted)))
+        until = self._gathering.until(deadline)
+        entry = self._account.entry(who, "read", correlation, about, wanted)
         with entry:
-            gathered = self._gather(entry, who, about, wanted, until, correlation, expect=expect)
+            gathered = self._gathering.gather(entry, who, about, wanted, until, correlation, expect=expect)
             assembled = gathered.assembled
             record = assembled.record
             showing = entry.showing(record, gathered.systems_asked)
             # The privacy officer first: should that fail nothing is shown, and the trail must not say that it was.
-            self._tell_privacy_officer(showing, assembled.taken)
+            self._account.tell_privacy_officer(showing, assembled.taken)
             entry.write(showing)
         self.events.emit(
             Code.READ_FINISHED,
@@ -193,40 +177,8 @@ class Hub:
             AccessRefused, PersonUnknown, AuditUnavailable: As for `record`.
         """
         self._check_open(who)
-        about = _about(identifier)
-        correlation, until = str(uuid.uuid4()), self._until(deadline)
-        system = system_of(key, self._systems)
-        wanted = frozenset({SectionName.DOCUMENTS})
-        entry = AuditEntry(
-            self.audit, self.events, who, "fetch", correlation, _patient_of(about), tuple(sorted(wanted))
-        )
-        with entry:
-            # All that the system may say is read: what is excluded can show by what another item points at.
-            judged = wanted if system is None else frozenset(SectionName)
-            gathered = self._gather(entry, who, about, judged, until, correlation, of=system.name if system else "")
-            asked = next((one for one in gathered.asked if system and one.system == system.name), None)
-            document = wanted_document(gathered.assembled.record, asked, key)
-            if system is None or asked is None or asked.read is None or asked.read.patient is None:
-                raise UsageError("only a document that a system gave can be fetched")
-            if not 0 <= attachment < len(document.attachments):
-                raise UsageError(f"the document has {len(document.attachments)} attachments, counted from 0")
-            chosen = document.attachments[attachment]
-            reading = self._reading_of(system, gathered.traced, who, until, correlation).found(asked.read.patient)
-            limit = system.configured.settings.max_bytes
-            content = content_of(system, reading, document, chosen, limit)
-            fetching = entry.fetching(next(s for s in document.sources if s.system == system.name))
-            self._tell_privacy_officer(fetching, gathered.assembled.taken)
-            entry.write(fetching)
-        return FetchedDocument(
-            key=key,
-            document=document,
-            attachment=chosen,
-            content_type=content.content_type,
-            data=content.data,
-            fetched=datetime.now(UTC),
-            correlation_id=correlation,
-            differences=differences_of(chosen, content),
-        )
+        about, until = _about(identifier), self._gathering.until(deadline)
+        return self._documents.fetch(about, key, who, attachment, until)
 
     def find(self, demographics: Demographics, who: AccessContext, *, deadline: float | None = None) -> People:
         """People who fit the demographics, by the tracing service.
@@ -237,8 +189,8 @@ class Hub:
         """
         self._check_open(who)
         correlation = str(uuid.uuid4())
-        until = self._until(deadline)
-        entry = AuditEntry(self.audit, self.events, who, "find", correlation, None, ())
+        until = self._gathering.until(deadline)
+        entry = self._account.entry(who, "find", correlation)
         with entry:
             admit(who)
             searching = [s for s in self._systems if s.offers(Capability.SEARCH_PEOPLE)]
@@ -255,7 +207,7 @@ class Hub:
                 if (patient := screen(Contribution(system.name, found), self._policies).patient) is not None
             )
             finding = entry.finding(shown, gaps, system.name)
-            self._tell_of_break_glass(finding)
+            self._account.tell_of_break_glass(finding)
             entry.write(finding)
         return People(shown, gaps)
 
@@ -264,7 +216,7 @@ class Hub:
     ) -> tuple[tuple[Patient, ...], Failure | None]:
         if failure := not_to_be_asked(system, who):
             return (), failure
-        reading = self._reading(system, who, until, correlation)
+        reading = self._gathering.reading(system, who, until, correlation)
 
         def search() -> tuple[Patient, ...]:
             found: list[Patient] = []
@@ -281,245 +233,11 @@ class Hub:
             raise error
         return people or (), failure_of(error)
 
-    # Asking
-
-    def _gather(
-        self,
-        entry: AuditEntry,
-        who: AccessContext,
-        about: NhsNumber | Identifier,
-        wanted: frozenset[SectionName],
-        until: Deadline,
-        correlation: str,
-        *,
-        of: str | None = None,
-        expect: Demographics | None = None,
-    ) -> Gathered:
-        """All that governance asks before anything is shown, and then what may be shown; nothing is audited here.
-
-        Args:
-            entry: Learns whom it is about, and who verified the relationship.
-            about: NHS number, or a local identifier.
-            of: The one system to be read, beside the tracing service; None for all.
-        """
-        admit(who)
-        self.events.emit(Code.READ_STARTED, count=len(self._systems) if of is None else 1)
-        if isinstance(about, Identifier):
-            number = self._identity.resolve(about, who, until, correlation)
-            entry.patient = number
-        else:
-            number = about
-        # Verifying needs only the number, so it runs beside the trace and costs no time of its own.
-        verifying = self._identity.verifying(number, who, until, correlation)
-        traced = self._identity.trace(number, who, wanted, until, correlation)
-        entry.patient = traced.person.number
-        if traced.person.number != number:
-            verifying += self._identity.verifying(nhs_number(traced.person.number), who, until, correlation)
-        given = (about,) if isinstance(about, Identifier) else ()
-        if self._must_be_verified(who):
-            # Nothing may be read before somebody confirmed the relationship.
-            verified = verifying.result()
-            require_relationship(who, verified.by, silent=verified.silent)
-            asked = self._read(traced, who, wanted, until, correlation, given, of=of)
-        else:
-            asked = self._read(traced, who, wanted, until, correlation, given, of=of)
-            verified = verifying.result()
-        entry.verified_by = verified.by
-        assembled = assemble(
-            traced.person,
-            asked,
-            wanted=wanted,
-            policies=self._policies,
-            made=datetime.now(UTC),
-            correlation_id=correlation,
-            expect=expect,
-            trace_failure=traced.failure,
-            notices=(*traced.notices, *_relationship_notice(who, verified.by)),
-        )
-        return Gathered(traced, tuple(asked), assembled)
-
     def _check_open(self, who: AccessContext) -> None:
         if self._closed.is_set():
             raise UsageError("the hub is closed")
         if not isinstance(who, AccessContext):
             raise UsageError("who: expected an AccessContext")
-
-    def _until(self, deadline: float | None) -> Deadline:
-        seconds = self._configuration.hub.deadline_seconds if deadline is None else deadline
-        if not isinstance(seconds, int | float) or not 0 < seconds <= LONGEST_SECONDS:
-            raise UsageError(f"deadline: expected seconds, more than 0 and at most {LONGEST_SECONDS}")
-        return Deadline.after(seconds)
-
-    def _must_be_verified(self, who: AccessContext) -> bool:
-        """Whether a claim of a relationship is not enough: a live system is asked, and nothing says otherwise."""
-        live = any(system.configured.settings.environment == "live" for system in self._systems)
-        allowed = self._configuration.hub.allow_asserted_relationship
-        return live and not allowed and who.relationship != BREAK_GLASS
-
-    # Reading
-
-    def _reading(
-        self,
-        system: OpenSystem,
-        who: AccessContext,
-        until: Deadline,
-        correlation: str,
-        *,
-        number: NhsNumber | None = None,
-        sections: frozenset[SectionName] = frozenset(),
-        identifiers: tuple[Identifier, ...] = (),
-        former: tuple[NhsNumber, ...] = (),
-        traced: Patient | None = None,
-        in_full: bool = False,
-    ) -> Reading:
-        """One reading of one system. Nothing is recorded in full before it is known that the person is unrestricted."""
-        settings = system.configured.settings
-        limit = settings.deadline_seconds or self._configuration.hub.system_deadline_seconds
-        deadline = until.earlier(limit)
-        return Reading(
-            system=system.name,
-            who=who,
-            wire=system.wire.bound(deadline=deadline, correlation_id=correlation, in_full=in_full),
-            deadline=deadline,
-            nhs_number=number,
-            former_numbers=former,
-            identifiers=identifiers,
-            sections=sections,
-            traced=traced,
-            zone=settings.zone,
-        )
-
-    def _reading_of(
-        self, system: OpenSystem, traced: Traced, who: AccessContext, until: Deadline, correlation: str, **more: Any
-    ) -> Reading:
-        """A reading of somebody who has been traced."""
-        person = traced.person
-        return self._reading(
-            system,
-            who,
-            until,
-            correlation,
-            number=nhs_number(person.number),
-            former=tuple(nhs_number(n) for n in sorted(person.numbers - {person.number})),
-            traced=person.traced,
-            **more,
-        )
-
-    def _read(
-        self,
-        traced: Traced,
-        who: AccessContext,
-        wanted: frozenset[SectionName],
-        until: Deadline,
-        correlation: str,
-        identifiers: tuple[Identifier, ...] = (),
-        *,
-        of: str | None = None,
-    ) -> list[Asked]:
-        person = traced.person
-        running: list[tuple[Asked, SystemReading | None, Deadline]] = []
-        for system in self._systems:
-            if of is not None and system.name not in (of, person.tracer):
-                continue
-            asked = self._asked(system, who, wanted)
-            if asked.withheld_by:
-                running.append((asked, None, until))
-                continue
-            is_tracer = system.name == person.tracer
-            if is_tracer and traced.reading is None:
-                silent = SystemRead(None, False, traced.failure, {})
-                running.append((_with(asked, silent), None, until))
-                continue
-            if system.adapter is None:
-                running.append((_with(asked, SystemRead(None, False, system.failure, {})), None, until))
-                continue
-            if asked.refused and not asked.could_hold:
-                running.append((asked, None, until))
-                continue
-            if not asked.could_hold and not is_tracer:
-                running.append((asked, None, until))
-                continue
-            reading = self._reading_of(
-                system, traced, who, until, correlation, sections=asked.could_hold, identifiers=identifiers
-            )
-            if is_tracer and traced.reading is not None and not reading.former_numbers:
-                reading = traced.reading.continued(reading)
-            # A system that traces may keep its records under another id than its register: the trace stands in for
-            # finding the patient only where no record is read.
-            known = person.traced if is_tracer and not asked.could_hold else None
-            one = SystemReading(
-                system.adapter,
-                reading,
-                sorted(asked.could_hold),
-                parallel=self._configuration.hub.parallel_per_system,
-                events=self.events,
-                known=known,
-            )
-            running.append((asked, one.start(), reading.deadline))
-        done = [asked if one is None else _with(asked, one.result(deadline)) for asked, one, deadline in running]
-        for asked in done:
-            if asked.read is not None and asked.read.failure is not None:
-                self.events.emit(Code.SYSTEM_GAP, system=asked.system, reason=str(asked.read.failure.reason))
-        return done
-
-    def _asked(self, system: OpenSystem, who: AccessContext, wanted: frozenset[SectionName]) -> Asked:
-        spec, settings = system.configured.spec, system.configured.settings
-        today = datetime.now(UTC).date()
-        holds = frozenset(name for name in wanted if system.offers(READS[name]))
-        hides = frozenset(name for name in wanted if system.hides(name, READS[name]))
-        refused = {name: why for name in holds | hides if (why := settings.agreement.refusal(who.purpose, name, today))}
-        return Asked(
-            system=system.name,
-            supplier=spec.supplier,
-            product=spec.product,
-            tried_against=spec.tried_against.words(),
-            assumed=spec.tried_against.assumed,
-            environment=settings.environment,
-            keeps_demographics=spec.keeps_demographics,
-            could_hold=holds - refused.keys(),
-            undeclared=hides - refused.keys(),
-            partly=frozenset(name for name in holds if system.support(READS[name]) == Support.PARTIAL),
-            refused=refused,
-            withheld_by=tuple(
-                spec
-                for spec, policy in self._policies
-                if spec.kind == "declared" and policy.withholds_system(system.name)
-            ),
-        )
-
-    # Telling
-
-    def _tell_privacy_officer(self, read: AuditRecord, taken: Sequence[tuple[str, Taken]]) -> None:
-        """Written at every read, whether anything was taken or not, so that the time it takes tells nothing."""
-        self._tell_of_break_glass(read)
-        withheld = [Withholding(one.system, one.item, policy, str(one.section)) for policy, one in taken]
-        self.privacy.record_withheld(read, withheld)
-
-    def _tell_of_break_glass(self, done: AuditRecord) -> None:
-        if done.who.relationship == BREAK_GLASS:
-            self.privacy.append(replace(done, action="break-glass"))
-
-
-def _trail(configuration: Configuration, events: EventStream) -> AuditTrail:
-    settings = configuration.audit
-    return AuditTrail(
-        configuration.path(settings.store),
-        key=configuration.audit_key,
-        anchor=configuration.path(settings.anchor),
-        fallback=configuration.path(settings.fallback),
-        events=events,
-    )
-
-
-def _stream(configuration: Configuration, events: EventStream) -> PrivacyStream:
-    settings = configuration.privacy
-    return PrivacyStream(
-        configuration.path(settings.store),
-        key=configuration.privacy_key,
-        anchor=configuration.path(settings.anchor),
-        fallback=configuration.path(settings.fallback),
-        events=events,
-    )
 
 
 def _wanted(sections: Iterable[SectionName | str] | None) -> frozenset[SectionName]:
@@ -541,26 +259,9 @@ def _about(identifier: object) -> NhsNumber | Identifier:
     return nhs_number(_number(identifier))
 
 
-def _patient_of(about: NhsNumber | Identifier) -> NhsNumber | None:
-    return None if isinstance(about, Identifier) else about
-
-
 def _number(identifier: object) -> str:
     if isinstance(identifier, Identifier):
         return identifier.value or ""
     if not isinstance(identifier, str):
         raise UsageError("identifier: expected an NHS number as text, or an Identifier")
     return identifier
-
-
-def _with(asked: Asked, read: SystemRead) -> Asked:
-    return replace(asked, read=read)
-
-
-def _relationship_notice(who: AccessContext, verified_by: str | None) -> tuple[Notice, ...]:
-    if who.relationship == BREAK_GLASS:
-        return (Notice("break-glass", "Opened by break-glass; the privacy officer has been told.", "mpftconnect"),)
-    if verified_by is None:
-        text = "Nobody verified the relationship to this person; it is as the user states it."
-        return (Notice("relationship-asserted", text, "mpftconnect"),)
-    return ()
