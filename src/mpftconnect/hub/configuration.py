@@ -65,6 +65,7 @@ class HubSettings(Model):
         trace_max_age_seconds: How old a trace may be and still be used; 0 asks the tracing service every time.
         allow_asserted_relationship: Whether live systems may be read when nobody verified the relationship.
         parallel_per_system: How many requests one system gets at a time.
+        publisher: ODS code of the organisation in whose name plans are published; by default the user's own.
     """
 
     deadline_seconds: float = Field(default=15.0, gt=0, le=LONGEST_SECONDS)
@@ -73,6 +74,7 @@ class HubSettings(Model):
     trace_max_age_seconds: float = Field(default=0.0, ge=0, le=86_400)
     allow_asserted_relationship: bool = False
     parallel_per_system: int = Field(default=4, ge=1, le=32)
+    publisher: str | None = Field(default=None, pattern=r"^[A-Za-z0-9]{2,12}$")
 
 
 class AuditSettings(Model):
@@ -96,7 +98,10 @@ class AuditSettings(Model):
 
 
 class SystemSettings(Model):
-    """`[systems.NAME]`; proxy, CA and client-certificate settings are the same for every system (rule 19)."""
+    """`[systems.NAME]`; proxy, CA and client-certificate settings are the same for every system (rule 19).
+
+    `allow_writes` is off: nothing is written to a system unless its table says so (rule 12).
+    """
 
     adapter: str
     endpoint: str | None = None
@@ -111,6 +116,7 @@ class SystemSettings(Model):
     ca_bundle: str | None = None
     client_certificate: str | None = None
     client_key: str | None = None
+    allow_writes: bool = False
     settings: dict[str, Any] = Field(default_factory=dict)
     secrets: dict[str, SecretReference] = Field(default_factory=dict)
     agreement: Agreement

@@ -198,7 +198,8 @@ class Gathering:
         for system in self._systems:
             if of is not None and system.name not in (of, person.tracer):
                 continue
-            asked = self._asked(system, who, wanted)
+            # Of the tracing service no more is wanted than who this is, unless it is the one that is to be read.
+            asked = self._asked(system, who, wanted if of in (None, system.name) else frozenset())
             if asked.withheld_by:
                 running.append((asked, None, until))
                 continue

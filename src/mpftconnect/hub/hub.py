@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterable
 from contextlib import ExitStack
 from types import TracebackType
+from typing import Any
 
 from mpftconnect.adapters.contract import Capability
 from mpftconnect.adapters.deadline import Deadline
@@ -27,11 +28,15 @@ from mpftconnect.hub.configuration import Configuration
 from mpftconnect.hub.documents import Documents, FetchedDocument
 from mpftconnect.hub.fan_out import Failure, call
 from mpftconnect.hub.gathering import Gathering
+from mpftconnect.hub.ledger import Ledger
 from mpftconnect.hub.people import People
+from mpftconnect.hub.publication import Preview, Publication, Wish
+from mpftconnect.hub.publishing import Publishing
 from mpftconnect.hub.record import Gap, Record
 from mpftconnect.hub.systems import OpenSystem, open_system
 from mpftconnect.model import (
     AccessContext,
+    CarePlan,
     Demographics,
     Identifier,
     NhsNumber,
@@ -62,6 +67,7 @@ class Hub:
         self._gathering = Gathering(configuration, self._systems, self._policies, events)
         self._identity = self._gathering.identity
         self._documents = Documents(self._systems, self._gathering, self._account)
+        self._publishing = Publishing(configuration, self._systems, self._gathering, self._account)
         self._closed = threading.Event()
 
     # As a context manager
@@ -94,8 +100,10 @@ class Hub:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """What the configured policies want whoever runs them to know."""
-        return tuple(f"policy {spec.name}: {said}" for spec, policy in self._policies for said in policy.cautions)
+        """What whoever runs this configuration is to know: of its policies, and that writes are allowed."""
+        said = [f"policy {spec.name}: {said}" for spec, policy in self._policies for said in policy.cautions]
+        writing = [s.name for s in self._systems if s.configured.settings.allow_writes]
+        return (*said, *(f"writes to {name} are allowed (allow_writes)" for name in writing))
 
     @property
     def configured_user(self) -> AccessContext | None:
@@ -179,6 +187,125 @@ class Hub:
         self._check_open(who)
         about, until = _about(identifier), self._gathering.until(deadline)
         return self._documents.fetch(about, key, who, attachment, until)
+
+    # Publishing
+
+    @property
+    def published(self) -> Ledger:
+        """What was published where: `rows()`, `purge()` and `forget()`."""
+        return self._publishing.ledger
+
+    def preview_plan(
+        self,
+        plan: CarePlan | str,
+        who: AccessContext,
+        *,
+        identifier: str | Identifier | None = None,
+        kind: str | None = None,
+        author: str | None = None,
+        to: str | None = None,
+        deadline: float | None = None,
+    ) -> Preview:
+        """What `publish_plan` would do now, with exactly the requests that it would send. Nothing is written.
+
+        Args:
+            plan: A plan of a record, or its key.
+            who: Who asks, and why.
+            identifier: Whose plan it is; may be left out where the plan names its subject by NHS number.
+            kind: As which document: `crisis`, `contingency`, `personalised` or a SNOMED CT code; by default as
+                `mpftconnect.hub.plan_pointers.kind_of` says.
+            author: ODS code of the organisation that wrote the plan, where the plan does not say so.
+            to: Configured name of the system; by default the one that takes pointers.
+            deadline: Seconds for the whole of it; by default as configured.
+        Raises:
+            ItemNotShown: The record shows no such plan, for whatever reason.
+            AccessRefused: Governance refuses, or the tracing service did not confirm that the person is unrestricted.
+            OutcomeUnknown: Nobody knows what became of an earlier write: `reconcile_plan`.
+            UsageError, AdapterError, PersonUnknown, AuditUnavailable: As for `fetch_document`.
+        """
+        wish = self._wish(plan, who, identifier, kind=kind, author=author, to=to)
+        return self._publishing.preview(wish, who, self._gathering.until(deadline))
+
+    def publish_plan(
+        self,
+        plan: CarePlan | str,
+        who: AccessContext,
+        *,
+        identifier: str | Identifier | None = None,
+        kind: str | None = None,
+        author: str | None = None,
+        to: str | None = None,
+        deadline: float | None = None,
+    ) -> Publication:
+        """Make a plan known elsewhere by a pointer, or bring what is known there up to date.
+
+        An active plan gets a pointer; one that has changed gets a new one, which supersedes the old; nothing is sent
+        for one that has not. The pointer goes if the plan has ended or was entered in error, or if the person is
+        restricted or has died. Calling it again is harmless. Both the intent and the outcome are audited.
+
+        Args:
+            plan, who, identifier, kind, author, to, deadline: As for `preview_plan`.
+        Raises:
+            AccessRefused: As for `preview_plan`; or writes to the system are off (`writes-off`).
+            OutcomeUnknown: It may have been done. It is never sent again blindly: call `reconcile_plan`.
+            LedgerUnavailable: The ledger cannot be written, so nothing was sent.
+            ItemNotShown, UsageError, AdapterError, PersonUnknown, AuditUnavailable: As for `preview_plan`.
+        """
+        wish = self._wish(plan, who, identifier, kind=kind, author=author, to=to)
+        return self._publishing.publish(wish, who, self._gathering.until(deadline))
+
+    def withdraw_plan(
+        self,
+        plan: CarePlan | str,
+        who: AccessContext,
+        *,
+        identifier: str | Identifier | None = None,
+        to: str | None = None,
+        deadline: float | None = None,
+    ) -> Publication:
+        """Remove the pointer of a plan, whatever the plan says. As `publish_plan` otherwise."""
+        wish = self._wish(plan, who, identifier, to=to, mode="withdraw")
+        return self._publishing.publish(wish, who, self._gathering.until(deadline))
+
+    def reconcile_plan(
+        self,
+        plan: CarePlan | str,
+        who: AccessContext,
+        *,
+        identifier: str | Identifier | None = None,
+        to: str | None = None,
+        deadline: float | None = None,
+    ) -> Publication:
+        """Ask the system what stands there for a plan, and set the ledger right. Nothing is written there.
+
+        For after a lost answer: wait until the system can have done what it was sent.
+        """
+        wish = self._wish(plan, who, identifier, to=to)
+        return self._publishing.reconcile(wish, who, self._gathering.until(deadline))
+
+    def review_published(
+        self, identifier: str | Identifier, who: AccessContext, *, deadline: float | None = None
+    ) -> tuple[Publication, ...]:
+        """Look at every published plan of a person, and do for each what `publish_plan` does.
+
+        A plan that its system, having answered wholly, no longer holds has ended. What could not be looked at says so
+        in `problem`, and stays as it is.
+        """
+        self._check_open(who)
+        return self._publishing.review(_about(identifier), who, self._gathering.until(deadline))
+
+    def _wish(self, plan: CarePlan | str, who: AccessContext, identifier: str | Identifier | None, **more: Any) -> Wish:
+        self._check_open(who)
+        if not isinstance(plan, CarePlan | str):
+            raise UsageError("plan: expected a CarePlan of a record, or its key")
+        if identifier is None:
+            subject = plan.subject.identifier if isinstance(plan, CarePlan) and plan.subject else None
+            if subject is None or not subject.is_nhs_number:
+                raise UsageError("identifier: the plan does not say by NHS number whose it is")
+            identifier = subject
+        if isinstance(plan, str):
+            return Wish(plan, _about(identifier), **more)
+        return Wish(plan.key, _about(identifier), plan=plan, **more)
 
     def find(self, demographics: Demographics, who: AccessContext, *, deadline: float | None = None) -> People:
         """People who fit the demographics, by the tracing service.

@@ -242,6 +242,8 @@ def configure(twin: NrlTwin, base_url: str) -> dict[str, Any]:
     return {
         "adapter": "nrl",
         "endpoint": f"{root}{BASE_PATH}",
+        # Made-up people only, and gone with the process.
+        "allow_writes": True,
         "settings": {
             "token_url": root + twin.authorisation.path,
             "key_id": twin.authorisation.key_id,
