@@ -8,6 +8,7 @@
     │   └── PluginMissing             a configuration names an adapter that no plugin provides
     ├── AccessRefused                 governance said no; the refusal is audited
     ├── AuditUnavailable              no audit entry could be made durable, so nothing was shown
+    ├── LedgerUnavailable             the ledger of what was published cannot be written, so nothing was sent
     ├── IncompleteRecord              `require_complete()` on a section that is not
     ├── TooManyMatches                a demographic search fits more people than may be shown
     ├── PersonUnknown                 no system that answered could say who the identifier belongs to
@@ -42,6 +43,7 @@ __all__ = [
     "GapReason",
     "IncompleteRecord",
     "ItemNotShown",
+    "LedgerUnavailable",
     "MpftConnectError",
     "NotADate",
     "NotAnNhsNumber",
@@ -117,6 +119,10 @@ class AccessRefused(MpftConnectError):
 
 class AuditUnavailable(MpftConnectError):
     """Neither the audit store nor its second sink could take the entry, so the data was not shown."""
+
+
+class LedgerUnavailable(MpftConnectError):
+    """The ledger of what was published cannot be used, so nothing was sent."""
 
 
 class IncompleteRecord(MpftConnectError):

@@ -66,6 +66,8 @@ SANDBOX_USER = AccessContext(
     organisation="RRE",
     purpose="direct-care",
     relationship="caseload",
+    # As the Spine wants it of whoever fetches a document through its proxy; nobody's.
+    role_profile_id="990000000003",
 )
 
 

@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from mpftconnect.errors import MpftConnectError, UsageError
+from mpftconnect.errors import LedgerUnavailable, UsageError
 
-__all__ = ["Ledger", "LedgerUnavailable", "Row", "State"]
+__all__ = ["Ledger", "Row", "State"]
 
 State = Literal["published", "absent", "sending", "unknown"]
 _LOCK_SECONDS = 5.0
@@ -31,10 +31,6 @@ CREATE TABLE IF NOT EXISTS published (
 """
 _COLUMNS = "destination, reference, patient, key, kind, version, pointers, state, doing, changed"
 _PUT = f"INSERT OR REPLACE INTO published ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - ours
-
-
-class LedgerUnavailable(MpftConnectError):
-    """The ledger of what was published cannot be used, so nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
