@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from mpftconnect.adapters import (
     TwinRequest,
     TwinResponse,
     Wire,
+    auth,
 )
 from mpftconnect.adapters.twin_transport import TwinTransport
 from mpftconnect.events import EventStream
@@ -73,6 +75,14 @@ def body_of(response: TwinResponse) -> Any:
 def code_of(response: TwinResponse) -> str:
     """The code as it is spelt."""
     return str(body_of(response)["issue"][0]["details"]["coding"][0]["code"])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_key() -> Iterator[None]:
+    """Checking a private key takes longer than most of these tests, and every twin of a process has the same one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(auth, "_rsa_key", lru_cache(maxsize=4)(auth._rsa_key))
+        yield
 
 
 @pytest.fixture
