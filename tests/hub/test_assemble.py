@@ -327,3 +327,32 @@ def test_why_each_joined_is_its_own_rule_and_without_a_trace_nobody_is_shown_twi
     assert [why.rule for why in record(asked("pds", own)).joined] == ["traced"]
     untraced = record(asked("rio", read("rio")), asked("gp", read("gp")), untraced=True)
     assert (untraced.patient.source.system, [held.source.system for held in untraced.held_as]) == ("gp", ["rio"])
+
+
+def index(number: str = NUMBER) -> Asked:
+    """An index that files under NHS numbers and says nothing else of anybody."""
+    bare = Patient(
+        source=Source(system="nrl", id=f"Patient/{number}", fetched=NOW), identifiers=(Identifier.nhs(number),)
+    )
+    said = SystemRead(bare, True, None, {ALLERGIES: SectionRead((allergy("nrl", "Latex"),), None)})
+    return asked("nrl", said, keeps_demographics=False)
+
+
+def test_what_an_index_files_under_the_traced_number_joins_and_is_no_account_of_the_person() -> None:
+    found = record(index())
+    assert [item.key for item in found.allergies] == ["nrl:AllergyIntolerance/Latex"]
+    assert [why.rule for why in found.joined] == ["traced-number"]
+    assert found.held_as == ()
+    assert found.explain(found.allergies[0]).words().startswith("nrl: the source keeps no demographics")
+
+
+def test_what_it_files_under_another_number_is_set_apart() -> None:
+    found = record(index("9990000026"))
+    assert found.allergies.status == "unavailable"
+    assert [(apart.system, apart.reason) for apart in found.unmatched] == [("nrl", "number-differs")]
+
+
+def test_without_a_trace_an_index_is_set_apart_and_spoils_nobodys_agreement() -> None:
+    found = record(asked("rio", read("rio", allergy("rio"))), index(), untraced=True)
+    assert [(apart.system, apart.reason) for apart in found.unmatched] == [("nrl", "number-not-traced")]
+    assert [why.rule for why in found.joined] == ["untraced-agree"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpftconnect.hub.match import agreeing, compare, match
+from mpftconnect.hub.match import agreeing, compare, match, match_by_number
 from mpftconnect.model import Address, ContactPoint, Demographics, HumanName, Identifier, PartialDate, Patient, Source
 
 NUMBER, OTHER = "9990000018", "9990000026"
@@ -131,3 +131,22 @@ def test_expected_demographics_name_the_fields_that_differ_and_nothing_else() ->
         telephone="1", email="a@b",
     )  # fmt: skip
     assert compare(different, known) == ("family name", "birth date", "gender", "postcode", "telephone")
+
+
+@pytest.mark.parametrize(
+    ("number", "traced", "rule"),
+    [
+        ("9990000018", True, "traced-number"),
+        ("9990000018", False, "number-not-traced"),
+        ("9990000026", True, "number-differs"),
+        (None, True, "number-differs"),
+    ],
+)
+def test_an_index_without_demographics_joins_by_the_traced_number_or_not_at_all(
+    number: str | None, traced: bool, rule: str
+) -> None:
+    source = Source(system="nrl", id="1", fetched=datetime(2026, 1, 1, tzinfo=UTC))
+    found = Patient(source=source, identifiers=(Identifier.nhs(number),) if number else ())
+    told = match_by_number(found, {"9990000018"}, traced=traced)
+    assert (told.rule, told.joins) == (rule, rule == "traced-number")
+    assert told.text

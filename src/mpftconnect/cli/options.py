@@ -16,6 +16,7 @@ from mpftconnect.hub import Hub, connect
 from mpftconnect.model import AccessContext
 
 __all__ = [
+    "SANDBOX_USER",
     "connected",
     "connection_options",
     "nhs_number_from",
