@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import logging
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +30,11 @@ from mpftconnect.errors import (
     TimedOut,
     UsageError,
 )
-from mpftconnect.model import Identifier
+from mpftconnect.hub.documents import differences_of
+from mpftconnect.model import Attachment, DocumentReference, Identifier, Reference, SectionName
 from mpftconnect.plugins import PluginRegistry
 from mpftconnect.sandbox import Sandbox, people_without_excluded_data, person, seeded_values
+from mpftconnect.sandbox.chart import placeholder
 
 FULL = person("full").nhs_number
 CRISIS, BY_PROXY = "nrl:DocumentReference/RRE-full-crisis", "nrl:DocumentReference/ZZ502-full-eol"
@@ -170,6 +175,32 @@ class TestWhatIsNotShown:
         for key in hidden:
             assert isinstance(error_of(hub, person("sexual-health").nhs_number, key), ItemNotShown)
 
+    def test_what_only_another_item_gives_away_is_not_had_either(self, hub: Hub, locator: Sandbox) -> None:
+        # Nothing in the letter itself names the clinic: it points at a visit that does.
+        twin: Any = locator.twins["rio"]
+        someone = person("sexual-health")
+        view = someone.systems["rio"]
+        subject = Reference(reference=f"Patient/{view.local_id}")
+
+        def letter(name: str, visit: str) -> DocumentReference:
+            return DocumentReference(
+                source=placeholder(f"DocumentReference/{name}"), subject=subject, status="current",
+                encounter=Reference(reference=visit),
+                attachments=(Attachment(content_type="text/plain", data_base64="dGV4dA=="),),
+            )  # fmt: skip
+
+        added = (letter("derived", "Encounter/sh-clinic-visit"), letter("plain", "Encounter/sh-review"))
+        items = {**view.items, SectionName.DOCUMENTS: (*view.items[SectionName.DOCUMENTS], *added)}
+        before = twin.held[view.local_id]
+        twin.held[view.local_id] = replace(someone, systems={**someone.systems, "rio": replace(view, items=items)})
+        twin._written.clear()
+        try:
+            assert hub.fetch_document(someone.nhs_number, "rio:DocumentReference/plain", WHO).data == b"text"
+            assert isinstance(error_of(hub, someone.nhs_number, "rio:DocumentReference/derived"), ItemNotShown)
+        finally:
+            twin.held[view.local_id] = before
+            twin._written.clear()
+
     def test_nothing_of_a_restricted_person(self, hub: Hub) -> None:
         number = person("restricted").nhs_number
         for key in ("nrl:DocumentReference/ZZ506-restricted-tern-island-refuge", "nrl:DocumentReference/none"):
@@ -301,6 +332,30 @@ class TestFailures:
                     told.append(repr(error))
         everything = "\n".join(told) + caplog.text
         assert [value for value in seeded_values(person("full")) if value in everything] == []
+
+
+@pytest.mark.parametrize(
+    ("promised", "came", "differences"),
+    [
+        ({}, "text/plain", ()),
+        ({}, None, ()),
+        ({"content_type": "text/plain"}, "Text/Plain; charset=utf-8", ()),
+        ({"content_type": "text/plain"}, "text/html", ("content-type",)),
+        ({"content_type": "text/plain"}, None, ("content-type-not-stated",)),
+        ({"size": 4}, "x/y", ()),
+        ({"size": 5}, "x/y", ("size",)),
+        ({"hash": "NysUY26pbWJnpX+oX6Ys0P8AvYs="}, "x/y", ("hash",)),
+        ({"hash": "Nyoe9B2jEU1yj6Xk0M1bZwZy1pM="}, "x/y", ("hash",)),
+    ],
+)
+def test_in_what_bytes_differ_from_what_was_promised(promised: Any, came: str | None, differences: Any) -> None:
+    assert differences_of(Attachment(**promised), DocumentContent(came, b"text")) == differences
+
+
+def test_a_digest_that_fits_is_no_difference() -> None:
+    # FHIR R4, Attachment.hash: SHA-1, base64.
+    digest = base64.b64encode(hashlib.sha1(b"text", usedforsecurity=False).digest()).decode()
+    assert differences_of(Attachment(hash=digest), DocumentContent("x/y", b"text")) == ()
 
 
 def test_a_file_is_written_for_the_user_alone(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from mpftconnect.errors import (
     SystemFailed,
     UsageError,
 )
-from mpftconnect.model import CarePlan, Reference, SectionName, When
+from mpftconnect.model import CarePlan, PartialDate, Reference, SectionName, When
 from mpftconnect.plugins import PluginRegistry
 from mpftconnect.sandbox import Sandbox, person, seeded_values
 
@@ -604,6 +604,22 @@ class TestReview:
                 (each,) = hub.review_published(FULL, WHO)
             assert each.problem or each.why == "unchanged"
         assert len(ours(nrl)) == 1
+
+    def test_a_plan_that_was_set_apart_is_no_plan_that_is_gone(
+        self, hub: Hub, locator: Sandbox, nrl: Any, change_plan: Callable[..., None]
+    ) -> None:
+        publish(hub)
+        twin: Any = locator.twins["rio"]
+        (local_id,) = [known for known, someone in twin.held.items() if someone.nhs_number == FULL]
+        before = twin.held[local_id]
+        view = before.systems["rio"]
+        stranger = (view.patient or before.patient).model_copy(update={"birth_date": PartialDate("1901-01-01")})
+        twin.held[local_id] = replace(before, systems={**before.systems, "rio": replace(view, patient=stranger)})
+        twin._written.clear()
+        (each,) = hub.review_published(FULL, WHO)
+        assert "no such care plan" in each.problem
+        assert len(ours(nrl)) == 1
+        change_plan(title="Put back by the fixture")
 
     def test_a_silent_tracing_service_is_said(self, hub: Hub, locator: Sandbox, nrl: Any) -> None:
         publish(hub)
