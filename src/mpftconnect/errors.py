@@ -9,6 +9,7 @@
     ├── AccessRefused                 governance said no; the refusal is audited
     ├── AuditUnavailable              no audit entry could be made durable, so nothing was shown
     ├── LedgerUnavailable             the ledger of what was published cannot be written, so nothing was sent
+    ├── DecisionsUnsound              what was decided about identity cannot be believed: nothing was changed
     ├── IncompleteRecord              `require_complete()` on a section that is not
     ├── TooManyMatches                a demographic search fits more people than may be shown
     ├── PersonUnknown                 no system that answered could say who the identifier belongs to
@@ -40,6 +41,7 @@ __all__ = [
     "AnswerRejected",
     "AuditUnavailable",
     "ConfigurationError",
+    "DecisionsUnsound",
     "GapReason",
     "IncompleteRecord",
     "ItemNotShown",
@@ -123,6 +125,20 @@ class AuditUnavailable(MpftConnectError):
 
 class LedgerUnavailable(MpftConnectError):
     """The ledger of what was published cannot be used, so nothing was sent."""
+
+
+class DecisionsUnsound(MpftConnectError):
+    """The store of identity decisions was damaged, lost or put back, or cannot be read.
+
+    `reason` is a permanent code. Nothing was changed; until it is mended no system's contribution joins a record.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the store of identity decisions cannot be believed ({reason}); put back its newest copy and its anchor's "
+            "(mpftconnect identity verify)"
+        )
 
 
 class IncompleteRecord(MpftConnectError):

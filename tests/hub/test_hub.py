@@ -112,6 +112,7 @@ def open_hub(tmp_path: Path) -> Iterator[Open]:
             policies: tuple[tuple[PolicySpec, dict[str, Any]], ...] = (),
             hub: dict[str, Any] | None = None,
             live: bool = False,
+            roles: dict[str, Any] | None = None,
             listeners: tuple[Any, ...] = (),
             **adapters: Fake,
         ) -> Hub:
@@ -144,6 +145,8 @@ def open_hub(tmp_path: Path) -> Iterator[Open]:
                     }
                     for name in adapters
                 },
+                # In live, whoever is not listed sees nothing.
+                "roles": roles if roles is not None else {"nurse": {"sections": ["all"]}} if live else {},
                 "policies": [{"policy": spec.name, "settings": settings} for spec, settings in policies],
                 **{
                     trail: {

@@ -21,6 +21,8 @@ _COMMANDS = {
     "document": "Fetch a document of a person's record into a file.",
     "doctor": "Walk each configured system and say what fails and what to do.",
     "find": "Find a person by demographics.",
+    "governance": "Registers for information governance, and what runs out.",
+    "identity": "Decide, two people together, whose record a system's record is.",
     "new-adapter": "Write a new plugin that installs, passes its contract tests and can be filled in.",
     "plan": "Publish a care plan's pointer, preview that, or take it back.",
     "plugins": "List the installed plugins, the broken ones included.",

@@ -15,6 +15,7 @@ from mpftconnect.errors import (
     AccessRefused,
     AdapterError,
     AuditUnavailable,
+    DecisionsUnsound,
     IncompleteRecord,
     ItemNotShown,
     LedgerUnavailable,
@@ -53,6 +54,7 @@ _BY_ERROR: tuple[tuple[type[MpftConnectError], Exit], ...] = (
     (AdapterError, Exit.UNDECIDED),
     (AuditUnavailable, Exit.OUR_FAULT),
     (LedgerUnavailable, Exit.OUR_FAULT),
+    (DecisionsUnsound, Exit.OUR_FAULT),
 )
 
 

@@ -12,6 +12,7 @@ from mpftconnect.governance.audit import AuditRecord, AuditTrail, PrivacyStream,
 from mpftconnect.governance.policies import Taken
 from mpftconnect.hub.audit_entry import AuditEntry
 from mpftconnect.hub.configuration import Configuration
+from mpftconnect.hub.trails import open_privacy_stream, open_trail
 from mpftconnect.model import AccessContext, Identifier, NhsNumber, SectionName
 
 __all__ = ["Account"]
@@ -27,7 +28,7 @@ class Account:
 
     @classmethod
     def of(cls, configuration: Configuration, events: EventStream) -> Account:
-        return cls(_trail(configuration, events), _stream(configuration, events), events)
+        return cls(open_trail(configuration, events), open_privacy_stream(configuration, events), events)
 
     def entry(
         self,
@@ -43,32 +44,10 @@ class Account:
 
     def tell_privacy_officer(self, read: AuditRecord, taken: Sequence[tuple[str, Taken]]) -> None:
         """Written at every read, whether anything was taken or not, so that the time it takes tells nothing."""
-        self.tell_of_break_glass(read)
         withheld = [Withholding(one.system, one.item, policy, str(one.section)) for policy, one in taken]
         self.privacy.record_withheld(read, withheld)
 
-    def tell_of_break_glass(self, done: AuditRecord) -> None:
-        if done.who.relationship == BREAK_GLASS:
-            self.privacy.append(replace(done, action="break-glass"))
-
-
-def _trail(configuration: Configuration, events: EventStream) -> AuditTrail:
-    settings = configuration.audit
-    return AuditTrail(
-        configuration.path(settings.store),
-        key=configuration.audit_key,
-        anchor=configuration.path(settings.anchor),
-        fallback=configuration.path(settings.fallback),
-        events=events,
-    )
-
-
-def _stream(configuration: Configuration, events: EventStream) -> PrivacyStream:
-    settings = configuration.privacy
-    return PrivacyStream(
-        configuration.path(settings.store),
-        key=configuration.privacy_key,
-        anchor=configuration.path(settings.anchor),
-        fallback=configuration.path(settings.fallback),
-        events=events,
-    )
+    def tell_of_break_glass(self, entry: AuditEntry) -> None:
+        """Before anything is asked of any system; should that fail nothing is. Again for each number it leads to."""
+        if entry.who.relationship == BREAK_GLASS:
+            self.privacy.append(replace(entry.beginning(), action="break-glass"))

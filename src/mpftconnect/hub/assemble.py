@@ -15,9 +15,12 @@ from typing import Any
 
 from mpftconnect.adapters.contract import Refusal
 from mpftconnect.errors import GapReason
+from mpftconnect.governance.decision import Decisions
 from mpftconnect.governance.policies import Contribution, Policy, PolicySpec, Taken
 from mpftconnect.governance.restriction import WORDS as RESTRICTED_WORDS
 from mpftconnect.governance.restriction import restrict, restrict_patient, restricted_sections
+from mpftconnect.governance.roles import NOT_FOR_ROLE
+from mpftconnect.hub.decided import decision_notices, joined_by_decision, names_another, set_apart_by_decision
 from mpftconnect.hub.fan_out import Failure, SystemRead
 from mpftconnect.hub.match import Match, agreeing, compare, match, match_by_number
 from mpftconnect.hub.merge import conflicts, merge, patient_conflicts
@@ -120,6 +123,9 @@ class _Part:
         self.failure = UNJUDGED
 
 
+_UNDECIDED = Decisions()
+
+
 def assemble(
     person: Person,
     asked: Sequence[Asked],
@@ -131,8 +137,16 @@ def assemble(
     expect: Demographics | None = None,
     trace_failure: Failure | None = None,
     notices: Sequence[Notice] = (),
+    decisions: Decisions = _UNDECIDED,
+    not_for_role: frozenset[SectionName] = frozenset(),
 ) -> Assembled:
-    """One record from all that was asked and answered."""
+    """One record from all that was asked and answered.
+
+    Args:
+        wanted: The sections that were asked for and that the user's role may see.
+        decisions: What people decided about whose records they are.
+        not_for_role: The sections that were asked for and that the user's role may not see.
+    """
     parts = [_part(one, person.numbers) for one in asked]
     taken: list[tuple[str, Taken]] = []
     withheld: list[Withheld] = []
@@ -140,7 +154,7 @@ def assemble(
         screened, gone = _screen(part, policies)
         taken += screened
         withheld += gone
-    _match(parts, person)
+    _match(parts, person, decisions)
     joined = [part for part in parts if part.match is None or part.match.joins]
     hidden: frozenset[SectionName] = frozenset()
     if person.is_restricted:
@@ -153,6 +167,8 @@ def assemble(
                 part.set_aside()
     gaps = _gaps(parts, person, trace_failure)
     sections = {name: _section(name, parts, hidden, gaps) for name in wanted}
+    withheld += [Withheld(policy="role", section=name, text=NOT_FOR_ROLE) for name in sorted(not_for_role)]
+    sections |= {name: Section(name, (), SectionStatus.RESTRICTED) for name in not_for_role}
     patient = _patient(person, joined, made)
     others = {
         part.asked.system: part.contribution.patient
@@ -171,9 +187,11 @@ def assemble(
         correlation_id=correlation_id,
         conflicts=(*patient_conflicts(patient, others), *conflicts({n: s.items for n, s in sections.items()})),
         gaps=tuple(gaps),
-        unmatched=tuple(_unmatched(part, hidden) for part in parts if part.match and not part.match.joins),
+        unmatched=tuple(
+            _unmatched(part, hidden, person.numbers) for part in parts if part.match and not part.match.joins
+        ),
         withheld=tuple(withheld),
-        notices=tuple(notices),
+        notices=(*notices, *decision_notices(_held(parts), decisions)),
         mismatches=compare(expect, patient) if expect else (),
         systems=tuple(_answer(part, made) for part in parts),
         joined=tuple(_joined(part, person) for part in joined if part.contribution.patient is not None),
@@ -262,12 +280,17 @@ def _local(reference: Reference) -> str:
     return "/".join(plain.split("/")[-2:])
 
 
-def _match(parts: Sequence[_Part], person: Person) -> None:
-    held = [part for part in parts if part.contribution.patient is not None]
-    for part in held:
-        if not part.asked.keeps_demographics and part.contribution.patient is not None:
-            part.match = match_by_number(part.contribution.patient, person.numbers, traced=person.traced is not None)
-    held = [part for part in held if part.match is None]
+def _match(parts: Sequence[_Part], person: Person, decisions: Decisions) -> None:
+    held = []
+    for part in parts:
+        if (patient := part.contribution.patient) is None:
+            continue
+        part.match = set_apart_by_decision(patient, person.numbers, decisions)
+        if part.match is None and not part.asked.keeps_demographics:
+            by_number = match_by_number(patient, person.numbers, traced=person.traced is not None)
+            part.match = joined_by_decision(patient, person.numbers, decisions, by_number)
+        if part.match is None:
+            held.append(part)
     if person.traced is None:
         # Nobody can arbitrate: they join only if all agree with one another.
         patients = [part.contribution.patient for part in held if part.contribution.patient]
@@ -289,6 +312,11 @@ def _match(parts: Sequence[_Part], person: Person) -> None:
         # A tracing service may keep records too, and could hand out somebody else's: only what it traced is its word.
         if part.asked.system == person.tracer and (part.match.joins or found.source.key == person.traced.source.key):
             part.match = Match(True, "traced", "this is the tracing service")
+        part.match = joined_by_decision(found, person.numbers, decisions, part.match)
+
+
+def _held(parts: Iterable[_Part]) -> list[tuple[Patient, Match | None]]:
+    return [(part.contribution.patient, part.match) for part in parts if part.contribution.patient is not None]
 
 
 def _restrict(part: _Part) -> None:
@@ -428,10 +456,12 @@ def _patient(person: Person, joined: Iterable[_Part], made: datetime) -> Patient
     return Patient(source=source, identifiers=(Identifier.nhs(person.number),))
 
 
-def _unmatched(part: _Part, hidden: frozenset[SectionName]) -> Unmatched:
+def _unmatched(part: _Part, hidden: frozenset[SectionName], numbers: frozenset[str]) -> Unmatched:
     why = part.match or Match(False, "", "")
     kinds = tuple(sorted(name for name, items in part.contribution.items.items() if items and name not in hidden))
-    return Unmatched(system=part.asked.system, reason=why.rule, text=why.text, kinds=kinds)
+    patient = part.contribution.patient
+    record = None if patient is None or names_another(patient.source.id, numbers) else patient.source.id
+    return Unmatched(system=part.asked.system, reason=why.rule, text=why.text, kinds=kinds, record=record)
 
 
 def _joined(part: _Part, person: Person) -> Joined:

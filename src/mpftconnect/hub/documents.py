@@ -114,10 +114,9 @@ class Documents:
         system = system_of(key, self._systems)
         entry = self._account.entry(who, "fetch", correlation, about, (SectionName.DOCUMENTS,))
         with entry:
-            # All that the system may say is read: what is excluded can show by what another item points at.
-            judged = frozenset({SectionName.DOCUMENTS} if system is None else SectionName)
             of = system.name if system else ""
-            gathered = self._gathering.gather(entry, who, about, judged, until, correlation, of=of)
+            wanted = frozenset({SectionName.DOCUMENTS})
+            gathered = self._gathering.gather(entry, who, about, wanted, until, correlation, of=of)
             asked = gathered.of(of)
             document = wanted_document(gathered.assembled.record, asked, key)
             if system is None or asked is None or asked.read is None or asked.read.patient is None:

@@ -14,9 +14,11 @@ from typing import Any
 from mpftconnect.adapters.contract import READS, Reading, Support
 from mpftconnect.adapters.deadline import Deadline
 from mpftconnect.errors import UsageError
-from mpftconnect.events import Code, EventStream
+from mpftconnect.events import Code
 from mpftconnect.governance.admission import BREAK_GLASS, admit, require_relationship
+from mpftconnect.governance.identity_decisions import IdentityDecisions
 from mpftconnect.governance.policies import Policy, PolicySpec
+from mpftconnect.hub.account import Account
 from mpftconnect.hub.assemble import Asked, Assembled, assemble
 from mpftconnect.hub.audit_entry import AuditEntry
 from mpftconnect.hub.configuration import LONGEST_SECONDS, Configuration
@@ -62,10 +64,12 @@ class Gathering:
         configuration: Configuration,
         systems: Sequence[OpenSystem],
         policies: Sequence[tuple[PolicySpec, Policy]],
-        events: EventStream,
+        account: Account,
+        identities: IdentityDecisions,
     ) -> None:
-        self._configuration, self._systems, self._policies, self._events = configuration, systems, policies, events
-        self.identity = Identity(systems, configuration.hub, events, self.reading)
+        self._configuration, self._systems, self._policies = configuration, systems, policies
+        self._account, self._identities, self._events = account, identities, account.events
+        self.identity = Identity(systems, configuration.hub, account.events, self.reading)
 
     def gather(
         self,
@@ -84,13 +88,21 @@ class Gathering:
         Args:
             entry: Learns whom it is about, and who verified the relationship.
             about: NHS number, or a local identifier.
-            of: The one system to be read, beside the tracing service; None for all.
+            wanted: Sections that are wanted of the record; those that the user's role may not see are not shown.
+            of: The one system to be read, beside the tracing service; None for all. Of that one everything is read,
+                whatever is wanted: what is excluded can show by what another item points at.
         """
         admit(who)
+        outside = wanted - self._configuration.roles.sections(who)
+        entry.not_for_role = tuple(sorted(outside))
+        wanted -= outside
+        reads = wanted if of is None else frozenset(SectionName)
+        self._account.tell_of_break_glass(entry)
         self._events.emit(Code.READ_STARTED, count=len(self._systems) if of is None else 1)
         if isinstance(about, Identifier):
             number = self.identity.resolve(about, who, until, correlation)
             entry.patient = number
+            self._account.tell_of_break_glass(entry)
         else:
             number = about
         # Verifying needs only the number, so it runs beside the trace and costs no time of its own.
@@ -98,15 +110,16 @@ class Gathering:
         traced = self.identity.trace(number, who, wanted, until, correlation)
         entry.patient = traced.person.number
         if traced.person.number != number:
+            self._account.tell_of_break_glass(entry)
             verifying += self.identity.verifying(nhs_number(traced.person.number), who, until, correlation)
         given = (about,) if isinstance(about, Identifier) else ()
         if self._must_be_verified(who):
             # Nothing may be read before somebody confirmed the relationship.
             verified = verifying.result()
             require_relationship(who, verified.by, silent=verified.silent)
-            asked = self._read(traced, who, wanted, until, correlation, given, of=of)
+            asked = self._read(traced, who, reads, until, correlation, given, of=of)
         else:
-            asked = self._read(traced, who, wanted, until, correlation, given, of=of)
+            asked = self._read(traced, who, reads, until, correlation, given, of=of)
             verified = verifying.result()
         entry.verified_by = verified.by
         assembled = assemble(
@@ -119,6 +132,8 @@ class Gathering:
             expect=expect,
             trace_failure=traced.failure,
             notices=(*traced.notices, *_relationship_notice(who, verified.by)),
+            decisions=self._identities.about(traced.person.numbers, _held(asked)),
+            not_for_role=outside,
         )
         return Gathered(traced, tuple(asked), assembled)
 
@@ -242,10 +257,9 @@ class Gathering:
 
     def _asked(self, system: OpenSystem, who: AccessContext, wanted: frozenset[SectionName]) -> Asked:
         spec, settings = system.configured.spec, system.configured.settings
-        today = datetime.now(UTC).date()
         holds = frozenset(name for name in wanted if system.offers(READS[name]))
         hides = frozenset(name for name in wanted if system.hides(name, READS[name]))
-        refused = {name: why for name in holds | hides if (why := settings.agreement.refusal(who.purpose, name, today))}
+        refused = {name: why for name in holds | hides if (why := system.agreement_refusal(who, name))}
         return Asked(
             system=system.name,
             supplier=spec.supplier,
@@ -264,6 +278,11 @@ class Gathering:
                 if spec.kind == "declared" and policy.withholds_system(system.name)
             ),
         )
+
+
+def _held(asked: Sequence[Asked]) -> list[tuple[str, str]]:
+    """System and id of each record that was found."""
+    return [(one.system, one.read.patient.source.id) for one in asked if one.read and one.read.patient]
 
 
 def _with(asked: Asked, read: SystemRead) -> Asked:

@@ -34,6 +34,7 @@ from mpftconnect.hub.publication import Preview, Publication, Wish
 from mpftconnect.hub.publishing import Publishing
 from mpftconnect.hub.record import Gap, Record
 from mpftconnect.hub.systems import OpenSystem, open_system
+from mpftconnect.hub.trails import open_identities, shown_systems
 from mpftconnect.model import (
     AccessContext,
     CarePlan,
@@ -58,13 +59,13 @@ class Hub:
         self._configuration, self.events = configuration, events
         self._resources = ExitStack()
         self._policies: list[tuple[PolicySpec, Policy]] = [(p.spec, p.policy) for p in configuration.policies]
-        silent = [policy for spec, policy in self._policies if spec.kind == "silent"]
         # A system that a silent policy excludes is never opened: nothing later can ask, time or name it.
-        shown = [s for s in configuration.systems if not any(policy.withholds_system(s.name) for policy in silent)]
+        shown = shown_systems(configuration)
         self._systems = tuple(open_system(system, configuration, events) for system in shown)
         self._account = Account.of(configuration, events)
         self.audit, self.privacy = self._account.audit, self._account.privacy
-        self._gathering = Gathering(configuration, self._systems, self._policies, events)
+        self.identities = open_identities(configuration, self.audit, events)
+        self._gathering = Gathering(configuration, self._systems, self._policies, self._account, self.identities)
         self._identity = self._gathering.identity
         self._documents = Documents(self._systems, self._gathering, self._account)
         self._publishing = Publishing(configuration, self._systems, self._gathering, self._account)
@@ -100,10 +101,18 @@ class Hub:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """What whoever runs this configuration is to know: of its policies, and that writes are allowed."""
+        """What whoever runs this configuration ought to know of it."""
         said = [f"policy {spec.name}: {said}" for spec, policy in self._policies for said in policy.cautions]
         writing = [s.name for s in self._systems if s.configured.settings.allow_writes]
-        return (*said, *(f"writes to {name} are allowed (allow_writes)" for name in writing))
+        said += [f"writes to {name} are allowed (allow_writes)" for name in writing]
+        live = any(system.configured.settings.environment == "live" for system in self._systems)
+        if live and self._configuration.hub.allow_asserted_relationship:
+            said.append("[hub] allow_asserted_relationship: live systems are read where nobody verified a relationship")
+        if live and self._configuration.roles.unlisted == "all":
+            said.append("[hub] unlisted_role: a role that is not listed sees every section of live systems")
+        if not self._configuration.roles.roles and self._configuration.roles.unlisted == "none":
+            said.append("[roles]: no role is listed, so every read is refused")
+        return tuple(said)
 
     @property
     def configured_user(self) -> AccessContext | None:
@@ -320,6 +329,8 @@ class Hub:
         entry = self._account.entry(who, "find", correlation)
         with entry:
             admit(who)
+            self._configuration.roles.sections(who)  # a role that may see nothing may not look for people either
+            self._account.tell_of_break_glass(entry)
             searching = [s for s in self._systems if s.offers(Capability.SEARCH_PEOPLE)]
             tracer = self._identity.tracer()
             searching = [tracer] if tracer in searching else searching[:1]
@@ -333,9 +344,7 @@ class Hub:
                 for found in people
                 if (patient := screen(Contribution(system.name, found), self._policies).patient) is not None
             )
-            finding = entry.finding(shown, gaps, system.name)
-            self._account.tell_of_break_glass(finding)
-            entry.write(finding)
+            entry.write(entry.finding(shown, gaps, system.name))
         return People(shown, gaps)
 
     def _search(

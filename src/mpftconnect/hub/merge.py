@@ -168,6 +168,8 @@ def patient_conflicts(traced: Patient, others: Mapping[str, Patient]) -> tuple[C
             "family-name-differs": bool(family_names(traced))
             and bool(family_names(patient))
             and not family_names(traced) & family_names(patient),
+            # Only a decision by people joins a record of another birth date.
+            "birth-date-differs": _born_apart(traced, patient),
             "gender-differs": bool(traced.gender and patient.gender) and traced.gender != patient.gender,
             "death-differs": _dead(traced) is not None
             and _dead(patient) is not None
@@ -179,6 +181,13 @@ def patient_conflicts(traced: Patient, others: Mapping[str, Patient]) -> tuple[C
                 text = f"{system} and {traced.source.system} disagree on the person's {what}."
                 found.append(Conflict(kind=kind, text=text, systems=tuple(sorted((system, traced.source.system)))))
     return tuple(found)
+
+
+def _born_apart(one: Patient, other: Patient) -> bool:
+    if one.birth_date is None or other.birth_date is None:
+        return False
+    shorter = min(len(one.birth_date.text), len(other.birth_date.text))
+    return one.birth_date.text[:shorter] != other.birth_date.text[:shorter]
 
 
 def _dead(patient: Patient) -> bool | None:

@@ -191,8 +191,8 @@ class Publishing:
         self._allow(destination, who)
         holder = system_of(wish.key, self._systems)
         of = holder.name if holder else ""
-        everything = frozenset(SectionName)
-        gathered = self._gathering.gather(entry, who, wish.about, everything, until, wish.correlation, of=of)
+        wanted = frozenset({SectionName.CARE_PLANS})
+        gathered = self._gathering.gather(entry, who, wish.about, wanted, until, wish.correlation, of=of)
         person = gathered.traced.person
         if person.traced is None:
             raise AccessRefused(

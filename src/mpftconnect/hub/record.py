@@ -130,12 +130,15 @@ class Unmatched(Model):
         reason: Permanent code of the rule that failed: `birth-date-differs`, `family-name-differs`, ...
         text: The reason in words, without values.
         kinds: The sections of which it holds something; its contents are not shown.
+        record: The system's own id of its record, by which people can decide whose it is (`Hub.identities`); left out
+            where it holds another person's NHS number.
     """
 
     system: str
     reason: str
     text: str
     kinds: tuple[SectionName, ...] = ()
+    record: str | None = None
 
 
 class Withheld(Model):
