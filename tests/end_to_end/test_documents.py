@@ -175,7 +175,18 @@ class TestWhatIsNotShown:
         for key in hidden:
             assert isinstance(error_of(hub, person("sexual-health").nhs_number, key), ItemNotShown)
 
-    def test_what_only_another_item_gives_away_is_not_had_either(self, hub: Hub, locator: Sandbox) -> None:
+    def test_nothing_that_is_not_for_the_users_role(self, locator: Sandbox, open_hub: OpenHub) -> None:
+        def roles(table: dict[str, Any]) -> None:
+            table["roles"] = {"community-nurse": {"sections": ["allergies"]}}
+
+        assert type(error_of(open_hub(roles, of=locator), FULL, CRISIS)) is ItemNotShown
+
+    @pytest.mark.parametrize("role", [["all"], ["documents"]])
+    def test_what_only_another_item_gives_away_is_not_had_either(
+        self, open_hub: OpenHub, locator: Sandbox, role: list[str]
+    ) -> None:
+        # Whatever the role may see: what it may not see is judged all the same.
+        hub = open_hub(lambda table: table.update(roles={"community-nurse": {"sections": role}}), of=locator)
         # Nothing in the letter itself names the clinic: it points at a visit that does.
         twin: Any = locator.twins["rio"]
         someone = person("sexual-health")

@@ -621,6 +621,19 @@ class TestReview:
         assert len(ours(nrl)) == 1
         change_plan(title="Put back by the fixture")
 
+    def test_a_role_that_may_not_see_plans_removes_none(
+        self, hub: Hub, nrl: Any, locator: Sandbox, open_hub: OpenHub
+    ) -> None:
+        publish(hub)
+        (row,) = hub.published.rows()
+        other = open_hub(lambda table: table.update(roles={"care-coordinator": {"sections": ["notes"]}}), of=locator)
+        other.published.change(None, row)
+        (each,) = other.review_published(FULL, WHO)
+        assert "no such care plan" in each.problem
+        with pytest.raises(ItemNotShown):
+            publish(other)
+        assert len(ours(nrl)) == 1
+
     def test_a_silent_tracing_service_is_said(self, hub: Hub, locator: Sandbox, nrl: Any) -> None:
         publish(hub)
         with locator.faults["pds"].on(Fault.SERVER_ERROR), pytest.raises(AccessRefused):
