@@ -2,7 +2,8 @@
 
 A contribution joins when the NHS number (current or former) *and* the full date of birth agree with the trace, *and*
 either a current, previous or known-as family name agrees or the source states verification status 01 ("number
-present and verified"). Otherwise it is set apart. The number alone never joins anything, and nothing is guessed: no
+present and verified"). Otherwise it is set apart. The number alone never joins anything but what an index without
+demographics files under the number that the tracing service gave (`match_by_number`), and nothing is guessed: no
 spelling, no part of a name, no date of which day and month are exchanged. `RULES` is the table; the first of them that
 holds decides. docs/matching.md shows it, and a test holds the page against it.
 """
