@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from mpftconnect.adapters.contract import READS, Reading, Support
@@ -275,9 +276,10 @@ class Gathering:
     ) -> tuple[Traced, list[Asked]]:
         """Ask systems that hold nobody once more, by former numbers that another states and the trace confirms."""
         person = traced.person
+        decided = partial(self._identities.about, person.numbers, _held(asked))
         stated = tuple(
             replace(one, confirmed=self.identity.leads_to(one.number, person.number, who, until, correlation))
-            for one in stated_former_numbers(person, asked, self._policies)
+            for one in stated_former_numbers(person, asked, self._policies, decided)
         )
         if not stated or person.tracer is None:
             return traced, asked
