@@ -211,7 +211,7 @@ KEYS = [
     "_id",
 ]
 SEEDS: list[dict[str, Any]] = [
-    {**PATIENT, "contained": [{"resourceType": "Organization", "id": "o"}], "managingOrganization": {"reference": "#o"}},
+    {**PATIENT, "contained": [{"resourceType": "Basic", "id": "o"}], "managingOrganization": {"reference": "#o"}},
     {"resourceType": "Bundle", "type": "document", "entry": [{"fullUrl": "urn:x", "resource": PATIENT}, {"link": []}]},
     {
         "resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": "#q",
