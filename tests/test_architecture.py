@@ -104,8 +104,12 @@ def test_an_upward_import_is_found(room: str, source: str, target: str) -> None:
 
 PUBLIC = {
     "mpftconnect",
+    "mpftconnect.fhir.stu3",
     *(f"mpftconnect.{room}" for room in ("adapters", "errors", "events", "fhir", "hookspecs", "model", "sandbox")),
-    *(f"mpftconnect.adapters.{module}" for module in ("contract_tests", "fhir_r4", "twin_transport")),
+    *(
+        f"mpftconnect.adapters.{module}"
+        for module in ("contract_tests", "fhir_r4", "fhir_reads", "fhir_subject", "twin_transport")
+    ),
 }
 PLUGIN_FILES = sorted((REPOSITORY / "plugins").glob("*/src/**/*.py"))
 

@@ -25,6 +25,7 @@
         ├── AnswerRejected            it answered, in a shape that cannot be trusted
         │   └── WrongPerson           it answered, about somebody else than was asked for
         ├── NotShown                  it may hold the person, and says that it does not show them
+        ├── NotDeclared               it says of itself that it does not offer what was asked
         └── OutcomeUnknown            a write was sent and its answer was lost: check, never resend
 
 Rule 16 binds every message here: it carries where and which rule, never a value. Values are patient
@@ -49,6 +50,7 @@ __all__ = [
     "MpftConnectError",
     "NotADate",
     "NotAnNhsNumber",
+    "NotDeclared",
     "NotEvaluable",
     "NotPermitted",
     "NotShown",
@@ -234,6 +236,14 @@ class NotShown(AdapterError):
     """The system may hold the person and does not show them ("not found" as GP Connect means it)."""
 
     reason = GapReason.NOT_SHOWN
+
+
+class NotDeclared(AdapterError):
+    """The system says of itself, in a capability statement for one, that it does not offer what was asked: it may
+    hold it all the same.
+    """
+
+    reason = GapReason.NOT_DECLARED
 
 
 class OutcomeUnknown(AdapterError):

@@ -208,3 +208,20 @@ def test_events_tell_of_every_exchange_and_hold_no_value(serve, line):
     assert event.request_id == answer.request_id
     assert event.duration_ms is not None
     assert NUMBER not in json.dumps(event.as_dict())
+
+
+def test_a_wire_that_is_bound_not_to_keep_what_is_said_keeps_counts_alone(serve, line):
+    """As of a restricted person: in a test environment no more is kept than in a live one."""
+    server = serve(lambda talk: talk.answer(body=b'{"address": "14 Wolfscote Rise"}'))
+    wire = line(server.url)
+    quiet = wire.bound(in_full=False)
+    quiet.get("Patient/Wolfscote")
+    quiet.bound(in_full=True).get("Patient/Wolfscote")
+    (first, second) = line.recorder.exchanges
+    for kept in (first, second):
+        assert "Wolfscote" not in everything(kept)
+        assert kept.url is kept.response_body is kept.request_body is kept.request_headers is None
+        assert kept.response_digest.startswith("hmac-sha256:")
+        assert (kept.status, kept.response_bytes) == (200, 32)
+    wire.get("Patient/Wolfscote")
+    assert "Wolfscote" in everything(line.recorder.exchanges[2])

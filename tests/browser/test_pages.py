@@ -1,4 +1,4 @@
-"""The record page in a real browser: accessible, readable at every width, and unmoved by hostile text.
+"""The pages in a real browser: accessible, readable at every width, and unmoved by hostile text.
 
 Skipped where Chromium or axe-core is missing; `check_pages.py` says how to get both.
 """
@@ -16,7 +16,7 @@ import pytest
 
 from mpftconnect.hub.record import Record
 from mpftconnect.model import SECTION_TYPES, Section, SectionName, SectionStatus
-from mpftconnect.pages import record_page
+from mpftconnect.pages import record_page, systems_page
 
 CHECK = Path(__file__).with_name("check_pages.py")
 
@@ -46,6 +46,14 @@ def test_the_page_is_accessible_and_readable_at_every_width(
     )
     assert [page["wrong"] for page in found] == [[], []]
     assert all(view["rules_passed"] > 20 for page in found for view in page["views"].values())
+
+
+def test_the_page_of_systems_is_accessible_and_readable_at_every_width(
+    tmp_path: Path, lifelike: Callable[..., Record]
+) -> None:
+    page = systems_page([("One", lifelike()), ("Another", lifelike(restriction="R"))], demonstration=True)
+    found = look_at(tmp_path, "desktop,phone,zoomed,print", systems=page)
+    assert found[0]["wrong"] == []
 
 
 def test_hostile_text_neither_runs_nor_breaks_the_page(

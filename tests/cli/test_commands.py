@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -252,9 +253,18 @@ def test_the_demo(call: Call, tmp_path: Path) -> None:
     code, out, _ = call("demo", "--out", str(tmp_path / "demo"))
     assert code == Exit.DONE
     assert out.startswith("DEMONSTRATION")
-    assert "restricted: no location shown" in out
-    assert "has been replaced" in out
-    assert "set apart: synthetic (birth-date-differs)" in out
+    chapters = out.split("\n\n1. ")[1]
+    full, conflicting, restricted, border = re.split(r"\n\n[234]\. ", chapters)
+    assert "Single care plan, from" in full
+    assert "RAVENSBOURNE" in conflicting
+    assert "nothing that could reveal a location is shown" in restricted
+    assert "nothing that could reveal" not in border
+    assert "Treat the person as allergic until this is settled" in border
     assert "intact" in out
-    assert json.loads((tmp_path / "demo" / "record.json").read_text())["type"] == "collection"
-    assert "DEMONSTRATION" in (tmp_path / "demo" / "record.html").read_text(encoding="utf-8").upper()
+    folder = tmp_path / "demo"
+    assert json.loads((folder / "record.json").read_text())["type"] == "collection"
+    pages = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
+    assert set(pages) == {"systems.html", "record.html"} | {
+        f"record-{role}.html" for role in ("conflicting", "restricted", "cross-border")
+    }
+    assert all("DEMONSTRATION: says nothing" in page for page in pages.values())

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from mpftconnect import AccessContext, Hub, connect, load_plugins
+from mpftconnect.adapters import Fault
+from mpftconnect.errors import GapReason
 from mpftconnect.events import EventStream
 from mpftconnect.hub import load_configuration, sandbox_table
 from mpftconnect.plugins import PluginRegistry
@@ -22,6 +24,25 @@ WHO = AccessContext(
     relationship="caseload",
 )  # fmt: skip
 
+# What each fault must be called. `None`: the fault passes by itself and must cost nothing.
+CALLED: dict[Fault, GapReason | None] = {
+    Fault.SLOW: GapReason.TIMED_OUT,
+    Fault.DRIP: GapReason.TIMED_OUT,
+    Fault.TIMEOUT: GapReason.TIMED_OUT,
+    Fault.REFUSED: GapReason.UNREACHABLE,
+    Fault.TOO_MANY_REQUESTS: GapReason.RATE_LIMITED,
+    Fault.SERVER_ERROR: GapReason.SYSTEM_FAILED,
+    Fault.SERVER_ERROR_ONCE: None,
+    Fault.TRUNCATED: GapReason.ANSWER_REJECTED,
+    Fault.MALFORMED: GapReason.ANSWER_REJECTED,
+    Fault.OVERSIZED: GapReason.ANSWER_REJECTED,
+    Fault.WRONG_TYPE: GapReason.ANSWER_REJECTED,
+    Fault.STALE_TOKEN: GapReason.NOT_PERMITTED,
+    Fault.DROPPED_PAGE: GapReason.ANSWER_REJECTED,
+    Fault.REPEATED_PAGE: GapReason.ANSWER_REJECTED,
+    Fault.LYING_TOTAL: GapReason.ANSWER_REJECTED,
+}
+
 OpenHub = Callable[..., Hub]
 
 
@@ -32,8 +53,8 @@ def registry() -> PluginRegistry:
 
 @pytest.fixture(scope="module")
 def sandbox(registry: PluginRegistry) -> Iterator[Sandbox]:
-    if not {"pds", "rio", "synthetic"} <= registry.adapters.keys() | registry.twins.keys():
-        pytest.fail("the plugins pds and rio are not installed: pip install -e plugins/pds -e plugins/rio")
+    if not {"pds", "rio", "icr", "synthetic"} <= registry.adapters.keys() | registry.twins.keys():
+        pytest.fail("the plugins pds, rio and icr are not installed: pip install -e plugins/<name> for each")
     timing = FaultTiming(slow_seconds=DEADLINE_SECONDS * 3, retry_after_seconds=30)
     with Sandbox(registry, only=["pds", "rio", "synthetic"], timing=timing) as running:
         # The limit of five a second is for PDS itself; its own tests keep to it.
@@ -74,4 +95,4 @@ def who() -> AccessContext:
     return WHO
 
 
-__all__ = ["DEADLINE_SECONDS", "WHO", "OpenHub", "Person", "connect"]
+__all__ = ["CALLED", "DEADLINE_SECONDS", "WHO", "OpenHub", "Person", "connect"]

@@ -11,25 +11,9 @@ from mpftconnect.adapters import Fault
 from mpftconnect.errors import GapReason
 from mpftconnect.sandbox import Sandbox
 
+from .conftest import CALLED
+
 NUMBER = "9990000018"
-# What each fault must be called. `None`: the fault passes by itself and must cost nothing.
-CALLED: dict[Fault, GapReason | None] = {
-    Fault.SLOW: GapReason.TIMED_OUT,
-    Fault.DRIP: GapReason.TIMED_OUT,
-    Fault.TIMEOUT: GapReason.TIMED_OUT,
-    Fault.REFUSED: GapReason.UNREACHABLE,
-    Fault.TOO_MANY_REQUESTS: GapReason.RATE_LIMITED,
-    Fault.SERVER_ERROR: GapReason.SYSTEM_FAILED,
-    Fault.SERVER_ERROR_ONCE: None,
-    Fault.TRUNCATED: GapReason.ANSWER_REJECTED,
-    Fault.MALFORMED: GapReason.ANSWER_REJECTED,
-    Fault.OVERSIZED: GapReason.ANSWER_REJECTED,
-    Fault.WRONG_TYPE: GapReason.ANSWER_REJECTED,
-    Fault.STALE_TOKEN: GapReason.NOT_PERMITTED,
-    Fault.DROPPED_PAGE: GapReason.ANSWER_REJECTED,
-    Fault.REPEATED_PAGE: GapReason.ANSWER_REJECTED,
-    Fault.LYING_TOTAL: GapReason.ANSWER_REJECTED,
-}
 CLINICAL = ("rio", "synthetic")
 PAGED = (Fault.DROPPED_PAGE, Fault.REPEATED_PAGE, Fault.LYING_TOTAL)
 
@@ -55,7 +39,7 @@ def read_clean(clean: dict[str, Record], hub: Hub, who: AccessContext) -> Record
 
 
 @pytest.mark.parametrize("system", CLINICAL)
-@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.WRONG_PATIENT])
+@pytest.mark.parametrize("fault", list(CALLED))
 def test_a_fault_of_a_record_system(
     fault: Fault,
     system: str,
@@ -106,7 +90,7 @@ def test_somebody_elses_data_is_never_shown(
     assert not record.problems.complete
 
 
-@pytest.mark.parametrize("fault", [fault for fault in Fault if fault not in PAGED])
+@pytest.mark.parametrize("fault", [*(fault for fault in CALLED if fault not in PAGED), Fault.WRONG_PATIENT])
 def test_a_fault_of_the_tracing_service(
     fault: Fault, sandbox: Sandbox, open_hub: Callable[..., Hub], who: AccessContext, clean: dict[str, Record]
 ) -> None:

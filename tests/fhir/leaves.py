@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mpftconnect.fhir import extensions, parse_json, write_resource
@@ -60,9 +60,9 @@ def _kept(item: Item) -> Counter[Leaf]:
     return found
 
 
-def lost(sent: dict[str, Any], item: Item) -> Counter[Leaf]:
+def lost(sent: dict[str, Any], item: Item, write: Callable[[Item], dict[str, Any]] = write_resource) -> Counter[Leaf]:
     """Leaves of what was sent that the item neither shows (it writes them at the same place) nor keeps in `extra`."""
-    resource = write_resource(item)
+    resource = write(item)
     written = Counter(leaves(resource)) | Counter(leaves(_dates_as_sent(resource)))
     missing = Counter(leaves(sent)) - written - _kept(item)
     # What an extension of ours holds may be written in R4's own element instead, once that has become free.

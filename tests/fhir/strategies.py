@@ -19,6 +19,7 @@ from mpftconnect.model import (
     Extra,
     Identifier,
     Item,
+    Location,
     Model,
     Organization,
     PartialDate,
@@ -26,13 +27,17 @@ from mpftconnect.model import (
     Practitioner,
     Reference,
     Source,
+    Specimen,
     When,
     extra_from,
 )
 
 SOURCE = Source(system="gp", id="Thing/1", fetched=datetime(2026, 1, 1, tzinfo=UTC))
 
-ITEM_TYPES: tuple[type[Item], ...] = (*SECTION_TYPES.values(), Patient, Practitioner, Organization)
+ITEM_TYPES: tuple[type[Item], ...] = (
+    *SECTION_TYPES.values(),
+    *(Patient, Practitioner, Organization, Location, Specimen),
+)
 
 # Digits with a valid check digit, all of the 999 range.
 NHS_NUMBERS = ("9990000018", "9990000026", "9990000034", "9990000042")

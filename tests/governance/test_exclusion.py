@@ -26,10 +26,13 @@ from mpftconnect.model import (
     Identifier,
     Item,
     Line,
+    MedicationStatement,
+    NoteHeading,
     Notice,
     Observation,
     Participant,
     Patient,
+    ProblemLink,
     ProgressNote,
     Reference,
     SectionName,
@@ -110,6 +113,39 @@ def test_what_is_derived_goes_too_however_long_the_chain() -> None:
     assert len(taken) == 4
 
 
+def test_a_problem_takes_what_belongs_to_it_but_no_contact() -> None:
+    """GP systems link from the problem to its entries, which do not point back."""
+    visit = Encounter(source=source("Encounter/1"))
+    problem = Condition(
+        source=source("Condition/2"),
+        code=concept("Something", "111"),
+        content=(Reference(reference="Observation/3"), Reference(reference="Encounter/1")),
+        actual=Reference(reference="https://gp.example/fhir/Observation/4"),
+    )
+    advice = Observation(source=source("Observation/3"), code=concept("Advice given"))
+    finding = Observation(source=source("Observation/4"), code=concept("Finding"))
+    report = DiagnosticReport(
+        source=source("DiagnosticReport/5"), code=concept("Report"), results=(Reference(reference="Observation/3"),)
+    )
+    items: list[Item] = [report, finding, advice, problem, visit, plain]
+    assert kept(items)[0] == [visit, plain]
+    assert kept(items[::-1])[0] == [plain, visit]
+
+
+def test_a_medicine_takes_the_prescription_that_it_rests_on() -> None:
+    statement = MedicationStatement(
+        source=source("MedicationStatement/1"),
+        medication=concept("Tablets"),
+        reason=(concept("Something", "111"),),
+        based_on=(Reference(reference="MedicationRequest/2"), Reference(reference="CarePlan/3")),
+    )
+    prescription = MedicationStatement(
+        source=source("MedicationRequest/2"), kind="request", medication=concept("Tablets")
+    )
+    plan = CarePlan(source=source("CarePlan/3"), title="Plan")
+    assert kept([prescription, statement, plan])[0] == [plan]
+
+
 def test_a_care_plan_and_a_team_lose_lines_and_not_themselves() -> None:
     appointment = Appointment(source=source("Appointment/9"), service=concept("Quiet Service"))
     plan = CarePlan(
@@ -150,6 +186,30 @@ def test_a_care_plan_and_a_team_lose_lines_and_not_themselves() -> None:
         ("CarePlan/1", False),
         ("CareTeam/1", False),
     ]
+
+
+def test_a_problem_loses_links_and_not_itself() -> None:
+    excluded = Observation(source=source("Observation/9"), code=concept("x", "111"))
+    there, hidden = Reference(reference="Observation/1"), Reference(reference="Observation/9", display="x")
+    linked = plain.model_copy(update={"content": (there, hidden), "related": (ProblemLink(problem=hidden),)})
+    (left,), taken = kept([excluded, linked])
+    assert isinstance(left, Condition)
+    assert (left.content, left.related) == ((there,), ())
+    assert [(one.item, one.whole) for one in taken] == [("Observation/9", True), ("Condition/1", False)]
+
+
+def test_a_problem_that_is_an_excluded_thing_goes_whole() -> None:
+    excluded = Observation(source=source("Observation/9"), code=concept("x", "111"))
+    for link in ({"actual": Reference(reference="Observation/9")}, {"encounter": Reference(reference="Observation/9")}):
+        assert kept([excluded, plain.model_copy(update=link)])[0] == []
+
+
+def test_a_note_with_an_excluded_entry_under_a_heading_goes_whole() -> None:
+    excluded = Observation(source=source("Observation/9"), code=concept("x", "111"))
+    for place in ("items", "problems"):
+        heading = NoteHeading(title="History", **{place: (Reference(reference="Observation/9"),)})
+        note = ProgressNote(source=source("List/1"), text="History:\n- x", headings=(heading,))
+        assert kept([excluded, note])[0] == []
 
 
 def test_a_plan_of_the_excluded_service_goes_whole() -> None:

@@ -136,6 +136,15 @@ def test_a_notice_of_the_source_reaches_the_reader() -> None:
     assert made.allergies.warnings == (Notice("confidential-items", "Items are withheld.", "gp"),)
 
 
+@pytest.mark.parametrize("found", [(), (allergy("gp"),), (allergy("gp", *NONE_KNOWN),)])
+def test_a_source_that_says_there_is_more_leaves_the_section_incomplete(found: tuple[Found, ...]) -> None:
+    more = Notice("confidential-items", "Items are withheld.", incomplete=True)
+    section = record(asked("gp", read("gp", *found, more))).allergies
+    assert (section.status, section.missing, section.complete) == ("partial", ("gp",), False)
+    remark = replace(more, incomplete=False)
+    assert record(asked("gp", read("gp", *found, remark))).allergies.complete
+
+
 @pytest.mark.parametrize(
     "stranger",
     [

@@ -38,6 +38,9 @@ from mpftconnect.sandbox import (
 )
 
 RECORDS = ("rio", "synthetic")
+GP = "gpconnect"
+# Every system that holds excluded data among other things.
+HOLDERS = (*RECORDS, GP, "icr", "icr-border")
 ROLES = {
     *("full", "sparse", "restricted", "very-restricted", "deceased", "superseded", "birth-date-differs"),
     *(
@@ -213,6 +216,39 @@ def test_each_role_shows_what_it_is_there_for():
     assert len(families) == 3
 
 
+def test_the_shared_records_hold_what_the_others_say_too_and_what_they_do_not():
+    full, border = person("full"), person("cross-border")
+
+    def said(someone: Person, system: str, id_: str) -> dict[str, object]:
+        (item,) = [each for each in items_of(someone.systems[system]) if each.source.id == id_]
+        return item.model_dump(exclude={"source", "subject"})
+
+    assert said(full, "icr", "Observation/full-egfr") == said(full, "rio", "Observation/full-egfr")
+    assert said(full, "icr-border", "Observation/full-lithium-level") == said(
+        full, "rio", "Observation/full-lithium-level"
+    )
+    assert said(border, "icr-border", "Observation/border-creatinine-2") == said(
+        border, "synthetic", "Observation/border-creatinine-2"
+    )
+    for system in ("icr", "icr-border"):
+        results = full.systems[system].items[SectionName.RESULTS]
+        (withdrawn,) = [each for each in results if each.status == "entered-in-error"]
+        assert withdrawn.note
+        assert full.systems[system].items[SectionName.DOCUMENTS]
+    assert full.systems["icr"].items[SectionName.DOCUMENTS][0].attachments[0].data_base64
+    former = person("superseded")
+    assert numbers_in(former.patient_at("icr-border")) == set(former.former_numbers)
+    assert numbers_in(former.patient_at("icr")) == {former.nhs_number}
+    differs = person("birth-date-differs")
+    assert differs.patient_at("icr-border").birth_date != differs.patient.birth_date
+    assert differs.patient_at("icr").birth_date == differs.patient.birth_date
+    conflicting = person("conflicting")
+    assert not any(item.asserts_none for item in conflicting.systems["icr"].items[SectionName.ALLERGIES])
+    assert any(plan.is_active for plan in conflicting.systems["icr-border"].items[SectionName.CARE_PLANS])
+    assert person("very-restricted").patient_at("icr").names
+    assert person("very-restricted").patient_at("icr").addresses
+
+
 def test_near_twins_are_near():
     one, two = person("twin-a").patient, person("twin-b").patient
     assert (one.birth_date, one.addresses, one.name.family) == (two.birth_date, two.addresses, two.name.family)
@@ -228,16 +264,60 @@ def test_one_system_asserts_no_allergies_where_another_holds_one():
     assert not any(item.asserts_none for item in border.systems["synthetic"].items[SectionName.ALLERGIES])
 
 
+def test_a_gp_holds_something_of_every_kind_for_the_full_person():
+    held = person("full").systems[GP].items
+    kinds = {
+        *("problems", "medications", "allergies", "immunisations", "results", "reports", "encounters", "notes"),
+        *("referrals", "documents"),
+    }
+    assert {str(name) for name, items in held.items() if items} == kinds
+    courses = {item.course.coding[0].code for item in held[SectionName.MEDICATIONS]}
+    assert courses == {"repeat", "acute"}
+    assert any(item.status == "stopped" and item.status_reason for item in held[SectionName.MEDICATIONS])
+    assert any(item.clinical_status.coding[0].code == "resolved" for item in held[SectionName.ALLERGIES])
+    assert any(item.based_on for item in held[SectionName.MEDICATIONS])
+    assert len({item.type.text for item in held[SectionName.NOTES]}) >= 3
+    assert {bool(d.attachments[0].data_base64) for d in held[SectionName.DOCUMENTS]} == {True, False}
+
+
+def test_the_gp_disagrees_with_the_trust_about_the_conflicting_person():
+    theirs, ours = (person("conflicting").systems[name].items for name in ("rio", GP))
+    assert any(item.asserts_none for item in theirs[SectionName.ALLERGIES])
+    assert not any(item.asserts_none for item in ours[SectionName.ALLERGIES])
+    (one,), (other,) = theirs[SectionName.MEDICATIONS], ours[SectionName.MEDICATIONS]
+    assert (one.medication.text, other.medication.text) == ("Amlodipine 5mg tablets", "Amlodipine 10mg tablets")
+    assert one.status == other.status == "active"
+
+
+def test_gp_views_show_what_their_role_is_there_for():
+    practices = {
+        someone.patient_at(GP).general_practitioner[0].organization_code for someone in PEOPLE if GP in someone.systems
+    }
+    assert practices == {"ZZ101", "ZZ701"}
+    assert person("cross-border").patient_at(GP).general_practitioner[0].organization_code == "ZZ701"
+    differs = person("birth-date-differs")
+    assert differs.patient_at(GP).birth_date != differs.patient.birth_date
+    assert person("unverified").patient_at(GP).verification_status == "02"
+    assert person("changed-name").patient_at(GP).name.family != person("changed-name").patient.name.family
+    street = person("restricted").patient.addresses[0].line[0].partition(" ")[2]
+    told = [item for item in items_of(person("restricted").systems[GP]) if street in item.model_dump_json()]
+    assert {type(item).__name__ for item in told} >= {"Condition", "Encounter", "DocumentReference"}
+
+
 def test_the_people_are_the_same_in_every_process():
+    from mpftconnect.sandbox import gp_record
     from mpftconnect.sandbox.full_person import full_person
 
-    assert full_person() == person("full")
+    again = full_person()
+    assert again == replace(person("full"), systems={name: person("full").systems[name] for name in again.systems})
+    assert gp_record.views()[GP]["full"] == person("full").systems[GP]
 
 
-def excluded_ids(with_: Person, without: Person) -> set[str]:
-    return {item.source.id for name in RECORDS for item in items_of(with_.systems[name])} - {
-        item.source.id for name in RECORDS for item in items_of(without.systems[name])
-    }
+def excluded_ids(with_: Person, without: Person) -> set[tuple[str, str]]:
+    def held(someone: Person) -> set[tuple[str, str]]:
+        return {(name, item.source.id) for name in HOLDERS for item in items_of(someone.systems[name])}
+
+    return held(with_) - held(without)
 
 
 def test_without_excluded_data_only_one_person_differs_and_only_by_what_is_excluded():
@@ -248,8 +328,8 @@ def test_without_excluded_data_only_one_person_differs_and_only_by_what_is_exclu
     assert replace(one, systems={}) == replace(other, systems={})
     assert "sexual-health" in one.systems
     assert "sexual-health" not in other.systems
-    assert len(excluded_ids(one, other)) >= 12
-    for name in RECORDS:
+    assert len(excluded_ids(one, other)) >= 25
+    for name in HOLDERS:
         kept = {item.source.id: item for item in items_of(other.systems[name])}
         before = {item.source.id: item for item in items_of(one.systems[name])}
         changed = {id_ for id_, item in kept.items() if before[id_] != item}
@@ -258,7 +338,7 @@ def test_without_excluded_data_only_one_person_differs_and_only_by_what_is_exclu
         assert list(kept) == [id_ for id_ in before if id_ in kept]
 
 
-@pytest.mark.parametrize("system", RECORDS)
+@pytest.mark.parametrize("system", HOLDERS)
 def test_the_exclusion_policy_turns_the_one_person_into_the_other(system):
     one = person("sexual-health")
     (other,) = (p for p in people_without_excluded_data() if p.role == "sexual-health")
@@ -272,7 +352,7 @@ def test_the_exclusion_policy_turns_the_one_person_into_the_other(system):
 def test_every_excluded_item_needs_its_own_way_of_finding_it():
     """No single setting of the policy finds them all: each route of rule 6 is really there."""
     one = person("sexual-health")
-    everything = {name: one.systems[name].items for name in RECORDS}
+    everything = {name: one.systems[name].items for name in HOLDERS}
 
     def gone(settings: dict[str, list[str]]) -> int:
         policy = Exclusion(ExclusionSettings(**settings, seed=False))
@@ -287,7 +367,7 @@ def test_every_excluded_item_needs_its_own_way_of_finding_it():
 def test_seeded_values_cover_every_name_place_number_and_sentence():
     for someone in PEOPLE:
         seeds = seeded_values(someone)
-        everything = [someone.patient_at(name) for name in ("pds", *RECORDS)]
+        everything = [someone.patient_at(name) for name in ("pds", *HOLDERS)]
         for number in (someone.nhs_number, *someone.former_numbers):
             assert {
                 number,
@@ -311,6 +391,8 @@ def test_seeded_values_cover_every_name_place_number_and_sentence():
 def test_seeded_values_raise_no_false_alarm():
     """Looked for where no patient has any business: in the SDK's own source, beside the people themselves."""
     people = {"cast.py", "full_person.py", "sexual_health.py", "portraits.py", "chart.py", "sweep.py"}
+    people |= {"regional_record.py", "neighbouring_record.py"}
+    people |= {"gp_record.py", "gp_full_record.py", "gp_excluded_record.py"}
     source = {
         path: path.read_text(encoding="utf-8")
         for path in Path(mpftconnect.__file__).parent.rglob("*.py")

@@ -1,7 +1,16 @@
 """Adapters and what they stand on: the contract, the wire, credentials, evidence, twins."""
 
 from mpftconnect.adapters.answer import Answer
-from mpftconnect.adapters.auth import ApiKeyHeader, Auth, BasicAuth, BearerToken, SignedJwtAuth
+from mpftconnect.adapters.auth import (
+    ApiKeyHeader,
+    Auth,
+    BasicAuth,
+    BearerToken,
+    ClientCredentialsAuth,
+    SignedJwtAuth,
+    Together,
+    auth_from,
+)
 from mpftconnect.adapters.budget import RateBudget
 from mpftconnect.adapters.contract import (
     API_VERSION,
@@ -23,7 +32,7 @@ from mpftconnect.adapters.contract import (
     only,
 )
 from mpftconnect.adapters.deadline import Deadline
-from mpftconnect.adapters.endpoint import Endpoint
+from mpftconnect.adapters.endpoint import Endpoint, is_cleartext, origin
 from mpftconnect.adapters.recorder import Exchange, FolderRecorder, MemoryRecorder, Recorder
 from mpftconnect.adapters.twin import (
     WIRE_FAULTS,
@@ -50,6 +59,7 @@ __all__ = [
     "BasicAuth",
     "BearerToken",
     "Capability",
+    "ClientCredentialsAuth",
     "Deadline",
     "DocumentContent",
     "Endpoint",
@@ -66,6 +76,7 @@ __all__ = [
     "SignedJwtAuth",
     "Step",
     "Support",
+    "Together",
     "Trace",
     "Tried",
     "TriedAgainst",
@@ -75,6 +86,9 @@ __all__ = [
     "TwinSpec",
     "Verified",
     "Wire",
+    "auth_from",
+    "is_cleartext",
     "json_response",
     "only",
+    "origin",
 ]

@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from mpftconnect.adapters.deadline import Deadline
 from mpftconnect.errors import (
@@ -26,9 +26,19 @@ from mpftconnect.events import Code
 
 if TYPE_CHECKING:
     from mpftconnect.adapters.answer import Answer
+    from mpftconnect.adapters.contract import AdapterContext
     from mpftconnect.adapters.wire import Wire
 
-__all__ = ["ApiKeyHeader", "Auth", "BasicAuth", "BearerToken", "SignedJwtAuth"]
+__all__ = [
+    "ApiKeyHeader",
+    "Auth",
+    "BasicAuth",
+    "BearerToken",
+    "ClientCredentialsAuth",
+    "SignedJwtAuth",
+    "Together",
+    "auth_from",
+]
 
 
 class Auth(Protocol):
@@ -107,49 +117,30 @@ _OAUTH_ERRORS = frozenset(
 _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 
 
-class SignedJwtAuth:
-    """Access tokens by signed JWT: the NHS API platform's way for applications.
+class _FetchedToken:
+    """A bearer token that is fetched from a token endpoint.
 
-    The token is kept until shortly before it expires. Whichever thread needs one first fetches it while the others
-    wait, each no longer than its own deadline. A 401 drops the token that was refused, and only that one.
+    It is kept until shortly before it expires. Whichever thread needs one first fetches it while the others wait,
+    each no longer than its own deadline. A 401 drops the token that was refused, and only that one.
 
     Args:
-        token_url: The token endpoint; also the JWT's audience, character for character.
-        api_key: The application's API key.
-        kid: Which of the application's registered public keys belongs to the private key.
-        private_key_pem: RSA private key, PEM.
+        token_url: The token endpoint.
         wire: By which the token is fetched, within its limits; its own `auth` is not used for that.
         clock: Seconds since 1970.
-    Raises:
-        UsageError: The extra `jwt` is not installed.
-        ConfigurationError: The private key is not one.
-    Source:
-        NHS England developer guide, "Application-restricted RESTful APIs - signed JWT authentication", step 4 (the
-        JWT: RS512, `kid`; iss = sub = API key, aud, jti, exp no more than 5 minutes ahead) and step 5 (the token
-        request); RFC 7523, section 2.2; RFC 6749, section 4.4.
     """
 
-    # Some minutes below the permitted five, for clocks that differ.
-    _JWT_SECONDS = 240
     # Renewed this long before it expires, or at nine tenths of a short life.
     _MARGIN_SECONDS = 30.0
 
-    def __init__(
-        self,
-        *,
-        token_url: str,
-        api_key: str,
-        kid: str,
-        private_key_pem: str,
-        wire: Wire,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._token_url, self._api_key, self._kid = token_url, api_key, kid
-        self._wire, self._clock = wire, clock
-        self._key = _rsa_key(private_key_pem)
+    def __init__(self, token_url: str, wire: Wire, clock: Callable[[], float]) -> None:
+        self._token_url, self._wire, self._clock = token_url, wire, clock
         self._fetching = threading.Lock()  # held for as long as a fetch takes
         self._changing = threading.Lock()  # held for a moment
         self._token: tuple[str, float] | None = None
+
+    def _form(self) -> dict[str, str]:
+        """What is sent to the token endpoint, made anew for each request."""
+        raise NotImplementedError
 
     def apply(self, headers: Mapping[str, str], deadline: Deadline | None = None) -> dict[str, str]:
         until = deadline or Deadline.after(self._wire.endpoint.deadline_seconds)
@@ -189,25 +180,74 @@ class SignedJwtAuth:
         except AdapterError as error:
             if not error.retriable or deadline.passed:
                 raise
-            # Asked anew, not resent: a JWT's id may be used once.
+            # Asked anew, not resent: what is sent may be good for once only, as a JWT's id is.
             answer = self._request(deadline)
         token, seconds = self._read(answer)
         self._wire.events.emit(Code.TOKEN_FETCHED, system=self._wire.system, request_id=answer.request_id)
         return token, self._clock() + max(seconds - self._MARGIN_SECONDS, seconds * 0.9)
 
     def _request(self, deadline: Deadline) -> Answer:
-        answer = self._wire.fetch_token(
-            self._token_url,
-            {
-                "grant_type": "client_credentials",
-                "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-                "client_assertion": self._assertion(),
-            },
-            deadline=deadline,
-        )
+        answer = self._wire.fetch_token(self._token_url, self._form(), deadline=deadline)
         if answer.status in (400, 401, 403):
             raise NotPermitted(f"the token endpoint refused: {_oauth_error(answer)}", system=self._wire.system)
         return answer.require_ok()
+
+    def _read(self, answer: Answer) -> tuple[str, float]:
+        said = answer.json()
+        token = said.get("access_token") if isinstance(said, Mapping) else None
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            raise AnswerRejected("the token endpoint's answer holds no token", system=self._wire.system)
+        try:
+            # A number by RFC 6749, section 5.1; the NHS API platform sends it as a string.
+            seconds = float(said["expires_in"])
+        except (KeyError, TypeError, ValueError):
+            seconds = 0.0
+        # Without a stated life it is used for the request at hand and the few that come with it.
+        return token, seconds if 0 < seconds < 86_400 else 10.0
+
+
+class SignedJwtAuth(_FetchedToken):
+    """Access tokens by signed JWT: the NHS API platform's way for applications.
+
+    Args:
+        token_url: The token endpoint; also the JWT's audience, character for character.
+        api_key: The application's API key.
+        kid: Which of the application's registered public keys belongs to the private key.
+        private_key_pem: RSA private key, PEM.
+        wire: By which the token is fetched, within its limits; its own `auth` is not used for that.
+        clock: Seconds since 1970.
+    Raises:
+        UsageError: The extra `jwt` is not installed.
+        ConfigurationError: The private key is not one.
+    Source:
+        NHS England developer guide, "Application-restricted RESTful APIs - signed JWT authentication", step 4 (the
+        JWT: RS512, `kid`; iss = sub = API key, aud, jti, exp no more than 5 minutes ahead) and step 5 (the token
+        request); RFC 7523, section 2.2; RFC 6749, section 4.4.
+    """
+
+    # Some minutes below the permitted five, for clocks that differ.
+    _JWT_SECONDS = 240
+
+    def __init__(
+        self,
+        *,
+        token_url: str,
+        api_key: str,
+        kid: str,
+        private_key_pem: str,
+        wire: Wire,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(token_url, wire, clock)
+        self._api_key, self._kid = api_key, kid
+        self._key = _rsa_key(private_key_pem)
+
+    def _form(self) -> dict[str, str]:
+        return {
+            "grant_type": "client_credentials",
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": self._assertion(),
+        }
 
     def _assertion(self) -> str:
         from joserfc import jwt
@@ -224,18 +264,95 @@ class SignedJwtAuth:
         header = {"alg": "RS512", "typ": "JWT", "kid": self._kid}
         return jwt.encode(header, claims, self._key, algorithms=["RS512"])
 
-    def _read(self, answer: Answer) -> tuple[str, float]:
-        said = answer.json()
-        token = said.get("access_token") if isinstance(said, Mapping) else None
-        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-            raise AnswerRejected("the token endpoint's answer holds no token", system=self._wire.system)
-        try:
-            # A number by RFC 6749, section 5.1; the NHS API platform sends it as a string.
-            seconds = float(said["expires_in"])
-        except (KeyError, TypeError, ValueError):
-            seconds = 0.0
-        # Without a stated life it is used for the request at hand and the few that come with it.
-        return token, seconds if 0 < seconds < 86_400 else 10.0
+
+class ClientCredentialsAuth(_FetchedToken):
+    """Access tokens by client id and secret, sent in the form (RFC 6749, sections 2.3.1 and 4.4).
+
+    Args:
+        token_url: The token endpoint.
+        client_id: The client's id.
+        client_secret: Its secret.
+        wire: By which the token is fetched, within its limits; its own `auth` is not used for that.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        *,
+        token_url: str,
+        client_id: str,
+        client_secret: str,
+        wire: Wire,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(token_url, wire, clock)
+        self._client_id, self._client_secret = client_id, client_secret
+
+    def _form(self) -> dict[str, str]:
+        return {
+            "grant_type": "client_credentials",
+            "client_id": self._client_id,
+            "client_secret": self._client_secret,
+        }
+
+
+class Together:
+    """Several credentials in one request, such as a key of a product beside an access token.
+
+    >>> Together(ApiKeyHeader("k", "Subscription"), BearerToken("t")).apply({})
+    {'Subscription': 'k', 'Authorization': 'Bearer t'}
+    """
+
+    def __init__(self, *parts: Auth) -> None:
+        self._parts = parts
+
+    def apply(self, headers: Mapping[str, str], deadline: Deadline | None = None) -> dict[str, str]:
+        signed = dict(headers)
+        for part in self._parts:
+            signed = part.apply(signed, deadline)
+        return signed
+
+    def renew(self, refused: Mapping[str, str]) -> bool:
+        renewed = [part.renew(refused) for part in self._parts]  # every part is told, whatever the others say
+        return any(renewed)
+
+
+def auth_from(
+    kind: Literal["bearer", "client-credentials", "signed-jwt", "none"],
+    context: AdapterContext,
+    *,
+    token_url: str | None = None,
+    key_id: str | None = None,
+) -> Auth | None:
+    """The credentials that an adapter's settings name, made of its secrets; None for none.
+
+    Args:
+        kind: `bearer` (secret `token`), `client-credentials` (secrets `client_id` and `client_secret`), `signed-jwt`
+            (secrets `api_key` and `private_key`) or `none`.
+        token_url: Where a token is fetched, for the two that fetch one.
+        key_id: Which of the registered keys signs, for `signed-jwt`.
+    Raises:
+        ConfigurationError: A secret is not configured, or the private key is not one.
+        UsageError: The extra `jwt` is not installed.
+    """
+    if kind == "bearer":
+        return BearerToken(context.secret("token"))
+    if kind == "client-credentials":
+        return ClientCredentialsAuth(
+            token_url=token_url or "",
+            client_id=context.secret("client_id"),
+            client_secret=context.secret("client_secret"),
+            wire=context.wire,
+        )
+    if kind == "signed-jwt":
+        return SignedJwtAuth(
+            token_url=token_url or "",
+            api_key=context.secret("api_key"),
+            kid=key_id or "",
+            private_key_pem=context.secret("private_key"),
+            wire=context.wire,
+        )
+    return None
 
 
 def _rsa_key(pem: str) -> Any:

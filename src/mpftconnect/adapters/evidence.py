@@ -25,12 +25,14 @@ class Tried:
 
     Args:
         headers: As sent; those that `ask` has not are credentials.
+        in_full: Whether a test environment may keep what was said.
     """
 
     ask: Ask
     headers: Mapping[str, str]
     number: int
     correlation_id: str
+    in_full: bool = True
     sent_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: float = field(default_factory=time.monotonic)
 
@@ -39,6 +41,7 @@ class Tried:
     ) -> Exchange:
         """The attempt as it ended."""
         ask, answered = self.ask, bytes(received.body)
+        kept: Literal["test", "live"] = environment if self.in_full else "live"
         asked = b"\n".join((ask.method.encode(), ask.url.encode(), ask.body or b""))
         return Exchange(
             id=str(uuid.uuid4()),
@@ -55,12 +58,12 @@ class Tried:
             error=str(failure.reason) if failure else None,
             request_bytes=len(ask.body or b""),
             response_bytes=len(answered),
-            request_digest="" if ask.secret else digest(asked, environment),
-            response_digest="" if ask.secret else digest(answered, environment),
-            **(self._in_full(received, answered) if environment == "test" else {}),
+            request_digest="" if ask.secret else digest(asked, kept),
+            response_digest="" if ask.secret else digest(answered, kept),
+            **(self._said(received, answered) if kept == "test" else {}),
         )
 
-    def _in_full(self, received: Received, answered: bytes) -> dict[str, Any]:
+    def _said(self, received: Received, answered: bytes) -> dict[str, Any]:
         """What a test environment keeps beside: everything but what opens doors."""
         ask = self.ask
         credentials = frozenset(

@@ -2,7 +2,8 @@
 
 In a live environment an exchange holds counts, times, ids and keyed digests. A plain digest would not do: whoever
 reads it could hash all NHS numbers and find the one whose address was asked for. In a test environment it holds
-addresses, headers and bodies too, without whatever opens a door: credentials are struck out in both.
+addresses, headers and bodies too, without whatever opens a door: credentials are struck out in both. Where a wire is
+bound not to keep what is said, as for a restricted person, a test environment holds no more than a live one.
 """
 
 from __future__ import annotations

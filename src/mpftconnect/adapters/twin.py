@@ -54,6 +54,7 @@ class Fault(StrEnum):
     DROPPED_PAGE = "dropped-page"  # one page of a paged answer is missing
     REPEATED_PAGE = "repeated-page"  # the next link leads to a page already seen
     LYING_TOTAL = "lying-total"  # the stated total is not the number of entries
+    NO_CONSENT = "no-consent"  # says of everybody that they do not share their record
 
 
 WIRE_FAULTS = frozenset(

@@ -10,7 +10,7 @@ import copy
 import threading
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ from mpftconnect.adapters.failures import is_worth_another_try
 from mpftconnect.adapters.http_attempt import Attempt, Received, WatchedTransport, within
 from mpftconnect.adapters.local_file import file_error, read_unchanged
 from mpftconnect.adapters.recorder import Recorder
-from mpftconnect.errors import AdapterError, ConfigurationError, OutcomeUnknown, UsageError
+from mpftconnect.errors import AdapterError, AnswerRejected, ConfigurationError, OutcomeUnknown, UsageError
 from mpftconnect.events import Code, EventStream
 
 __all__ = ["Answer", "Endpoint", "Wire"]
@@ -114,6 +114,7 @@ class Wire:
         self._deadline: Deadline | None = None
         self._correlation_id: str | None = None
         self._headers: Mapping[str, str] = {}
+        self._in_full = True
 
     @property
     def system(self) -> str:
@@ -142,6 +143,7 @@ class Wire:
         correlation_id: str | None = None,
         auth: Auth | _Keep | None = _KEEP,
         headers: Mapping[str, str] | None = None,
+        in_full: bool | None = None,
     ) -> Wire:
         """This wire for one reading. Whatever is not given stays as it is.
 
@@ -150,8 +152,11 @@ class Wire:
             correlation_id: Sent with every request; made anew if there is none yet.
             auth: In place of this wire's; None for none.
             headers: Sent with every request, beside those that are sent already.
+            in_full: Whether the recorder may keep what is said, in a test environment; once False, it stays so.
         """
         wire = copy.copy(self)
+        if in_full is not None:
+            wire._in_full = self._in_full and in_full
         if deadline is not None:
             wire._deadline = deadline
         wire._correlation_id = correlation_id or self._correlation_id or str(uuid.uuid4())
@@ -159,6 +164,35 @@ class Wire:
             wire._auth = auth
         if headers:
             wire._headers = {**self._headers, **headers}
+        return wire
+
+    def elsewhere(self, base_url: str, *, client_certificate: bool = False, max_bytes: int | None = None) -> Wire:
+        """The way to another address that belongs to the same system: a proxy, or the place of a document.
+
+        It shares limits, budget, recorder, connections, deadline and correlation id. It takes none of the credentials
+        and headers along: they are for the system itself.
+
+        Args:
+            base_url: `https://host/base`; who may be there is for the caller to have decided, by settings.
+            client_certificate: Whether the configured certificate of mutual TLS goes along.
+            max_bytes: Largest answer, if less than the system's own limit.
+        Raises:
+            AnswerRejected: It is no such address, or a live system's is not https.
+        """
+        ours = self.endpoint
+        limit = ours.max_bytes if max_bytes is None else min(max_bytes, ours.max_bytes)
+        endpoint = replace(ours, headers={}, max_bytes=limit)
+        try:
+            endpoint = replace(endpoint, base_url=base_url)
+            if not client_certificate:
+                endpoint = replace(endpoint, client_certificate=None, client_key=None)
+        except UsageError as error:
+            raise AnswerRejected(f"an address cannot be used: {error}", system=self.system) from None
+        if ours.environment == "live" and is_cleartext(base_url) and self._speaks_sockets:
+            raise AnswerRejected("an address of a live system must begin with https://", system=self.system)
+        wire = copy.copy(self)
+        wire._line = replace(self._line, endpoint=endpoint)
+        wire._auth, wire._headers = None, {}
         return wire
 
     def get(
@@ -430,7 +464,7 @@ class Wire:
         return received, failure
 
     def _tried(self, ask: Ask, headers: Mapping[str, str], number: int) -> Tried:
-        return Tried(ask, headers, number, self._correlation_id or ask.request_id)
+        return Tried(ask, headers, number, self._correlation_id or ask.request_id, self._in_full)
 
     def _record(self, tried: Tried, received: Received, failure: AdapterError | None) -> None:
         exchange = tried.exchange(self.system, self.endpoint.environment, received, failure)

@@ -1,12 +1,16 @@
-"""`mpftconnect demo`."""
+"""`mpftconnect demo`: four people across the supplier systems whose plugins are installed."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from mpftconnect.adapters import Fault
 from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.options import SANDBOX_USER
 from mpftconnect.cli.output import check_writable
@@ -14,14 +18,35 @@ from mpftconnect.cli.progress import progress_listener
 from mpftconnect.cli.summary import summary
 from mpftconnect.errors import UsageError
 from mpftconnect.fhir import dump_json
-from mpftconnect.hub import Hub, Record, connect
+from mpftconnect.hub import Record, connect
 from mpftconnect.model import format_nhs_number
+from mpftconnect.plugins import PluginRegistry, load_plugins
 
 __all__ = ["command"]
 
-# Whose record the pages show, and whose only a line: together they tell what the SDK does with each.
-_SHOWN = "full"
-_TOLD = ("birth-date-differs", "restricted", "superseded", "cross-border", "deceased")
+
+@dataclass(frozen=True, slots=True)
+class _Chapter:
+    """One person of the story.
+
+    Args:
+        role: Which of the synthetic people.
+        title: What happens.
+        silent: A system that is made to fail while this person is read.
+    """
+
+    role: str
+    title: str
+    silent: str | None = None
+
+
+_STORY = (
+    _Chapter("full", "Everybody knows a part: one record, one care plan, each line with its source"),
+    _Chapter("conflicting", "Systems disagree, and the GP's system is silent", silent="gpconnect"),
+    _Chapter("restricted", "A restricted person: nothing may say where she is"),
+    _Chapter("cross-border", "Registered beyond the border, known to two regions' shared records"),
+)
+_SHOWN_IN_FULL = "full"
 
 
 @click.command("demo")
@@ -33,13 +58,14 @@ _TOLD = ("birth-date-differs", "restricted", "superseded", "cross-border", "dece
     help="Folder for the pages.",
 )
 def command(out: Path) -> None:
-    """Read several synthetic people through the adapters, over HTTP, from twins of every installed system.
+    """Read four synthetic people through the adapters, over HTTP, from twins of the installed supplier systems.
 
-    Writes record.html (one self-contained page) and record.json (a FHIR R4 Bundle), verifies the audit trail, and
-    stops all that it started. Nobody in it is real.
+    Writes record.html (one self-contained page) and record.json (a FHIR R4 Bundle) of the first, a page of each of the
+    others, and systems.html, which draws which system contributed what; verifies the audit trail, and stops all that it
+    started. Nobody in it is real.
     """
-    from mpftconnect.pages import record_page
-    from mpftconnect.sandbox import PEOPLE
+    from mpftconnect.pages import record_page, systems_page
+    from mpftconnect.sandbox import Sandbox, person
 
     started = time.monotonic()
     try:
@@ -48,47 +74,58 @@ def command(out: Path) -> None:
         raise UsageError(f"--out: the folder cannot be made ({type(error).__name__})") from None
     check_writable(out / "record.html")
     click.echo("DEMONSTRATION: synthetic people, twins in place of supplier systems. It says nothing of any product.\n")
-    by_role = {person.role: person for person in PEOPLE}
-    with connect(sandbox=True, listeners=(progress_listener(),)) as hub:
-        click.echo("Twins: " + ", ".join(f"{s.name} ({s.configured.spec.product})" for s in hub.systems) + "\n")
-        record = hub.record(by_role[_SHOWN].nhs_number, SANDBOX_USER)
-        click.echo(summary(record, most=2))
-        click.echo("\nOther people:")
-        for role in _TOLD:
-            if role in by_role:
-                person = by_role[role]
-                # A superseded number is asked for as somebody who only has the old letter would.
-                click.echo(_line(role, hub, (person.former_numbers or (person.nhs_number,))[0]))
-        page, bundle = out / "record.html", out / "record.json"
-        page.write_text(record_page(record, demonstration=True), encoding="utf-8")
-        bundle.write_bytes(dump_json(record.to_fhir(), indent=True))
-        click.echo(f"\nwrote {page} and {bundle}")
+    registry = load_plugins()
+    told: list[tuple[_Chapter, Record]] = []
+    with (
+        Sandbox(registry, only=_systems(registry)) as sandbox,
+        connect(sandbox=sandbox, listeners=(progress_listener(),), plugins=registry) as hub,
+    ):
+        click.echo("Twins: " + ", ".join(f"{s.name} ({s.configured.spec.product})" for s in hub.systems))
+        for number, chapter in enumerate(_STORY, 1):
+            click.echo(f"\n{number}. {chapter.title}")
+            failing = sandbox.faults.get(chapter.silent or "")
+            with failing.on(Fault.SERVER_ERROR) if failing else nullcontext():
+                record = hub.record(person(chapter.role).nhs_number, SANDBOX_USER)
+            told.append((chapter, record))
+            click.echo(summary(record, most=2) if chapter.role == _SHOWN_IN_FULL else "\n".join(_tale(record)))
         seen = hub.audit.verify()
-        click.echo(f"audit trail: {seen.entries} entries, {'intact' if seen.ok else 'NOT INTACT'}")
+    written = []
+    for chapter, record in told:
+        page = out / ("record.html" if chapter.role == _SHOWN_IN_FULL else f"record-{chapter.role}.html")
+        page.write_text(record_page(record, demonstration=True), encoding="utf-8")
+        written.append(page)
+    drawn = systems_page([(f"{n}. {c.title}", record) for n, (c, record) in enumerate(told, 1)], demonstration=True)
+    (out / "systems.html").write_text(drawn, encoding="utf-8")
+    (out / "record.json").write_bytes(dump_json(told[0][1].to_fhir(), indent=True))
+    click.echo("\nwrote " + ", ".join(str(path) for path in (*written, out / "systems.html", out / "record.json")))
+    click.echo(f"audit trail: {seen.entries} entries, {'intact' if seen.ok else 'NOT INTACT'}")
     click.echo(f"everything stopped; took {time.monotonic() - started:.1f} s")
     if not seen.ok:
         raise click.exceptions.Exit(Exit.NOT_MET)
 
 
-def _line(role: str, hub: Hub, number: str) -> str:
-    record = hub.record(number, SANDBOX_USER)
-    return f"  {role}: {_told(record)}"
+def _systems(registry: PluginRegistry) -> list[str]:
+    """Twins of supplier systems; the built-in synthetic one only where a single plugin would have to tell it all."""
+    served = [name for name, spec in registry.twins.items() if spec.default]
+    suppliers = [name for name in served if registry.twins[name].adapter != "synthetic"]
+    return suppliers if len(suppliers) > 2 else served
 
 
-def _told(record: Record) -> str:
+def _tale(record: Record) -> Iterator[str]:
+    """What the SDK did with this person, in a few lines: the whole stands on the pages."""
     patient = record.patient
-    parts = [
-        f"NHS {format_nhs_number(patient.nhs_number)}" if patient.nhs_number else "no NHS number",
-        f"{sum(1 for _ in record.items())} items",
-    ]
+    number = f"NHS {format_nhs_number(patient.nhs_number)}" if patient.nhs_number else "no NHS number"
+    yield f"  {patient.words()}   {number}; {sum(1 for _ in record.items())} items"
     if record.is_restricted:
-        parts.append("restricted: no location shown")
-    parts += [f"set apart: {apart.system} ({apart.reason})" for apart in record.unmatched]
-    parts += [notice.text for notice in record.notices if notice.code == "number-superseded"]
-    if patient.deceased not in (None, False):
-        parts.append("the tracing service records a death")
-    if record.conflicts:
-        parts.append(f"{len(record.conflicts)} conflicts shown side by side")
-    if record.gaps:
-        parts.append(f"{len(record.gaps)} gaps named")
-    return "; ".join(parts)
+        yield "  ! Restricted person: nothing that could reveal a location is shown."
+    for gap in record.gaps:
+        yield f"  ! {gap.words()}"
+    for apart in record.unmatched:
+        yield f"  ! Set apart: {apart.system} ({apart.text})."
+    for conflict in record.conflicts:
+        yield f"  ! {conflict.text} ({', '.join(conflict.systems)})"
+    for name, section in record.sections.items():
+        if len(section):
+            said = "; ".join(dict.fromkeys(item.words() for item in section.items[:3]))
+            more = f"; and {len(section) - 3} more" if len(section) > 3 else ""
+            yield f"  {name.replace('_', ' ').capitalize()}: {said}{more}"

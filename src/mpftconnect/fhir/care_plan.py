@@ -56,7 +56,7 @@ from mpftconnect.model import (
     Participant,
 )
 
-__all__ = ["CARE_PLAN"]
+__all__ = ["CARE_PLAN", "CARE_PLAN_EXTENSIONS", "CARE_PLAN_FIELDS", "CarePlanResource"]
 
 _AGREEMENT: Final = ExtStruct(
     Agreement,
@@ -368,7 +368,7 @@ _CONTINGENCY: Final = _Contingency()
 # --- the plan --------------------------------------------------------------------------------------------------
 
 
-class _CarePlanResource(Resource):
+class CarePlanResource(Resource):
     def finish(self, into: dict[str, Any], raw: Mapping[str, Any], path: str, ctx: Reading) -> None:
         sections: dict[str, tuple[Any, ...]] = {"needs": _NEEDS.read(raw, ctx), "goals": _GOALS.read(raw, ctx)}
         for name, read in (("supportingInfo", self._read_supporting), ("careTeam", self._read_team)):
@@ -380,10 +380,10 @@ class _CarePlanResource(Resource):
                 ctx.keep(name, parts)
         # Last, since actions may serve goals that are contained.
         if "activity" in raw:
-            self._ACTIVITY.read(raw, "", ctx, sections)
+            self.ACTIVITY.read(raw, "", ctx, sections)
         into.update({section: values for section, values in sections.items() if values})
 
-    _ACTIVITY: Final = Many("actions", "activity", ACTION)
+    ACTIVITY = Many("actions", "activity", ACTION)
 
     @staticmethod
     def _read_supporting(raw: Any, place: str, ctx: Reading, into: dict[str, tuple[Any, ...]]) -> None:
@@ -463,9 +463,7 @@ def _members(raw: Any, ctx: Reading) -> tuple[Participant, ...]:
     return () if actor == Actor() else (Participant(actor=actor),)
 
 
-CARE_PLAN: Final = clinical(
-    "CarePlan",
-    CarePlan,
+CARE_PLAN_FIELDS: Final = (
     Many("replaces", "replaces", REFERENCE),
     Many("part_of", "partOf", REFERENCE),
     One("status", "status", TEXT, required=True),
@@ -474,17 +472,23 @@ CARE_PLAN: Final = clinical(
     One("title", "title", TEXT),
     One("description", "description", TEXT),
     One("period", "period", PERIOD),
+    Skip("addresses", "supportingInfo", "goal", "careTeam", "activity"),
+)
+CARE_PLAN_EXTENSIONS: Final = (
+    Ext("agreement", ext.AGREEMENT, _AGREEMENT),
+    Ext("review", ext.REVIEW, {"DateTime": DATE_TIME}),
+    Ext("coordinator", ext.COORDINATOR, {"Reference": ACTOR}),
+)
+CARE_PLAN: Final = clinical(
+    "CarePlan",
+    CarePlan,
+    *CARE_PLAN_FIELDS,
     One("created", "created", DATE_TIME),
     Many("contributors", "contributor", ACTOR),
-    Skip("addresses", "supportingInfo", "goal", "careTeam", "activity"),
     encounter=One("encounter", "encounter", REFERENCE),
     based_on=Many("based_on", "basedOn", REFERENCE),
     author=One("author", "author", ACTOR),
     note=Many("note", "note", NOTE),
-    extensions=[
-        Ext("agreement", ext.AGREEMENT, _AGREEMENT),
-        Ext("review", ext.REVIEW, {"DateTime": DATE_TIME}),
-        Ext("coordinator", ext.COORDINATOR, {"Reference": ACTOR}),
-    ],
-    kind=_CarePlanResource,
+    extensions=CARE_PLAN_EXTENSIONS,
+    kind=CarePlanResource,
 )

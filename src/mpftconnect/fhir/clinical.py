@@ -16,6 +16,7 @@ from mpftconnect.fhir.datatypes import (
     ATTACHMENT,
     CONCEPT,
     DOSAGE,
+    IDENTIFIER,
     NOTE,
     ORGANIZATION_ACTOR,
     PERIOD,
@@ -25,7 +26,22 @@ from mpftconnect.fhir.datatypes import (
     NearWords,
 )
 from mpftconnect.fhir.extensions import DATA_ABSENT_ELEMENT, data_absent
-from mpftconnect.fhir.fields import Choice, Const, Ext, Field, First, Head, Many, Nested, One, Struct
+from mpftconnect.fhir.fields import (
+    Choice,
+    Const,
+    Ext,
+    ExtNested,
+    ExtStruct,
+    Field,
+    First,
+    Head,
+    Many,
+    Nested,
+    One,
+    OneExtended,
+    Skip,
+    Struct,
+)
 from mpftconnect.fhir.reading import ABSENT, NotMapped, Reading, Unreadable, join
 from mpftconnect.fhir.resource import Resource, clinical
 from mpftconnect.model import (
@@ -41,24 +57,42 @@ from mpftconnect.model import (
     Observation,
     ObservationComponent,
     Period,
+    ProblemLink,
     Reaction,
     ReferenceRange,
     ServiceRequest,
+    Specimen,
     When,
 )
 
 __all__ = [
+    "AGES",
     "ALLERGY_INTOLERANCE",
+    "COMPONENT",
     "CONDITION",
     "CONSENT",
     "DIAGNOSTIC_REPORT",
+    "EFFECTIVE",
     "FLAG_RESOURCE",
     "IMMUNIZATION",
     "LEGAL_STATUS",
     "MEDICATION_REQUEST",
     "MEDICATION_STATEMENT",
+    "NO_CODE",
+    "NO_MEDICATION",
     "OBSERVATION",
+    "REACTION",
+    "REFERENCE_RANGE",
+    "RELATED_PROBLEM",
     "SERVICE_REQUEST",
+    "SPECIMEN",
+    "WHEN_OR_WORDS",
+    "ImmunizationPerformer",
+    "MedicationChoice",
+    "MedicationResource",
+    "RecordedBy",
+    "ServiceRequestResource",
+    "stated",
 ]
 
 _PATIENT: Final = One("subject", "patient", REFERENCE, required=True)
@@ -66,18 +100,18 @@ _NOTES: Final = Many("note", "note", NOTE)
 _ENCOUNTER: Final = One("encounter", "encounter", REFERENCE)
 _BASED_ON: Final = Many("based_on", "basedOn", REFERENCE)
 _STATUS: Final = One("status", "status", TEXT, required=True)
-_CODE: Final = One("code", "code", CONCEPT, required=True, get=lambda item: _stated(item.code))
-_NO_CODE: Final = {"code": Concept()}
+_CODE: Final = One("code", "code", CONCEPT, required=True, get=lambda item: stated(item.code))
+NO_CODE: Final = {"code": Concept()}
 
 
-def _stated(code: Concept) -> Concept | None:
+def stated(code: Concept) -> Concept | None:
     """A concept that the model demands, or None where the source gave nothing."""
     return None if code == Concept() else code
 
 
 # --- conditions and allergies ----------------------------------------------------------------------------------
 
-_WHEN_OR_WORDS: Final[dict[type, tuple[str, Codec]]] = {
+WHEN_OR_WORDS: Final[dict[type, tuple[str, Codec]]] = {
     When: ("DateTime", DATE_TIME),
     Period: ("Period", PERIOD),
     str: ("String", TEXT),
@@ -99,10 +133,10 @@ def _age_range_words(raw: Any) -> str | None:
     return " to ".join(end for end in ends if end) or None
 
 
-_AGES: Final[dict[str, Codec]] = {"Age": NearWords(_age_words), "Range": NearWords(_age_range_words)}
+AGES: Final[dict[str, Codec]] = {"Age": NearWords(_age_words), "Range": NearWords(_age_range_words)}
 
 
-class _Author(Field):
+class RecordedBy(Field):
     """`recorder` is the author; where only an `asserter` is named, it is, and the element is kept as sent."""
 
     keys = ("recorder", "asserter")
@@ -124,6 +158,11 @@ class _Author(Field):
             out["recorder"] = ACTOR.write(model.author)
 
 
+RELATED_PROBLEM: Final = ExtStruct(
+    ProblemLink,
+    Ext("type", "type", {"Code": TEXT}),
+    Ext("problem", "target", {"Reference": REFERENCE}),
+)
 CONDITION: Final = clinical(
     "Condition",
     Condition,
@@ -133,16 +172,24 @@ CONDITION: Final = clinical(
     One("severity", "severity", CONCEPT),
     _CODE,
     Many("body_site", "bodySite", CONCEPT),
-    Choice("onset", "onset", _WHEN_OR_WORDS, also_read=_AGES),
-    Choice("abatement", "abatement", _WHEN_OR_WORDS, also_read=_AGES),
+    Choice("onset", "onset", WHEN_OR_WORDS, also_read=AGES),
+    Choice("abatement", "abatement", WHEN_OR_WORDS, also_read=AGES),
     encounter=_ENCOUNTER,
-    author=_Author(),
+    author=RecordedBy(),
     note=_NOTES,
     recorded=One("recorded", "recordedDate", DATE_TIME),
-    defaults=_NO_CODE,
+    extensions=[
+        Ext("significance", ext.PROBLEM_SIGNIFICANCE, {"Code": TEXT}),
+        Ext("episode", ext.CONDITION_EPISODE, {"CodeableConcept": CONCEPT}),
+        Ext("actual", ext.ACTUAL_PROBLEM, {"Reference": REFERENCE}),
+        Ext("content", ext.PROBLEM_CONTENT, {"Reference": REFERENCE}, many=True),
+        Ext("related", ext.RELATED_PROBLEM_HEADER, RELATED_PROBLEM, many=True),
+    ],
+    defaults=NO_CODE,
 )
 
-_REACTION: Final = Struct(
+
+REACTION: Final = Struct(
     Reaction,
     One("substance", "substance", CONCEPT),
     Many("manifestation", "manifestation", CONCEPT, required=True),
@@ -153,28 +200,38 @@ _REACTION: Final = Struct(
 ALLERGY_INTOLERANCE: Final = clinical(
     "AllergyIntolerance",
     AllergyIntolerance,
-    One("clinical_status", "clinicalStatus", CONCEPT),
+    # UK Core puts on the status when and why the source stopped taking it for an allergy.
+    OneExtended(
+        "clinical_status",
+        "clinicalStatus",
+        CONCEPT,
+        ExtNested(
+            ext.ALLERGY_INTOLERANCE_END,
+            Ext("ended", "endDate", {"DateTime": DATE_TIME}),
+            Ext("reason_ended", "reasonEnded", {"String": TEXT}),
+        ),
+    ),
     One("verification_status", "verificationStatus", CONCEPT),
     One("type", "type", TEXT),
     Many("category", "category", TEXT),
     One("criticality", "criticality", TEXT),
     _CODE,
-    Choice("onset", "onset", _WHEN_OR_WORDS, also_read=_AGES),
+    Choice("onset", "onset", WHEN_OR_WORDS, also_read=AGES),
     One("last_occurrence", "lastOccurrence", DATE_TIME),
-    Many("reactions", "reaction", _REACTION),
+    Many("reactions", "reaction", REACTION),
     subject=_PATIENT,
     encounter=_ENCOUNTER,
-    author=_Author(),
+    author=RecordedBy(),
     note=_NOTES,
     recorded=One("recorded", "recordedDate", DATE_TIME),
-    defaults=_NO_CODE,
+    defaults=NO_CODE,
 )
 
 
 # --- medicines -------------------------------------------------------------------------------------------------
 
 
-class _Medication(Field):
+class MedicationChoice(Field):
     """`medication[x]`: a concept, or a reference that is followed and also kept as sent."""
 
     keys = ("medicationCodeableConcept", "medicationReference")
@@ -200,11 +257,11 @@ class _Medication(Field):
             into["medication"] = Concept(text=display)
 
     def write(self, model: MedicationStatement, out: dict[str, Any]) -> None:
-        medication = _stated(model.medication)
+        medication = stated(model.medication)
         out["medicationCodeableConcept"] = CONCEPT.write(medication) if medication else data_absent()
 
 
-class _MedicationResource(Resource):
+class MedicationResource(Resource):
     """Both resources of medicines give one type of the model, told apart by `kind`."""
 
     def finish(self, into: dict[str, Any], raw: Mapping[str, Any], path: str, ctx: Reading) -> None:
@@ -215,8 +272,15 @@ class _MedicationResource(Resource):
         into["kind"] = "request" if self.resource_type == "MedicationRequest" else "statement"
 
 
-_EFFECTIVE: Final[dict[type, tuple[str, Codec]]] = {When: ("DateTime", DATE_TIME), Period: ("Period", PERIOD)}
-_NO_MEDICATION: Final = {"medication": Concept()}
+EFFECTIVE: Final[dict[type, tuple[str, Codec]]] = {When: ("DateTime", DATE_TIME), Period: ("Period", PERIOD)}
+NO_MEDICATION: Final = {"medication": Concept()}
+# What neither of the two resources has an element for.
+_ON_BOTH: Final = (
+    Ext("status_changed", ext.MEDICATION_STATUS_CHANGED, {"DateTime": DATE_TIME}),
+    Ext("quantity_text", ext.MEDICATION_QUANTITY_TEXT, {"String": TEXT}),
+    Ext("dosage_changed", ext.MEDICATION_DOSAGE_CHANGED, {"DateTime": DATE_TIME}),
+    Ext("agency", ext.MEDICATION_AGENCY, {"CodeableConcept": CONCEPT}),
+)
 
 MEDICATION_STATEMENT: Final = clinical(
     "MedicationStatement",
@@ -224,8 +288,8 @@ MEDICATION_STATEMENT: Final = clinical(
     _STATUS,
     Many("status_reason", "statusReason", CONCEPT),
     Head("category", "category", CONCEPT),
-    _Medication(),
-    Choice("effective", "effective", _EFFECTIVE),
+    MedicationChoice(),
+    Choice("effective", "effective", EFFECTIVE),
     Many("reason", "reasonCode", CONCEPT),
     Many("dosage", "dosage", DOSAGE),
     encounter=One("encounter", "context", REFERENCE),
@@ -241,9 +305,17 @@ MEDICATION_STATEMENT: Final = clinical(
         Ext("authored", ext.MEDICATION_AUTHORED, {"DateTime": DATE_TIME}),
         Ext("quantity", ext.MEDICATION_QUANTITY, {"Quantity": QUANTITY}),
         Ext("repeats_allowed", ext.MEDICATION_REPEATS_ALLOWED, {"Integer": WHOLE}),
+        ExtNested(
+            ext.MEDICATION_REPEATS,
+            Ext("repeats_issued", "issued", {"Integer": WHOLE}),
+            Ext("authorised_until", "authorisedUntil", {"DateTime": DATE_TIME}),
+        ),
+        Ext("supply", ext.MEDICATION_SUPPLY, {"Duration": QUANTITY}),
+        Ext("validity", ext.MEDICATION_VALIDITY, {"Period": PERIOD}),
+        *_ON_BOTH,
     ],
-    defaults=_NO_MEDICATION,
-    kind=_MedicationResource,
+    defaults=NO_MEDICATION,
+    kind=MedicationResource,
 )
 MEDICATION_REQUEST: Final = clinical(
     "MedicationRequest",
@@ -252,15 +324,17 @@ MEDICATION_REQUEST: Final = clinical(
     Head("status_reason", "statusReason", CONCEPT),
     One("intent", "intent", TEXT, required=True),
     Many("category", "category", CONCEPT),
-    _Medication(),
+    MedicationChoice(),
     One("authored", "authoredOn", DATE_TIME),
     Many("reason", "reasonCode", CONCEPT),
     One("course", "courseOfTherapyType", CONCEPT),
     Many("dosage", "dosageInstruction", DOSAGE),
     Nested(
         "dispenseRequest",
+        One("validity", "validityPeriod", PERIOD),
         One("repeats_allowed", "numberOfRepeatsAllowed", WHOLE),
         One("quantity", "quantity", QUANTITY),
+        One("supply", "expectedSupplyDuration", QUANTITY),
     ),
     encounter=_ENCOUNTER,
     based_on=_BASED_ON,
@@ -275,29 +349,35 @@ MEDICATION_REQUEST: Final = clinical(
         ),
         Ext("last_issued", ext.MEDICATION_LAST_ISSUED, {"DateTime": DATE_TIME}),
         Ext("status_reason", ext.MEDICATION_STATUS_REASON, {"CodeableConcept": CONCEPT}, tail=True),
+        ExtNested(
+            ext.MEDICATION_REPEAT_INFORMATION,
+            Ext("repeats_issued", "numberOfPrescriptionsIssued", {"UnsignedInt": WHOLE}),
+            Ext("authorised_until", "authorisationExpiryDate", {"DateTime": DATE_TIME}),
+        ),
+        *_ON_BOTH,
     ],
-    defaults=_NO_MEDICATION,
-    kind=_MedicationResource,
+    defaults=NO_MEDICATION,
+    kind=MedicationResource,
 )
 
 
 # --- results and reports ---------------------------------------------------------------------------------------
 
-_REFERENCE_RANGE: Final = Struct(
+REFERENCE_RANGE: Final = Struct(
     ReferenceRange,
     One("low", "low", QUANTITY),
     One("high", "high", QUANTITY),
     One("type", "type", CONCEPT),
     One("text", "text", TEXT),
 )
-_COMPONENT: Final = Struct(
+COMPONENT: Final = Struct(
     ObservationComponent,
     _CODE,
     Choice("value", "value", VALUES),
     One("data_absent_reason", "dataAbsentReason", CONCEPT),
     Many("interpretation", "interpretation", CONCEPT),
-    Many("reference_ranges", "referenceRange", _REFERENCE_RANGE),
-    defaults=_NO_CODE,
+    Many("reference_ranges", "referenceRange", REFERENCE_RANGE),
+    defaults=NO_CODE,
 )
 OBSERVATION: Final = clinical(
     "Observation",
@@ -305,7 +385,7 @@ OBSERVATION: Final = clinical(
     _STATUS,
     Many("category", "category", CONCEPT),
     _CODE,
-    Choice("effective", "effective", _EFFECTIVE, also_read={"Instant": INSTANT}),
+    Choice("effective", "effective", EFFECTIVE, also_read={"Instant": INSTANT}),
     One("issued", "issued", INSTANT),
     Many("performers", "performer", ACTOR),
     Choice("value", "value", VALUES),
@@ -314,14 +394,33 @@ OBSERVATION: Final = clinical(
     One("body_site", "bodySite", CONCEPT),
     One("method", "method", CONCEPT),
     One("specimen", "specimen", REFERENCE),
-    Many("reference_ranges", "referenceRange", _REFERENCE_RANGE),
+    Many("reference_ranges", "referenceRange", REFERENCE_RANGE),
     Many("members", "hasMember", REFERENCE),
-    Many("components", "component", _COMPONENT),
+    Many("components", "component", COMPONENT),
     subject=One("subject", "subject", REFERENCE),
     encounter=_ENCOUNTER,
     based_on=_BASED_ON,
     note=_NOTES,
-    defaults=_NO_CODE,
+    defaults=NO_CODE,
+)
+SPECIMEN: Final = clinical(
+    "Specimen",
+    Specimen,
+    One("accession", "accessionIdentifier", IDENTIFIER),
+    One("status", "status", TEXT),
+    One("type", "type", CONCEPT),
+    One("received", "receivedTime", DATE_TIME),
+    Nested(
+        "collection",
+        One("author", "collector", ACTOR),
+        Choice("collected", "collected", EFFECTIVE),
+        One("quantity", "quantity", QUANTITY),
+        One("body_site", "bodySite", CONCEPT),
+    ),
+    subject=One("subject", "subject", REFERENCE),
+    based_on=Many("based_on", "request", REFERENCE),
+    author=Skip(),
+    note=_NOTES,
 )
 DIAGNOSTIC_REPORT: Final = clinical(
     "DiagnosticReport",
@@ -329,9 +428,10 @@ DIAGNOSTIC_REPORT: Final = clinical(
     _STATUS,
     Many("category", "category", CONCEPT),
     _CODE,
-    Choice("effective", "effective", _EFFECTIVE),
+    Choice("effective", "effective", EFFECTIVE),
     One("issued", "issued", INSTANT),
     Many("performers", "performer", ACTOR),
+    Many("specimens", "specimen", REFERENCE),
     Many("results", "result", REFERENCE),
     One("conclusion", "conclusion", TEXT),
     Many("conclusion_codes", "conclusionCode", CONCEPT),
@@ -340,14 +440,14 @@ DIAGNOSTIC_REPORT: Final = clinical(
     encounter=_ENCOUNTER,
     based_on=_BASED_ON,
     note=Ext("note", ext.DIAGNOSTIC_REPORT_NOTE, {"Annotation": NOTE}, many=True),
-    defaults=_NO_CODE,
+    defaults=NO_CODE,
 )
 
 
 # --- referrals and alerts --------------------------------------------------------------------------------------
 
 
-class _ServiceRequestResource(Resource):
+class ServiceRequestResource(Resource):
     def finish(self, into: dict[str, Any], raw: Mapping[str, Any], path: str, ctx: Reading) -> None:
         # FHIR R4, ServiceRequest.doNotPerform, a modifier element; as with medicines.
         if raw.get("doNotPerform") not in (None, False):
@@ -362,7 +462,7 @@ SERVICE_REQUEST: Final = clinical(
     Many("category", "category", CONCEPT),
     One("priority", "priority", TEXT),
     One("code", "code", CONCEPT),
-    Choice("occurrence", "occurrence", _EFFECTIVE),
+    Choice("occurrence", "occurrence", EFFECTIVE),
     One("authored", "authoredOn", DATE_TIME),
     Many("performers", "performer", ACTOR),
     Many("reason", "reasonCode", CONCEPT),
@@ -370,7 +470,8 @@ SERVICE_REQUEST: Final = clinical(
     based_on=_BASED_ON,
     author=One("author", "requester", ACTOR),
     note=_NOTES,
-    kind=_ServiceRequestResource,
+    extensions=[Ext("description", ext.REQUEST_DESCRIPTION, {"String": TEXT})],
+    kind=ServiceRequestResource,
 )
 FLAG_RESOURCE: Final = clinical(
     "Flag",
@@ -381,7 +482,7 @@ FLAG_RESOURCE: Final = clinical(
     One("period", "period", PERIOD),
     encounter=_ENCOUNTER,
     author=One("author", "author", ACTOR),
-    defaults=_NO_CODE,
+    defaults=NO_CODE,
 )
 
 
@@ -473,7 +574,7 @@ CONSENT: Final = clinical(
 # --- immunisations ---------------------------------------------------------------------------------------------
 
 
-class _ImmunizationPerformer(Codec):
+class ImmunizationPerformer(Codec):
     primitive = False
 
     def read(self, raw: Any, path: str, ctx: Reading) -> Any:
@@ -530,7 +631,7 @@ IMMUNIZATION: Final = clinical(
     Immunization,
     _STATUS,
     One("status_reason", "statusReason", CONCEPT),
-    One("vaccine", "vaccineCode", CONCEPT, required=True, get=lambda item: _stated(item.vaccine)),
+    One("vaccine", "vaccineCode", CONCEPT, required=True, get=lambda item: stated(item.vaccine)),
     Choice(
         "occurrence",
         "occurrence",
@@ -545,12 +646,17 @@ IMMUNIZATION: Final = clinical(
     One("site", "site", CONCEPT),
     One("route", "route", CONCEPT),
     One("dose", "doseQuantity", QUANTITY),
-    Many("performers", "performer", _ImmunizationPerformer()),
+    Many("performers", "performer", ImmunizationPerformer()),
+    Many("reason", "reasonCode", CONCEPT),
     Nested("protocolApplied", Many("target_disease", "targetDisease", CONCEPT), _DoseNumber(), first=True),
     subject=_PATIENT,
     encounter=_ENCOUNTER,
     note=_NOTES,
     recorded=One("recorded", "recorded", DATE_TIME),
+    extensions=[
+        Ext("procedure", ext.VACCINATION_PROCEDURE, {"CodeableConcept": CONCEPT}),
+        Ext("parent_present", ext.PARENT_PRESENT, {"Boolean": FLAG}),
+    ],
     defaults={"vaccine": Concept()},
 )
 
@@ -578,13 +684,13 @@ LEGAL_STATUS: Final = clinical(
     author=One("author", "author", ACTOR),
     recorded=One("recorded", "created", DATE),
     extensions=[
-        Ext("code", ext.LEGAL_STATUS, {"CodeableConcept": CONCEPT}, get=lambda item: _stated(item.code)),
+        Ext("code", ext.LEGAL_STATUS, {"CodeableConcept": CONCEPT}, get=lambda item: stated(item.code)),
         Ext("status", ext.LEGAL_STATUS_STATUS, {"String": TEXT}),
         Ext("period", ext.LEGAL_STATUS_PERIOD, {"Period": PERIOD}),
         Ext("review", ext.LEGAL_STATUS_REVIEW, {"DateTime": DATE_TIME}),
         Ext("authority", ext.LEGAL_STATUS_AUTHORITY, {"Reference": ACTOR}),
         Ext("conditions", ext.LEGAL_STATUS_CONDITIONS, {"String": TEXT}),
     ],
-    defaults=_NO_CODE,
+    defaults=NO_CODE,
     kind=_LegalStatusResource,
 )

@@ -24,7 +24,7 @@ from mpftconnect.fhir.datatypes import (
     reference_type,
 )
 from mpftconnect.fhir.extensions import DATA_ABSENT_ELEMENT, data_absent
-from mpftconnect.fhir.fields import Ext, Extensions, Field, First, Head, Many, Nested, One, Skip, Struct
+from mpftconnect.fhir.fields import Ext, Extensions, ExtStruct, Field, First, Head, Many, Nested, One, Skip, Struct
 from mpftconnect.fhir.reading import Reading, Unreadable, join
 from mpftconnect.fhir.resource import Resource, clinical
 from mpftconnect.model import (
@@ -34,18 +34,33 @@ from mpftconnect.model import (
     DocumentReference,
     Encounter,
     Item,
+    NoteHeading,
     Participant,
     ProgressNote,
 )
 
-__all__ = ["APPOINTMENT", "CARE_TEAM", "DOCUMENT_REFERENCE", "ENCOUNTER", "PROGRESS_NOTE", "TEAM_MEMBER", "is_note"]
+__all__ = [
+    "APPOINTMENT",
+    "CARE_TEAM",
+    "DOCUMENT_REFERENCE",
+    "ENCOUNTER",
+    "NO_ACTOR",
+    "PROGRESS_NOTE",
+    "TEAM_MEMBER",
+    "BookedPeople",
+    "DocumentContent",
+    "EncounterClass",
+    "EncounterLocation",
+    "is_note",
+    "stated_actor",
+]
 
 _STATUS: Final = One("status", "status", TEXT, required=True)
 _PARTICIPANT_STATUS: Final = Ext("status", ext.PARTICIPANT_STATUS, {"String": TEXT})
-_NO_ACTOR: Final = {"actor": Actor()}
+NO_ACTOR: Final = {"actor": Actor()}
 
 
-def _stated_actor(participant: Participant) -> Actor | None:
+def stated_actor(participant: Participant) -> Actor | None:
     return None if participant.actor == Actor() else participant.actor
 
 
@@ -68,7 +83,7 @@ _CLASSES: Final = {
 }
 
 
-class _EncounterClass(Codec):
+class EncounterClass(Codec):
     """`Encounter.class`: a code of ActEncounterCode as such, other words as the display of a Coding."""
 
     primitive = False
@@ -92,7 +107,7 @@ class _EncounterClass(Codec):
         return {"display": value}
 
 
-class _EncounterLocation(Codec):
+class EncounterLocation(Codec):
     primitive = False
 
     def read(self, raw: Any, path: str, ctx: Reading) -> Actor:
@@ -112,7 +127,7 @@ ENCOUNTER: Final = clinical(
     "Encounter",
     Encounter,
     _STATUS,
-    One("encounter_class", "class", _EncounterClass(), required=True),
+    One("encounter_class", "class", EncounterClass(), required=True),
     Many("type", "type", CONCEPT),
     Many(
         "participants",
@@ -122,13 +137,13 @@ ENCOUNTER: Final = clinical(
             Extensions(_PARTICIPANT_STATUS),
             First("role", "type", CONCEPT),
             One("period", "period", PERIOD),
-            One("actor", "individual", ACTOR, get=_stated_actor),
-            defaults=_NO_ACTOR,
+            One("actor", "individual", ACTOR, get=stated_actor),
+            defaults=NO_ACTOR,
         ),
     ),
     One("period", "period", PERIOD),
     Many("reason", "reasonCode", CONCEPT),
-    Many("location", "location", _EncounterLocation()),
+    Many("location", "location", EncounterLocation()),
     One("provider", "serviceProvider", ORGANIZATION_ACTOR),
     subject=One("subject", "subject", REFERENCE),
     based_on=Many("based_on", "basedOn", REFERENCE),
@@ -141,15 +156,15 @@ ENCOUNTER: Final = clinical(
 _BOOKED: Final = Struct(
     Participant,
     First("role", "type", CONCEPT),
-    One("actor", "actor", ACTOR, get=_stated_actor),
+    One("actor", "actor", ACTOR, get=stated_actor),
     One("status", "status", TEXT, required=True),
     One("period", "period", PERIOD),
-    defaults=_NO_ACTOR,
+    defaults=NO_ACTOR,
 )
 _KINDS: Final = ("subject", "participant", "location")
 
 
-class _Booked(Field):
+class BookedPeople(Field):
     """`Appointment.participant`, where R4 puts the patient and the place among the people.
 
     What the reference names decides; where it does not, or says otherwise than the model, our extension does.
@@ -251,7 +266,7 @@ APPOINTMENT: Final = clinical(
     One("created", "created", DATE_TIME),
     Head("note", "comment", TEXT),
     One("patient_instruction", "patientInstruction", TEXT),
-    subject=_Booked(),
+    subject=BookedPeople(),
     based_on=Many("based_on", "basedOn", REFERENCE),
     service=First("service", "serviceType", CONCEPT),
     note=Ext("note", ext.NOTE, {"Annotation": NOTE}, tail=True),
@@ -264,9 +279,9 @@ TEAM_MEMBER: Final = Struct(
     Participant,
     Extensions(_PARTICIPANT_STATUS),
     First("role", "role", CONCEPT),
-    One("actor", "member", ACTOR, get=_stated_actor),
+    One("actor", "member", ACTOR, get=stated_actor),
     One("period", "period", PERIOD),
-    defaults=_NO_ACTOR,
+    defaults=NO_ACTOR,
 )
 CARE_TEAM: Final = clinical(
     "CareTeam",
@@ -363,6 +378,13 @@ class _NoteText(Field):
         out["content"] = [{"attachment": self._attachment(model.text)}]
 
 
+_HEADING: Final = ExtStruct(
+    NoteHeading,
+    Ext("title", "title", {"String": TEXT}),
+    Ext("topic", "topic", {"String": TEXT}),
+    Ext("problems", "problem", {"Reference": REFERENCE}, many=True),
+    Ext("items", "item", {"Reference": REFERENCE}, many=True),
+)
 PROGRESS_NOTE: Final = clinical(
     "DocumentReference",
     ProgressNote,
@@ -375,10 +397,11 @@ PROGRESS_NOTE: Final = clinical(
     subject=One("subject", "subject", REFERENCE),
     encounter=Skip(),
     author=First("author", "author", ACTOR),
+    extensions=[Ext("headings", ext.NOTE_HEADING, _HEADING, many=True)],
 )
 
 
-class _Content(Codec):
+class DocumentContent(Codec):
     primitive = False
 
     def read(self, raw: Any, path: str, ctx: Reading) -> Any:
@@ -428,7 +451,7 @@ DOCUMENT_REFERENCE: Final = clinical(
     One("date", "date", INSTANT),
     One("custodian", "custodian", ORGANIZATION_ACTOR),
     One("description", "description", TEXT),
-    _Contents("attachments", "content", _Content()),
+    _Contents("attachments", "content", DocumentContent()),
     Nested(
         "context",
         First("encounter", "encounter", REFERENCE),

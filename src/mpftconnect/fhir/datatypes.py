@@ -47,6 +47,8 @@ __all__ = [
     "CONCEPT",
     "CONTACT_POINT",
     "DOSAGE",
+    "DOSAGE_FIELDS",
+    "DOSE_AND_RATE",
     "HUMAN_NAME",
     "IDENTIFIER",
     "NOTE",
@@ -56,11 +58,13 @@ __all__ = [
     "RANGE",
     "RATIO",
     "REFERENCE",
+    "UK_CORE_VERIFICATION_SYSTEMS",
     "VALUES",
     "WORDS",
     "CodedText",
     "DisplayOnly",
     "NearWords",
+    "VerificationStatus",
     "reference_type",
     "timing_words",
 ]
@@ -153,7 +157,7 @@ WORDS: Final = _Words()
 # the name without a country, under which UK Core has words since, and older UK Core (R4 1.2.0) sent them under
 # fhir.nhs.uk. The Welsh code system numbers otherwise (its 01 is "present & traced"), so it is not read as ours.
 _UK_CORE_SYSTEM = "https://fhir.hl7.org.uk/CodeSystem/UKCore-NHSNumberVerificationStatus"
-_VERIFICATION_SYSTEMS: Final = frozenset(
+UK_CORE_VERIFICATION_SYSTEMS: Final = frozenset(
     (
         _UK_CORE_SYSTEM,
         f"{_UK_CORE_SYSTEM}England",
@@ -174,14 +178,18 @@ _VERIFICATION: Final = {
 _VERIFICATION_WORDS: Final = {words: code for code, (words, _) in _VERIFICATION.items()}
 
 
-def _is_verification_system(system: Any) -> bool:
-    return type(system) is str and system in _VERIFICATION_SYSTEMS
+class VerificationStatus(Codec):
+    """NHS number verification status: the English code. A status of any other code system is kept, not read.
 
-
-class _VerificationStatus(Codec):
-    """NHS number verification status: the English code. A status of any other code system is kept, not read."""
+    Args:
+        systems: Code systems that number as the English one does.
+        written: The one of them that is written.
+    """
 
     primitive = False
+
+    def __init__(self, systems: Collection[str], written: str) -> None:
+        self._systems, self._written = frozenset(systems), written
 
     def read(self, raw: Any, path: str, ctx: Reading) -> str:
         if type(raw) is not dict:
@@ -190,7 +198,8 @@ class _VerificationStatus(Codec):
         if len(raw) == 1 and type(text) is str and text in _VERIFICATION_WORDS:
             return text
         first = codings[0] if type(codings) is list and len(codings) == 1 else None
-        if type(first) is not dict or not _is_verification_system(first.get("system")):
+        system = first.get("system") if type(first) is dict else None
+        if type(first) is not dict or type(system) is not str or system not in self._systems:
             raise Unreadable
         code = first.get("code")
         if type(code) is not str:
@@ -210,7 +219,7 @@ class _VerificationStatus(Codec):
     def write(self, value: str) -> dict[str, Any]:
         if value in _VERIFICATION_WORDS:  # a word from elsewhere, which as a code would be read as its number
             return {"text": value}
-        coding = {"system": _UK_CORE_SYSTEM, "code": value}
+        coding = {"system": self._written, "code": value}
         if value in _VERIFICATION:
             coding["display"] = _VERIFICATION[value][1]
         return {"coding": [coding]}
@@ -222,7 +231,7 @@ IDENTIFIER: Final = Struct(
         Ext(
             "verification_status",
             ext.NHS_NUMBER_VERIFICATION_STATUS,
-            {"CodeableConcept": _VerificationStatus()},
+            {"CodeableConcept": VerificationStatus(UK_CORE_VERIFICATION_SYSTEMS, _UK_CORE_SYSTEM)},
         )
     ),
     One("use", "use", TEXT),
@@ -593,8 +602,11 @@ class _TimingWords(Codec):
         return {"code": {"text": value}}
 
 
-DOSAGE: Final = Struct(
-    Dosage,
+DOSE_AND_RATE: Final = (
+    Choice("dose", "dose", {Range: ("Range", RANGE), Quantity: ("Quantity", QUANTITY)}),
+    Choice("rate", "rate", {Ratio: ("Ratio", RATIO), Range: ("Range", RANGE), Quantity: ("Quantity", QUANTITY)}),
+)
+DOSAGE_FIELDS: Final = (
     One("sequence", "sequence", WHOLE),
     One("text", "text", TEXT),
     One("patient_instruction", "patientInstruction", TEXT),
@@ -603,14 +615,9 @@ DOSAGE: Final = Struct(
     One("site", "site", CONCEPT),
     One("route", "route", CONCEPT),
     One("method", "method", CONCEPT),
-    Nested(
-        "doseAndRate",
-        Choice("dose", "dose", {Range: ("Range", RANGE), Quantity: ("Quantity", QUANTITY)}),
-        Choice("rate", "rate", {Ratio: ("Ratio", RATIO), Range: ("Range", RANGE), Quantity: ("Quantity", QUANTITY)}),
-        first=True,
-    ),
     One("max_dose", "maxDosePerPeriod", RATIO),
 )
+DOSAGE: Final = Struct(Dosage, *DOSAGE_FIELDS, Nested("doseAndRate", *DOSE_AND_RATE, first=True))
 
 VALUES: Final[dict[type, tuple[str, Codec]]] = {
     Quantity: ("Quantity", QUANTITY),

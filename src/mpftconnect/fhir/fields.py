@@ -22,6 +22,7 @@ __all__ = [
     "Choice",
     "Const",
     "Ext",
+    "ExtNested",
     "ExtStruct",
     "Extensions",
     "Field",
@@ -30,6 +31,7 @@ __all__ = [
     "Many",
     "Nested",
     "One",
+    "OneExtended",
     "Skip",
     "Struct",
     "put",
@@ -354,8 +356,9 @@ def _plain(fields: Sequence[Field]) -> dict[str, tuple[str, Codec]]:
         field = waiting.pop()
         if isinstance(field, Nested):
             waiting.extend(field.fields)
-        elif isinstance(field, Extensions):
-            fed.extend(entry.attr for entry in field.entries)
+        elif isinstance(field, Extensions | OneExtended):
+            fed.extend([field.attr] if isinstance(field, OneExtended) else [])
+            fed.extend(attr for entry in field.entries for attr in entry.attrs)
         elif isinstance(field, _Attribute):
             fed.append(field.attr)
     ones = [field for field in fields if type(field) is One and len(field.keys) == 1 and not field.required]
@@ -430,7 +433,8 @@ class Ext(_Attribute):
     """One extension, as a line of `Extensions`.
 
     Args:
-        codecs: suffix of `value[x]` -> codec, or one codec for an extension made of extensions.
+        codecs: suffix of `value[x]` -> codec, or one codec for an extension made of extensions. Without `kinds` the
+            first is written; what is read by another is kept as well.
         many: The extension repeats; the attribute is a tuple.
         tail: The tuple's first value stands in an element; the extension holds the others.
         kinds: Python type -> suffix, where `codecs` has several.
@@ -455,6 +459,11 @@ class Ext(_Attribute):
         self._kinds = {kind: f"value{suffix}" for kind, suffix in (kinds or {}).items()}
         self._tail = tail
         know_names(self._codecs)
+
+    @property
+    def attrs(self) -> tuple[str, ...]:
+        """The attributes that it reads into."""
+        return (self.attr,)
 
     def read_one(self, ext: dict[str, Any], path: str, ctx: Reading, into: dict[str, Any]) -> None:
         if not self.many and self.attr in into:
@@ -484,6 +493,8 @@ class Ext(_Attribute):
                 found = take(ext, key, codec, path, ctx)
                 used |= {key, f"_{key}"} if codec.sided else {key}
         if found is not ABSENT:
+            if not self._kinds:
+                used -= set(self._codecs) - {next(iter(self._codecs))}  # read under a type that will not be written
             for key in ext:
                 if key not in used:
                     ctx.keep(join(path, key), ext[key])
@@ -534,6 +545,84 @@ class Extensions(Field):
             entry.write_all(model, extensions)
         if extensions:
             out["extension"] = extensions
+
+
+class ExtNested(Ext):
+    """An extension made of extensions whose parts belong to the model one level up, as `Nested` is for elements."""
+
+    def __init__(self, url: str, *entries: Ext) -> None:
+        super().__init__("", url, {})
+        self._parts = Extensions(*entries)
+        self._table = _by_key((Skip("url"), self._parts))
+
+    @property
+    def attrs(self) -> tuple[str, ...]:
+        return tuple(attr for entry in self._parts.entries for attr in entry.attrs)
+
+    def read_one(self, ext: dict[str, Any], path: str, ctx: Reading, into: dict[str, Any]) -> None:
+        if any(attr in into for attr in self.attrs):
+            ctx.keep(path, ext)
+            return
+        mark = len(ctx.extra)
+        _read_fields(self._table, {}, ext, path, ctx, into)
+        if not any(attr in into for attr in self.attrs):
+            del ctx.extra[mark:]
+            ctx.keep(path, ext)
+
+    def write_all(self, model: Any, out: list[Any]) -> None:
+        inner: dict[str, Any] = {}
+        self._parts.write(model, inner)
+        if inner:
+            out.append({"url": self.url} | inner)
+
+
+class OneExtended(_Attribute):
+    """An element of at most one value, and extensions on it whose parts belong to the model beside it."""
+
+    def __init__(self, attr: str, element: str, codec: Codec, *entries: Ext) -> None:
+        super().__init__(attr, None)
+        self._element, self._codec, self.entries = element, codec, entries
+        self._by_url = {entry.url: entry for entry in entries}
+        self.keys = (element,)
+
+    def read(self, obj: Mapping[str, Any], path: str, ctx: Reading, into: dict[str, Any]) -> None:
+        raw, place = obj[self._element], join(path, self._element)
+        sent = raw.get("extension") if type(raw) is dict else None
+        if type(sent) is not list:
+            self._read_rest(raw, place, ctx, into)
+            return
+        unknown = []
+        for index, one in enumerate(sent):
+            url = one.get("url") if type(one) is dict else None
+            entry = self._by_url.get(url) if type(url) is str else None
+            if entry is None:
+                unknown.append(one)
+            else:
+                entry.read_one(one, f"{place}.extension[{index}]", ctx, into)
+        rest = {key: value for key, value in raw.items() if key != "extension"}
+        if unknown:
+            rest["extension"] = unknown
+        if rest:
+            self._read_rest(rest, place, ctx, into)
+
+    def _read_rest(self, raw: Any, place: str, ctx: Reading, into: dict[str, Any]) -> None:
+        mark = len(ctx.extra)
+        try:
+            into[self.attr] = self._codec.read(raw, place, ctx)
+        except Unreadable:
+            del ctx.extra[mark:]
+            ctx.keep(place, raw)
+
+    def write(self, model: Any, out: dict[str, Any]) -> None:
+        value = self.value(model)
+        written = {} if value is None else self._codec.write(value)
+        extensions: list[Any] = list(written.get("extension", ()))
+        for entry in self.entries:
+            entry.write_all(model, extensions)
+        if extensions:
+            written["extension"] = extensions
+        if written:
+            out[self._element] = written
 
 
 _NO_DEFAULTS: Final[Mapping[str, Any]] = {}

@@ -1,4 +1,4 @@
-"""Patient, RelatedPerson, Practitioner and Organization.
+"""Patient, RelatedPerson, Practitioner, Organization and Location.
 
 Sources: FHIR R4 (4.0.1), Administration; UK Core (STU3 sequence) extensions; PDS FHIR API, specification/components/
 schemas/Patient.yaml and schemas/extensions.
@@ -30,6 +30,7 @@ from mpftconnect.model import (
     CommunicationNeed,
     Concept,
     Identifier,
+    Location,
     Organization,
     Patient,
     Practitioner,
@@ -37,7 +38,21 @@ from mpftconnect.model import (
     When,
 )
 
-__all__ = ["ORGANIZATION", "PATIENT", "PRACTITIONER", "RELATED_PERSON"]
+__all__ = [
+    "LOCATION",
+    "ORGANIZATION",
+    "PATIENT",
+    "PATIENT_FIELDS",
+    "PRACTITIONER",
+    "RELATED_PERSON",
+    "RELATED_PERSON_EXTENSIONS",
+    "RELATED_PERSON_FIELDS",
+    "DeathNotification",
+    "NhsCommunication",
+    "PatientResource",
+    "RelatedPersonResource",
+    "nhs_needs_from",
+]
 
 
 # --- communication needs ---------------------------------------------------------------------------------------
@@ -105,7 +120,7 @@ class _InterpreterRequired(Codec):
         return CommunicationNeed(interpreter_required=required)
 
 
-class _NhsCommunication(Codec):
+class NhsCommunication(Codec):
     """A need as UK Core's extension; kept as sent as well where it will not be written as one again."""
 
     primitive = False
@@ -124,7 +139,7 @@ def _fits_nhs_communication(need: CommunicationNeed) -> bool:
     return need.language is not None and need.interpreter_required is not None and need.note is None
 
 
-def _split(needs: tuple[CommunicationNeed, ...]) -> int:
+def nhs_needs_from(needs: tuple[CommunicationNeed, ...]) -> int:
     """From which need on UK Core's extension is used: it is read after `Patient.communication`."""
     index = len(needs)
     while index and _fits_nhs_communication(needs[index - 1]):
@@ -135,7 +150,7 @@ def _split(needs: tuple[CommunicationNeed, ...]) -> int:
 # --- death -----------------------------------------------------------------------------------------------------
 
 
-class _DeathNotification(Codec):
+class DeathNotification(Codec):
     """The status of Extension-UKCore-DeathNotificationStatus; its date is kept as left over."""
 
     primitive = False
@@ -199,7 +214,7 @@ class _ReplacedBy(Field):
             out["link"] = [{"other": REFERENCE.write(other), "type": "replaced-by"} for other in model.replaced_by]
 
 
-class _PatientResource(Resource):
+class PatientResource(Resource):
     def finish(self, into: dict[str, Any], raw: Mapping[str, Any], path: str, ctx: Reading) -> None:
         preferences = [need for needs in into.pop("contact_preferences", ()) for need in needs]
         nhs = into.pop("communication_nhs", ())
@@ -215,41 +230,41 @@ class _PatientResource(Resource):
             into["communication"] = needs
 
 
-PATIENT: Final = _PatientResource(
+PATIENT_FIELDS: Final = (
+    One("active", "active", FLAG),
+    Many("names", "name", HUMAN_NAME),
+    Many("telecom", "telecom", CONTACT_POINT),
+    One("gender", "gender", TEXT),
+    One("birth_date", "birthDate", PARTIAL_DATE),
+    Choice("deceased", "deceased", {bool: ("Boolean", FLAG), When: ("DateTime", DATE_TIME)}),
+    Many("addresses", "address", ADDRESS),
+    One("marital_status", "maritalStatus", CONCEPT),
+    Choice("multiple_birth", "multipleBirth", {bool: ("Boolean", FLAG), int: ("Integer", WHOLE)}),
+    Many(
+        "communication_native",
+        "communication",
+        _COMMUNICATION,
+        get=lambda patient: patient.communication[: nhs_needs_from(patient.communication)],
+    ),
+    Many("general_practitioner", "generalPractitioner", ORGANIZATION_ACTOR),
+    One("managing_organization", "managingOrganization", ORGANIZATION_ACTOR),
+    _ReplacedBy(),
+)
+PATIENT: Final = PatientResource(
     "Patient",
     Patient,
-    [
-        Many("identifiers", "identifier", IDENTIFIER),
-        One("active", "active", FLAG),
-        Many("names", "name", HUMAN_NAME),
-        Many("telecom", "telecom", CONTACT_POINT),
-        One("gender", "gender", TEXT),
-        One("birth_date", "birthDate", PARTIAL_DATE),
-        Choice("deceased", "deceased", {bool: ("Boolean", FLAG), When: ("DateTime", DATE_TIME)}),
-        Many("addresses", "address", ADDRESS),
-        One("marital_status", "maritalStatus", CONCEPT),
-        Choice("multiple_birth", "multipleBirth", {bool: ("Boolean", FLAG), int: ("Integer", WHOLE)}),
-        Many(
-            "communication_native",
-            "communication",
-            _COMMUNICATION,
-            get=lambda patient: patient.communication[: _split(patient.communication)],
-        ),
-        Many("general_practitioner", "generalPractitioner", ORGANIZATION_ACTOR),
-        One("managing_organization", "managingOrganization", ORGANIZATION_ACTOR),
-        _ReplacedBy(),
-    ],
+    [Many("identifiers", "identifier", IDENTIFIER), *PATIENT_FIELDS],
     extensions=[
         Ext("ethnic_category", ext.ETHNIC_CATEGORY, {"CodeableConcept": CONCEPT}),
-        Ext("death_notification", ext.DEATH_NOTIFICATION_STATUS, _DeathNotification()),
+        Ext("death_notification", ext.DEATH_NOTIFICATION_STATUS, DeathNotification()),
         Ext("nominated_pharmacy", ext.NOMINATED_PHARMACY, {"Reference": ORGANIZATION_ACTOR}, many=True),
         Ext("birth_place", ext.BIRTH_PLACE, {"Address": ADDRESS}),
         Ext(
             "communication_nhs",
             ext.NHS_COMMUNICATION,
-            _NhsCommunication(),
+            NhsCommunication(),
             many=True,
-            get=lambda patient: patient.communication[_split(patient.communication) :],
+            get=lambda patient: patient.communication[nhs_needs_from(patient.communication) :],
         ),
         Ext("contact_preferences", ext.CONTACT_PREFERENCE, _ContactPreference(), many=True, get=lambda _: ()),
         Ext("interpreter_needs", ext.PATIENT_INTERPRETER_REQUIRED, _InterpreterRequired(), many=True, get=lambda _: ()),
@@ -262,21 +277,23 @@ PATIENT: Final = _PatientResource(
 
 # --- related people --------------------------------------------------------------------------------------------
 
-# HL7 v2 table 0131, Contact Role: C is Emergency Contact. PDS and UK Core use it as a relationship.
-_CONTACT_ROLE = "http://terminology.hl7.org/CodeSystem/v2-0131"
+# HL7 v2 table 0131, Contact Role: C is Emergency Contact. PDS and UK Core use it as a relationship. The second name is
+# the one of FHIR STU3.
+_CONTACT_ROLES = ("http://terminology.hl7.org/CodeSystem/v2-0131", "http://hl7.org/fhir/v2/0131")
 
 
 def _calls_in_emergency(relationship: tuple[Concept, ...]) -> bool | None:
-    return True if any(kind.has(_CONTACT_ROLE, "C") for kind in relationship) else None
+    return True if any(kind.has(system, "C") for kind in relationship for system in _CONTACT_ROLES) else None
 
 
-class _RelatedPersonResource(Resource):
+class RelatedPersonResource(Resource):
     def finish(self, into: dict[str, Any], raw: Mapping[str, Any], path: str, ctx: Reading) -> None:
         stated = into.pop("emergency_none_stated", None)
-        if "emergency_contact" not in into and stated is None:
-            derived = _calls_in_emergency(into.get("relationship", ()))
-            if derived is not None:
-                into["emergency_contact"] = derived
+        derived = _calls_in_emergency(into.get("relationship", ()))
+        if stated is not None and (derived is None or "emergency_contact" in into):
+            ctx.keep("extension", [{"url": ext.NONE_STATED, "valueCode": stated}])  # says nothing here
+        elif stated is None and derived is not None:
+            into.setdefault("emergency_contact", derived)
 
 
 def _differing_emergency_contact(person: RelatedPerson) -> bool | None:
@@ -284,34 +301,35 @@ def _differing_emergency_contact(person: RelatedPerson) -> bool | None:
     return person.emergency_contact if person.emergency_contact != derived else None
 
 
-RELATED_PERSON: Final = _RelatedPersonResource(
+RELATED_PERSON_FIELDS: Final = (
+    One("active", "active", FLAG),
+    One("reference", "patient", REFERENCE, required=True),
+    Many("names", "name", HUMAN_NAME),
+    Many("telecom", "telecom", CONTACT_POINT),
+    One("gender", "gender", TEXT),
+    One("birth_date", "birthDate", PARTIAL_DATE),
+    Many("addresses", "address", ADDRESS),
+    One("period", "period", PERIOD),
+)
+RELATED_PERSON_EXTENSIONS: Final = (
+    Ext("emergency_contact", ext.EMERGENCY_CONTACT, {"Boolean": FLAG}, get=_differing_emergency_contact),
+    Ext(
+        "emergency_none_stated",
+        ext.NONE_STATED,
+        {"Code": OneOf(("emergency-contact",))},
+        get=lambda person: (
+            "emergency-contact"
+            if person.emergency_contact is None and _calls_in_emergency(person.relationship)
+            else None
+        ),
+    ),
+    RECORDED,
+)
+RELATED_PERSON: Final = RelatedPersonResource(
     "RelatedPerson",
     RelatedPerson,
-    [
-        One("active", "active", FLAG),
-        One("reference", "patient", REFERENCE, required=True),
-        Many("relationship", "relationship", CONCEPT),
-        Many("names", "name", HUMAN_NAME),
-        Many("telecom", "telecom", CONTACT_POINT),
-        One("gender", "gender", TEXT),
-        One("birth_date", "birthDate", PARTIAL_DATE),
-        Many("addresses", "address", ADDRESS),
-        One("period", "period", PERIOD),
-    ],
-    extensions=[
-        Ext("emergency_contact", ext.EMERGENCY_CONTACT, {"Boolean": FLAG}, get=_differing_emergency_contact),
-        Ext(
-            "emergency_none_stated",
-            ext.NONE_STATED,
-            {"Code": OneOf(("emergency-contact",))},
-            get=lambda person: (
-                "emergency-contact"
-                if person.emergency_contact is None and _calls_in_emergency(person.relationship)
-                else None
-            ),
-        ),
-        RECORDED,
-    ],
+    [*RELATED_PERSON_FIELDS, Many("relationship", "relationship", CONCEPT)],
+    extensions=RELATED_PERSON_EXTENSIONS,
 )
 
 
@@ -403,4 +421,19 @@ ORGANIZATION: Final = _OrganizationResource(
         Many("address", "address", ADDRESS),
     ],
     extensions=[Ext("no_ods_code", ext.NO_ODS_CODE, {"Boolean": FLAG}, get=_has_unread_ods), RECORDED],
+)
+LOCATION: Final = Resource(
+    "Location",
+    Location,
+    [
+        Many("identifiers", "identifier", IDENTIFIER),
+        One("status", "status", TEXT),
+        One("name", "name", TEXT),
+        One("description", "description", TEXT),
+        First("type", "type", CONCEPT),
+        Many("telecom", "telecom", CONTACT_POINT),
+        One("address", "address", ADDRESS),
+        One("organization", "managingOrganization", ORGANIZATION_ACTOR),
+    ],
+    extensions=[RECORDED],
 )

@@ -39,6 +39,7 @@ __all__ = [
     "NEED",
     "SECTIONS",
     "STATEMENTS",
+    "ActionCodec",
     "IdCodec",
     "Statement",
     "SubjectOfPlan",
@@ -427,7 +428,7 @@ def _resource_words(resource: Mapping[str, Any], ctx: Reading) -> str | None:
     return next((text for key in ("description", "title") if type(text := resource.get(key)) is str), None)
 
 
-class _Action(Codec):
+class ActionCodec(Codec):
     """`CarePlan.activity`: a reference alone or a detail, of which R4 allows one (CarePlan, constraint cpl-3).
 
     Where the model holds both, the reference stands in our extension beside the detail.
@@ -479,4 +480,4 @@ class _Action(Codec):
         return bare | {"reference": REFERENCE.write(value.reference)}
 
 
-ACTION: Final = _Action()
+ACTION: Final = ActionCodec()

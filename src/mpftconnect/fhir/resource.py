@@ -105,6 +105,8 @@ def native_id(source_id: str) -> str | None:
 
 # HL7 v3 Confidentiality; the codes are those of the PDS FHIR API (`Restriction`), with the displays that PDS sends.
 _CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+# The same code system by the name that FHIR STU3 gave it.
+_CONFIDENTIALITY_SYSTEMS = (_CONFIDENTIALITY, "http://hl7.org/fhir/v3/Confidentiality")
 _RESTRICTIONS: Final = {
     code: {"system": _CONFIDENTIALITY, "code": code, "display": display}
     for code, display in (
@@ -230,7 +232,9 @@ class Resource(Struct):
             ctx.keep(place, raw)
             return
         for index, label in enumerate(raw):
-            code = label.get("code") if type(label) is dict and label.get("system") == _CONFIDENTIALITY else None
+            code = (
+                label.get("code") if type(label) is dict and label.get("system") in _CONFIDENTIALITY_SYSTEMS else None
+            )
             if type(code) is str and code in _RESTRICTIONS and "restriction" not in into:
                 into["restriction"] = code
                 if label == _RESTRICTIONS[code]:

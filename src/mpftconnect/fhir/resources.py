@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -25,7 +25,7 @@ from mpftconnect.model import (
     Source,
 )
 
-__all__ = ["READS_TYPES", "read_resource", "subject_of", "write_resource"]
+__all__ = ["READS_TYPES", "read_by_table", "read_resource", "subject_of", "write_resource"]
 
 _TABLES: Final[dict[str, Resource]] = {
     table.resource_type: table
@@ -34,12 +34,14 @@ _TABLES: Final[dict[str, Resource]] = {
         people.RELATED_PERSON,
         people.PRACTITIONER,
         people.ORGANIZATION,
+        people.LOCATION,
         clinical.CONDITION,
         clinical.ALLERGY_INTOLERANCE,
         clinical.MEDICATION_STATEMENT,
         clinical.MEDICATION_REQUEST,
         clinical.OBSERVATION,
         clinical.DIAGNOSTIC_REPORT,
+        clinical.SPECIMEN,
         contacts.DOCUMENT_REFERENCE,
         contacts.ENCOUNTER,
         contacts.APPOINTMENT,
@@ -109,16 +111,30 @@ def read_resource(
     >>> read_resource({"resourceType": "Condition", "id": "1", "code": {"text": "Asthma"}}, source=source).words()
     'Asthma'
     """
+    return read_by_table(_table_of, resource, source, zone, contained_or_bundle)
+
+
+def _table_of(content: Mapping[str, Any]) -> Resource | None:
+    kind = content.get("resourceType")
+    table = _TABLES.get(kind) if type(kind) is str else None
+    return contacts.PROGRESS_NOTE if table is contacts.DOCUMENT_REFERENCE and contacts.is_note(content) else table
+
+
+def read_by_table(
+    table_of: Callable[[Mapping[str, Any]], Resource | None],
+    resource: Mapping[str, Any],
+    source: Source | None,
+    zone: str,
+    contained_or_bundle: Resolver | None,
+) -> Item:
+    """Read a resource by the table that `table_of` chooses for it; arguments and errors as of `read_resource`."""
     if not isinstance(resource, Mapping):
         raise NotMapped("is not a JSON object")
     _check_zone(zone)
     content: dict[str, Any] = resource if type(resource) is dict else dict(resource)
-    kind = content.get("resourceType")
-    table = _TABLES.get(kind) if type(kind) is str else None
+    table = table_of(content)
     if table is None:
         raise NotMapped("names no resource type that is read here", place="resourceType")
-    if table is contacts.DOCUMENT_REFERENCE and contacts.is_note(content):
-        table = contacts.PROGRESS_NOTE
     ctx = Reading(zone, contained_or_bundle, _contained_by_id(content), content.get("subject", ABSENT))
     try:
         return table.read_item(content, source, ctx)

@@ -2,7 +2,7 @@
 
 Rule 6. Exclusion is by source *and* by code *and* in everything derived: an appointment, letter, referral, report or
 result that refers to an excluded thing goes with it. A care plan or team keeps its other lines: a crisis plan must
-not vanish because one of its actions points at an excluded appointment.
+not vanish because one of its actions points at an excluded appointment. So does a problem, which loses only its links.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ from mpftconnect.model import (
     CareTeam,
     Coding,
     Concept,
+    Condition,
     ContingencyPlan,
     Extra,
     Identifier,
     Item,
+    MedicationStatement,
     Model,
     Notice,
     Patient,
@@ -126,9 +128,15 @@ class Exclusion:
         if gone:
             # What is derived from an excluded thing goes too, however long the chain.
             pointers = {
-                item.source.id: _references(item) for item in everything if not isinstance(item, CarePlan | CareTeam)
+                item.source.id: _references(_without_lines(item) if isinstance(item, Condition) else item)
+                for item in everything
+                if not isinstance(item, CarePlan | CareTeam)
             }
-            while more := {id_ for id_, refs in pointers.items() if id_ not in gone and refs & gone}:
+            takes = {item.source.id: _goes_with(item) for item in everything}
+            while more := (
+                {id_ for id_, refs in pointers.items() if refs & gone}.union(*(takes.get(id_, ()) for id_ in gone))
+                - gone
+            ):
                 gone |= more
         taken: list[Taken] = []
         kept: dict[SectionName, tuple[Item, ...]] = {}
@@ -175,10 +183,9 @@ class Exclusion:
     def _direct(self, item: Item) -> bool:
         if not self._glance.might_hold(item):
             return False
-        if isinstance(item, CarePlan | CareTeam):
+        if isinstance(item, _HAS_LINES):
             # Its lines are judged one by one; here only what is said of the whole.
-            whole = item.model_copy(update=dict.fromkeys(_line_fields(item), ()))
-            return self._names_excluded(whole)
+            return self._names_excluded(_without_lines(item))
         return self._names_excluded(item)
 
     def _names_excluded(self, value: Any) -> bool:
@@ -224,10 +231,10 @@ class Exclusion:
             for text in _strings(content)
         )
 
-    # Care plans and teams lose lines, not themselves
+    # Care plans, teams and problems lose lines, not themselves
 
     def _pruned(self, item: Item, gone: set[str]) -> Item:
-        if not isinstance(item, CarePlan | CareTeam) or not (gone or self._glance.might_hold(item)):
+        if not isinstance(item, _HAS_LINES) or not (gone or self._glance.might_hold(item)):
             return item
         changed: dict[str, Any] = {}
 
@@ -254,7 +261,31 @@ def _contingency(plan: ContingencyPlan, bad: Callable[[Any], bool]) -> Contingen
     return plan.model_copy(update=changed) if changed else plan
 
 
-def _line_fields(item: CarePlan | CareTeam) -> tuple[str, ...]:
+# A problem may be linked to anything of a record: a link to an excluded thing goes, the problem stays.
+_HAS_LINES = (CarePlan, CareTeam, Condition)
+
+
+def _goes_with(item: Item) -> frozenset[str]:
+    """What an excluded item takes with it although that does not point back: links stand on one side alone.
+
+    A problem takes the entries that belong to it, but no contact, in which much else may have been spoken of; that
+    part of its note goes by itself. A medicine takes the prescription that it rests on.
+    """
+    if isinstance(item, Condition):
+        linked = _references((*item.content, *((item.actual,) if item.actual else ())))
+        return frozenset(pointer for pointer in linked if not pointer.startswith("Encounter/"))
+    if isinstance(item, MedicationStatement):
+        return frozenset(pointer for pointer in _references(item.based_on) if pointer.startswith("MedicationRequest/"))
+    return frozenset()
+
+
+def _without_lines(item: CarePlan | CareTeam | Condition) -> Item:
+    return item.model_copy(update=dict.fromkeys(_line_fields(item), ()))
+
+
+def _line_fields(item: CarePlan | CareTeam | Condition) -> tuple[str, ...]:
+    if isinstance(item, Condition):
+        return ("content", "related")
     if isinstance(item, CareTeam):
         return ("participants", "organization")
     return (

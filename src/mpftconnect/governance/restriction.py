@@ -2,8 +2,9 @@
 
 This works by what is *allowed*, not by what is known to be dangerous: a field that is not named here is dropped, so
 a field added to the model later stays hidden until somebody decides otherwise. Free text is not known to be safe and
-goes; so do whole sections that exist to say where and with whom. Two things are kept although they hold text, because
-losing them is the greater danger, and the hazard log says so: the display of a code, and how to take a medicine.
+goes; so do whole sections that exist to say where and with whom. Two kinds of text are kept as far as they are known
+to be safe (see `safe_words`), because losing them is a danger too, and the hazard log says so: the display of a code
+that a standards body wrote, and how to take a medicine in words that can name no place.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from mpftconnect.errors import NotAnNhsNumber
+from mpftconnect.governance.safe_words import has_published_displays, is_safe_direction, safe_quantity
 from mpftconnect.model import (
     AllergyIntolerance,
     Coding,
@@ -21,6 +23,7 @@ from mpftconnect.model import (
     Concept,
     Condition,
     Consent,
+    Dosage,
     Flag,
     HumanName,
     Identifier,
@@ -51,13 +54,15 @@ _HIDDEN_TEXT = "text not shown"
 _COMMON = frozenset({"source", "also", "recorded"})
 _ALLOWED: dict[type[Item], frozenset[str]] = {
     Condition: _COMMON
-    | {"code", "clinical_status", "verification_status", "category", "severity", "body_site", "onset", "abatement"},
+    | {"code", "clinical_status", "verification_status", "category", "severity", "body_site", "onset", "abatement"}
+    | {"significance", "episode"},
     AllergyIntolerance: _COMMON
     | {"code", "clinical_status", "verification_status", "type", "category", "criticality", "onset"}
-    | {"last_occurrence", "reactions"},
+    | {"last_occurrence", "reactions", "ended"},
     MedicationStatement: _COMMON
     | {"kind", "status", "status_reason", "intent", "category", "medication", "course", "effective", "authored"}
-    | {"last_issued", "dosage", "quantity", "repeats_allowed", "reason"},
+    | {"last_issued", "dosage", "quantity", "repeats_allowed", "reason", "status_changed", "supply", "validity"}
+    | {"repeats_issued", "authorised_until", "dosage_changed"},
     Observation: _COMMON
     | {"code", "status", "category", "effective", "issued", "value", "data_absent_reason", "interpretation"}
     | {"reference_ranges", "components", "body_site", "method"},
@@ -66,7 +71,7 @@ _ALLOWED: dict[type[Item], frozenset[str]] = {
     Consent: _COMMON | {"status", "scope", "category", "decision", "given", "period"},
     Immunization: _COMMON
     | {"status", "status_reason", "vaccine", "occurrence", "primary_source", "lot_number", "expiration", "site"}
-    | {"route", "dose", "dose_number", "target_disease"},
+    | {"route", "dose", "dose_number", "target_disease", "procedure", "reason", "parent_present"},
 }
 SHOWN_SECTIONS = frozenset(
     {
@@ -80,6 +85,7 @@ SHOWN_SECTIONS = frozenset(
         SectionName.IMMUNISATIONS,
     }
 )
+_TITLE = re.compile(r"[A-Za-z]{1,6}\.?", re.ASCII)
 _ONE_WORD = re.compile(r"[\w./+-]{1,40}", re.ASCII)
 _NO_SPACE = re.compile(r"\S{1,200}")
 # FHIR R4, value set quantity-comparator.
@@ -87,7 +93,7 @@ _COMPARATORS = (None, "<", "<=", ">=", ">")
 # Inside those, plain strings that are codes or amounts rather than somebody's words.
 _SAFE_STRINGS = frozenset(
     {"status", "kind", "intent", "type", "category", "criticality", "severity", "comparator", "unit", "system", "code"}
-    | {"version", "display", "decision", "lot_number", "dose_number", "timing"}
+    | {"version", "decision", "lot_number", "dose_number", "significance"}
 )
 
 
@@ -110,7 +116,9 @@ def restrict_patient(patient: Patient) -> Patient:
         source=_bare(patient.source),
         identifiers=_nhs(patient),
         names=tuple(
-            HumanName(use=n.use, family=n.family, given=n.given, prefix=n.prefix, suffix=n.suffix)
+            HumanName(
+                use=_code(n.use), family=n.family, given=n.given, prefix=_titles(n.prefix), suffix=_titles(n.suffix)
+            )
             for n in patient.names
         ),
         gender=_code(patient.gender),
@@ -127,6 +135,11 @@ def restrict_patient(patient: Patient) -> Patient:
         reasonable_adjustments=tuple(_concept(adjustment) for adjustment in patient.reasonable_adjustments),
         restriction=patient.restriction,
     )
+
+
+def _titles(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of what stands before or after a name that can be a title: `Mrs`, `Dr`, `OBE`."""
+    return tuple(part for part in parts if _TITLE.fullmatch(part))
 
 
 def _nhs(patient: Patient) -> tuple[Identifier, ...]:
@@ -168,6 +181,8 @@ def _safe(name: str, value: Any) -> Any:
             severity=_code(value.severity),
             onset=value.onset,
         )
+    if isinstance(value, Dosage):
+        return _directions(value)
     if isinstance(value, ObservationComponent):
         return ObservationComponent(
             code=_concept(value.code),
@@ -192,6 +207,18 @@ def _safe(name: str, value: Any) -> Any:
     return value
 
 
+def _directions(dosage: Dosage) -> Dosage:
+    """How to take a medicine, as far as its words are known to be safe; that there is more is said."""
+    told = {name: getattr(dosage, name) for name in ("text", "patient_instruction", "timing")}
+    shown = {name: text if is_safe_direction(text) else _HIDDEN_TEXT for name, text in told.items() if text}
+    parts = ("dose", "rate", "max_dose", "route", "site", "method", "as_needed")
+    # A dose whose unit is not known must not vanish without a word: another's dosage would seem to be meant.
+    safe = {name: _safe("part", getattr(dosage, name)) for name in parts}
+    if any(safe[name] is None and getattr(dosage, name) is not None for name in parts):
+        shown["text"] = _HIDDEN_TEXT
+    return Dosage(sequence=dosage.sequence, **shown, **safe)
+
+
 def _hidden(name: str) -> str | None:
     """What stands for something dropped: a result says that it is not shown, anything else is left out."""
     return _HIDDEN_TEXT if name == "value" else None
@@ -204,7 +231,12 @@ def _code(text: str | None) -> str | None:
 
 def _concept(value: Concept) -> Concept:
     coded = tuple(
-        Coding(system=_unbroken(c.system), code=c.code, display=c.display, version=_unbroken(c.version))
+        Coding(
+            system=_unbroken(c.system),
+            code=c.code,
+            display=c.display if has_published_displays(c) else None,
+            version=_unbroken(c.version),
+        )
         for c in value.coding
         if _unbroken(c.code)
     )
@@ -215,7 +247,8 @@ def _amount(value: Quantity | None) -> Quantity | None:
     """The amount as it is, or nothing of it: a comparator that is dropped alone would change what it says."""
     if value is None or value.comparator not in _COMPARATORS:
         return None
-    return value.model_copy(update={"system": _unbroken(value.system), "code": _unbroken(value.code)})
+    coded = value.model_copy(update={"system": _unbroken(value.system), "code": _unbroken(value.code)})
+    return safe_quantity(coded)
 
 
 def _unbroken(text: str | None) -> str | None:

@@ -366,7 +366,11 @@ def _section(
             # It may hold more than it offers, so the section cannot be all (rule 1).
             missing.append(one.system)
             warnings.append(Notice("partly-offered", "This system offers only a part of this section.", one.system))
-        warnings += part.contribution.notices.get(name, ())
+        noticed = part.contribution.notices.get(name, ())
+        if any(notice.incomplete for notice in noticed):
+            # Items held back, in transit or not yet filed: what came is not all, and none of it is not none (rule 1).
+            missing.append(one.system)
+        warnings += noticed
         unread = [refusal for refusal in refused if not refusal.wrong_person]
         if unread:
             places = ", ".join(f"{refusal.place}: {refusal.rule}" for refusal in unread[:3])

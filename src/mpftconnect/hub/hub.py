@@ -269,14 +269,16 @@ class Hub:
         identifiers: tuple[Identifier, ...] = (),
         former: tuple[NhsNumber, ...] = (),
         traced: Patient | None = None,
+        in_full: bool = False,
     ) -> Reading:
+        """One reading of one system. Nothing is recorded in full before it is known that the person is unrestricted."""
         settings = system.configured.settings
         limit = settings.deadline_seconds or self._configuration.hub.system_deadline_seconds
         deadline = until.earlier(limit)
         return Reading(
             system=system.name,
             who=who,
-            wire=system.wire.bound(deadline=deadline, correlation_id=correlation),
+            wire=system.wire.bound(deadline=deadline, correlation_id=correlation, in_full=in_full),
             deadline=deadline,
             nhs_number=number,
             former_numbers=former,
@@ -327,6 +329,7 @@ class Hub:
                 identifiers=identifiers,
                 former=former,
                 traced=person.traced,
+                in_full=not person.is_restricted,
             )
             if is_tracer and traced.reading is not None and not former:
                 reading = traced.reading.continued(reading)

@@ -72,7 +72,7 @@ _REASON_WORDS = {
     GapReason.NOT_SHOWN: "does not show this person; it may still hold something",
     GapReason.WRONG_PERSON: "answered with somebody else's data, which was set aside",
     GapReason.NO_AGREEMENT: "was not asked: no sharing agreement covers it",
-    GapReason.NOT_DECLARED: "may hold this, but its adapter does not read it",
+    GapReason.NOT_DECLARED: "may hold this, but does not offer it to us, or its adapter does not read it",
     GapReason.ADAPTER_FAULT: "could not be read because its adapter failed",
     GapReason.IDENTITY_UNCONFIRMED: "could not confirm who this is",
     GapReason.OUTCOME_UNKNOWN: "took a request whose outcome is unknown: check there",

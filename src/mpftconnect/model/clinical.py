@@ -31,13 +31,16 @@ __all__ = [
     "Immunization",
     "LegalStatus",
     "MedicationStatement",
+    "NoteHeading",
     "Observation",
     "ObservationComponent",
     "Participant",
+    "ProblemLink",
     "ProgressNote",
     "Reaction",
     "ReferenceRange",
     "ServiceRequest",
+    "Specimen",
     "Value",
 ]
 
@@ -72,8 +75,32 @@ class ClinicalItem(Item):
     note: tuple[str, ...] = ()
 
 
+class ProblemLink(Model):
+    """How a problem hangs together with another one.
+
+    Args:
+        problem: The other problem.
+        type: What the other one is to this, as the source words it: `parent`, `child` or `sibling`.
+    """
+
+    problem: Reference
+    type: str | None = None
+
+    def words(self) -> str:
+        name = self.problem.display or "a problem that the source does not name here"
+        return f"{self.type}: {name}" if self.type else name
+
+
 class Condition(ClinicalItem):
-    """A problem, diagnosis or need (FHIR `Condition`)."""
+    """A problem, diagnosis or need (FHIR `Condition`).
+
+    Args:
+        significance: Whether the problem is `major` or `minor`, as its recorder judged.
+        episode: First, new, ongoing and the like, as the source words it.
+        actual: The entry of the record that was made a problem.
+        content: What else in the record has to do with the problem: medicines, results, contacts.
+        related: Other problems that it hangs together with.
+    """
 
     code: Concept
     clinical_status: Concept | None = None
@@ -83,6 +110,11 @@ class Condition(ClinicalItem):
     body_site: tuple[Concept, ...] = ()
     onset: When | Period | str | None = None
     abatement: When | Period | str | None = None
+    significance: str | None = None
+    episode: Concept | None = None
+    actual: Reference | None = None
+    content: tuple[Reference, ...] = ()
+    related: tuple[ProblemLink, ...] = ()
 
     @property
     def clinical_date(self) -> When | None:
@@ -112,6 +144,10 @@ _NO_KNOWN_ALLERGY = ("716186003", "409137002", "428607008", "429625007")
 class AllergyIntolerance(ClinicalItem):
     """An allergy or intolerance, or a clinician's assertion that none is known (FHIR `AllergyIntolerance`).
 
+    Args:
+        ended: When the source stopped taking it for one.
+        reason_ended: Why.
+
     >>> from datetime import datetime, UTC
     >>> from mpftconnect.model import Source, concept
     >>> source = Source(system="gp", id="1", fetched=datetime.now(UTC))
@@ -128,6 +164,8 @@ class AllergyIntolerance(ClinicalItem):
     onset: When | Period | str | None = None
     last_occurrence: When | None = None
     reactions: tuple[Reaction, ...] = ()
+    ended: When | None = None
+    reason_ended: str | None = None
 
     @property
     def asserts_none(self) -> bool:
@@ -179,6 +217,14 @@ class MedicationStatement(ClinicalItem):
         effective: When it is or was taken.
         authored: When the request was written.
         status_reason: Why it was stopped or held.
+        status_changed: When it was.
+        quantity_text: The amount supplied in the source's words, where it gives words.
+        supply: How long the amount is to last.
+        validity: From when until when the request or authorisation holds.
+        repeats_issued: How often it was issued under this authorisation.
+        authorised_until: When the authorisation of repeats ends.
+        dosage_changed: When the dosage was last changed under this authorisation.
+        agency: Where it was prescribed or bought, as the source words it.
     """
 
     kind: Literal["statement", "request"] = "statement"
@@ -195,6 +241,14 @@ class MedicationStatement(ClinicalItem):
     quantity: Quantity | None = None
     repeats_allowed: int | None = None
     reason: tuple[Concept, ...] = ()
+    status_changed: When | None = None
+    quantity_text: str | None = None
+    supply: Quantity | None = None
+    validity: Period | None = None
+    repeats_issued: int | None = None
+    authorised_until: When | None = None
+    dosage_changed: When | None = None
+    agency: Concept | None = None
 
     @property
     def clinical_date(self) -> When | None:
@@ -266,7 +320,32 @@ class Observation(ClinicalItem):
         if self.value is not None:
             return f"{self.code.words()}: {_value_words(self.value)}"
         reason = self.data_absent_reason.words() if self.data_absent_reason else None
+        if reason is None and self.note:
+            # GP systems record most findings as a code with a comment and no value.
+            return f"{self.code.words()}: {'; '.join(self.note)}"
         return f"{self.code.words()}: value not stated" + (f" ({reason})" if reason else "")
+
+
+class Specimen(ClinicalItem):
+    """What was examined (FHIR `Specimen`)."""
+
+    status: str | None = None
+    type: Concept | None = None
+    accession: Identifier | None = None
+    received: When | None = None
+    collected: When | Period | None = None
+    quantity: Quantity | None = None
+    body_site: Concept | None = None
+
+    @property
+    def clinical_date(self) -> When | None:
+        if isinstance(self.collected, When):
+            return self.collected
+        return (self.collected.start if self.collected else None) or self.received or self.recorded
+
+    def words(self) -> str:
+        collected = f", collected {self.collected.words()}" if self.collected else ""
+        return f"{self.type.words() if self.type else 'specimen, type not stated'}{collected}"
 
 
 class Attachment(Model):
@@ -293,6 +372,7 @@ class DiagnosticReport(ClinicalItem):
     conclusion: str | None = None
     conclusion_codes: tuple[Concept, ...] = ()
     results: tuple[Reference, ...] = ()
+    specimens: tuple[Reference, ...] = ()
     performers: tuple[Actor, ...] = ()
     attachments: tuple[Attachment, ...] = ()
 
@@ -327,13 +407,38 @@ class DocumentReference(ClinicalItem):
         return self.description or title or (self.type.words() if self.type else "document, type not stated")
 
 
+class NoteHeading(Model):
+    """One heading of a note and which entries of the record stand under it.
+
+    Args:
+        title: The heading, such as `History`; None where entries stand under the topic itself.
+        topic: The topic that it belongs to: what this part of the contact was about.
+        problems: The problems that the topic is about.
+        items: The entries, in the source's order. One that it names but did not send has only a display.
+    """
+
+    title: str | None = None
+    topic: str | None = None
+    problems: tuple[Reference, ...] = ()
+    items: tuple[Reference, ...] = ()
+
+    def words(self) -> str:
+        return " - ".join(part for part in (self.topic, self.title) if part) or "no heading"
+
+
 class ProgressNote(ClinicalItem):
-    """What a professional wrote of a contact. In FHIR: a `DocumentReference` of category clinical note."""
+    """What a professional wrote of a contact. In FHIR: a `DocumentReference` of category clinical note.
+
+    Args:
+        text: All of it, headings included.
+        headings: Its parts, where the source keeps them apart.
+    """
 
     text: str
     type: Concept | None = None
     date: When | None = None
     status: str | None = None
+    headings: tuple[NoteHeading, ...] = ()
 
     @property
     def clinical_date(self) -> When | None:
@@ -400,7 +505,11 @@ class Appointment(ClinicalItem):
 
 
 class ServiceRequest(ClinicalItem):
-    """A referral (FHIR `ServiceRequest`)."""
+    """A referral or another request that something be done (FHIR `ServiceRequest`).
+
+    Args:
+        description: The request in the source's words, beside its codes.
+    """
 
     status: str | None = None
     intent: str | None = None
@@ -411,13 +520,15 @@ class ServiceRequest(ClinicalItem):
     authored: When | None = None
     occurrence: When | Period | None = None
     performers: tuple[Actor, ...] = ()
+    description: str | None = None
 
     @property
     def clinical_date(self) -> When | None:
         return self.authored or self.recorded
 
     def words(self) -> str:
-        return (self.code or self.service or Concept(text="referral")).words()
+        first = self.code or self.service or Concept(text=self.description)
+        return first.words() if first != Concept() else (*self.reason, Concept(text="referral"))[0].words()
 
 
 class Flag(ClinicalItem):
@@ -475,8 +586,18 @@ class Consent(ClinicalItem):
         return f"{name}: {self.decision}" if self.decision else name
 
 
+# HL7 v3 NullFlavor: what stands in `vaccineCode`, which is required, where only the procedure was coded.
+_NULL_FLAVORS = ("http://hl7.org/fhir/v3/NullFlavor", "http://terminology.hl7.org/CodeSystem/v3-NullFlavor")
+
+
 class Immunization(ClinicalItem):
-    """A vaccination given or not given (FHIR `Immunization`)."""
+    """A vaccination given or not given (FHIR `Immunization`).
+
+    Args:
+        procedure: The act of vaccinating as the source coded it; some sources code this and no product.
+        reason: Why it was given.
+        parent_present: Whether a parent was there.
+    """
 
     status: str | None = None
     status_reason: Concept | None = None
@@ -493,13 +614,18 @@ class Immunization(ClinicalItem):
     target_disease: tuple[Concept, ...] = ()
     performers: tuple[Actor, ...] = ()
     location: Actor | None = None
+    procedure: Concept | None = None
+    reason: tuple[Concept, ...] = ()
+    parent_present: bool | None = None
 
     @property
     def clinical_date(self) -> When | None:
         return self.occurrence if isinstance(self.occurrence, When) else self.recorded
 
     def words(self) -> str:
-        return f"{self.vaccine.words()} ({self.status})" if self.status != "completed" else self.vaccine.words()
+        unknown = self.vaccine == Concept() or any(coding.system in _NULL_FLAVORS for coding in self.vaccine.coding)
+        name = (self.procedure if unknown and self.procedure else self.vaccine).words()
+        return f"{name} ({self.status})" if self.status != "completed" else name
 
 
 class CareTeam(ClinicalItem):

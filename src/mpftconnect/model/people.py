@@ -17,6 +17,7 @@ __all__ = [
     "ContactPoint",
     "Demographics",
     "HumanName",
+    "Location",
     "Organization",
     "Patient",
     "Practitioner",
@@ -127,6 +128,22 @@ class Organization(Item):
 
     def words(self) -> str:
         return f"{self.name or 'name not stated'} ({self.ods_code or 'no ODS code'})"
+
+
+class Location(Item):
+    """A place where care is given (FHIR `Location`)."""
+
+    name: str | None = None
+    status: str | None = None
+    description: str | None = None
+    identifiers: tuple[Identifier, ...] = ()
+    type: Concept | None = None
+    telecom: tuple[ContactPoint, ...] = ()
+    address: Address | None = None
+    organization: Actor | None = None
+
+    def words(self) -> str:
+        return self.name or self.description or "place, name not stated"
 
 
 class Practitioner(Item):

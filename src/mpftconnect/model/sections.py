@@ -97,11 +97,13 @@ class Notice:
         system: Who says so; the hub fills it in where an adapter leaves it empty.
         code: Permanent code: `confidential-items`, `data-in-transit`, `entries-refused`, ...
         text: What it means, in our words; never a patient value.
+        incomplete: The source says by it that it may hold more than it gave, so the section cannot be all.
     """
 
     code: str
     text: str
     system: str = ""
+    incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,26 +4,17 @@ Laid out to WCAG 2.2 level AA (W3C Recommendation, 5 October 2023): landmarks (1
 no level left out, a skip link (2.4.1), text contrast (1.4.3), nothing said by colour alone (1.4.1), visible focus
 (2.4.7) and reflow at 320 CSS pixels (1.4.10). Long lists fold with `<details>`, which print opens again.
 
-Everything that a source sent is text: templates escape it, characters that could reorder or hide what is read are
-made visible, and a Content-Security-Policy (CSP Level 3, `default-src 'none'`) allows the one style sheet by its hash.
+Everything that a source sent is text, and nothing of it can run: see `rendering`.
 """
 
 from __future__ import annotations
 
-import re
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
-from hashlib import sha256
-from importlib.resources import files
-from typing import Any
-from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 
 from mpftconnect.hub.plan_view import CarePlanView, FromPlan, newest_first
 from mpftconnect.hub.record import Conflict, Record
@@ -34,7 +25,6 @@ from mpftconnect.model import (
     HumanName,
     Identifier,
     Item,
-    PartialDate,
     Patient,
     Section,
     SectionName,
@@ -44,32 +34,13 @@ from mpftconnect.model import (
     format_nhs_number,
 )
 from mpftconnect.pages.facts import facts_of, moment_words, technical_facts, value_words
+from mpftconnect.pages.rendering import clock_words, style_sheet, templates
 from mpftconnect.pages.standing import plain_status, standing_of
+from mpftconnect.pages.timeline import timeline
+from mpftconnect.pages.words import OUTCOMES, TITLES
 
 __all__ = ["record_page"]
 
-_LONDON = ZoneInfo("Europe/London")
-
-# The order of reading: what can harm first, paperwork last.
-_TITLES: dict[SectionName, str] = {
-    SectionName.ALERTS: "Alerts and risks",
-    SectionName.ALLERGIES: "Allergies and intolerances",
-    SectionName.LEGAL_STATUS: "Legal status",
-    SectionName.MEDICATIONS: "Medicines",
-    SectionName.PROBLEMS: "Problems and diagnoses",
-    SectionName.RESULTS: "Results and measurements",
-    SectionName.REPORTS: "Reports of investigations",
-    SectionName.NOTES: "Progress notes",
-    SectionName.ENCOUNTERS: "Contacts with services",
-    SectionName.APPOINTMENTS: "Appointments",
-    SectionName.REFERRALS: "Referrals",
-    SectionName.DOCUMENTS: "Letters and documents",
-    SectionName.IMMUNISATIONS: "Vaccinations",
-    SectionName.CONSENTS: "Consent and advance statements",
-    SectionName.CARE_TEAM: "Care team",
-    SectionName.CONTACTS: "Family, carers and other contacts",
-    SectionName.CARE_PLANS: "Every care plan, as each system holds it",
-}
 # A reader must never have to open something to see these.
 _NEVER_FOLDED = frozenset(
     {SectionName.ALERTS, SectionName.ALLERGIES, SectionName.LEGAL_STATUS, SectionName.MEDICATIONS}
@@ -88,13 +59,6 @@ _MODE_WORDS = {
     "extract": "from a report cut earlier",
     "feed": "pushed to us by the source",
     "cache": "from our own store",
-}
-_OUTCOME_WORDS = {
-    "answered": "Answered in full",
-    "holds-nothing": "Answered that it holds nothing for this person",
-    "partly": "Answered in part",
-    "silent": "Did not answer",
-    "set-apart": "Answered, but set apart: it may be about somebody else",
 }
 _RESTRICTION_WORDS = {
     "R": "This is a restricted person. Whatever could tell where they are is left out of this page.",
@@ -117,27 +81,6 @@ _VERIFICATION_WORDS = {
     "07": "not present, and no trace is needed",
     "08": "a trace is postponed: a baby under six weeks old",
 }
-
-# C0 and C1 controls, lone surrogates, and the controls of the bidirectional algorithm (Unicode Standard Annex 9,
-# section 2): the last can make a dose read backwards.
-_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def _make_visible(value: Any) -> Any:
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", str(value))
-    return value
-
-
-def clock_words(moment: datetime) -> str:
-    """A moment of ours in London time, with the zone stated.
-
-    >>> from datetime import UTC
-    >>> clock_words(datetime(2026, 7, 1, 9, 5, tzinfo=UTC)), clock_words(datetime(2026, 12, 1, 9, 5, tzinfo=UTC))
-    ('1 July 2026, 10:05 BST', '1 December 2026, 09:05 GMT')
-    """
-    local = moment.astimezone(_LONDON)
-    return f"{PartialDate(local.date().isoformat()).words()}, {local:%H:%M %Z}"
 
 
 def _source_words(source: Source) -> str:
@@ -207,7 +150,7 @@ def _reading_order(name: SectionName, items: Iterable[Item]) -> tuple[Item, ...]
 
 def _section_views(record: Record) -> tuple[_SectionView, ...]:
     views = []
-    for name, title in _TITLES.items():
+    for name, title in TITLES.items():
         section = record.section(name)
         ordered = _reading_order(name, section)
         # One more is not worth a fold.
@@ -290,34 +233,10 @@ def _left_over(record: Record) -> tuple[tuple[str, int], ...]:
     return tuple(sorted((system, count) for system, count in counts.items() if count))
 
 
-@dataclass(frozen=True, slots=True)
-class _Style:
-    text: Markup
-    policy: str
-
-
-@lru_cache(maxsize=1)
-def _style() -> _Style:
-    # The hash is of exactly what stands between the tags, so line ends must not depend on the machine.
-    text = (files(__package__) / "templates" / "record.css").read_text(encoding="utf-8").replace("\r\n", "\n")
-    digest = b64encode(sha256(text.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return _Style(Markup(text), policy)  # noqa: S704 - the SDK's own file, no outside text
-
-
 @lru_cache(maxsize=1)
 def _templates() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("mpftconnect.pages", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_make_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(
+    environment = templates(
         clinical_words=_clinical_words,
-        clock_words=clock_words,
         facts_of=facts_of,
         long_text=_LONG_TEXT,
         moment_words=moment_words,
@@ -326,7 +245,7 @@ def _templates() -> Environment:
         other_identifiers=_other_identifiers,
         needs=_needs,
         other_names=_other_names,
-        outcome_words=_OUTCOME_WORDS,
+        outcome_words=OUTCOMES,
         plain_status=plain_status,
         plan_alone=_plan_alone,
         plan_parts=_PLAN_PARTS,
@@ -349,7 +268,7 @@ def record_page(record: Record, *, title: str | None = None, demonstration: bool
     Returns:
         HTML 5 text without lone surrogates, to be written as UTF-8.
     """
-    style = _style()
+    style = style_sheet()
     return (
         _templates()
         .get_template("record.html")
@@ -369,6 +288,7 @@ def record_page(record: Record, *, title: str | None = None, demonstration: bool
             disputed=frozenset(key for conflict in record.conflicts for key in conflict.items),
             sections=_section_views(record),
             left_over=_left_over(record),
+            timeline=timeline(record, TITLES),
             test_systems=tuple(answer.system for answer in record.systems if answer.environment != "live"),
         )
     )

@@ -108,7 +108,7 @@ def _restricted() -> Person:
     rio.add(
         Condition,
         "ptsd",
-        code=concept("Post-traumatic stress disorder", "47505003"),
+        code=concept("Post-traumatic stress disorder", "47505003", display="Posttraumatic stress disorder"),
         clinical_status=_ACTIVE,
         recorded=When("2024-02-19"),
         author=PSYCHIATRIST,
@@ -142,7 +142,11 @@ def _restricted() -> Person:
         MedicationStatement,
         "salbutamol",
         status="active",
-        medication=concept("Salbutamol 100micrograms inhaler"),
+        medication=concept(
+            "Salbutamol 100micrograms inhaler",
+            "39113611000001102",
+            display="Salbutamol 100micrograms/dose inhaler CFC free",
+        ),
         dosage=(Dosage(text="Two puffs when needed."),),
         recorded=When("2024-05-07"),
     )
@@ -182,7 +186,7 @@ def _very_restricted() -> Person:
     rio.add(
         Condition,
         "depression",
-        code=concept("Depressive disorder", "35489007"),
+        code=concept("Depressive disorder", "35489007", display="Depressive disorder"),
         clinical_status=_ACTIVE,
         recorded=When("2025-01-20"),
         author=PSYCHIATRIST,

@@ -64,6 +64,8 @@ class FhirTwin:
     # By which parameter, besides `patient`, each type is searched (FHIR R4, each resource's table of search
     # parameters). `Basic` and `RelatedPerson` have `patient` as all others do.
     also_by: Mapping[str, str] = {"DocumentReference": "category", "Basic": "code"}
+    # What it has of people and lets be searched; its capability statement says so.
+    types: tuple[str, ...] = _TYPES
 
     def __init__(self, people: Sequence[Person], system: str) -> None:
         self.faults = FaultSwitch()
@@ -113,12 +115,16 @@ class FhirTwin:
                 return self._patients(request)
             case ["Patient", local_id]:
                 return json_response(self._patient(self._known(local_id)))
-            case [type_] if type_ in _TYPES or type_ in self.also_by:
+            case [type_] if type_ in self._searched:
                 return self._items(type_, request)
         raise Refused(HTTPStatus.NOT_FOUND, "not-found", "no such resource type or operation")
 
+    @property
+    def _searched(self) -> set[str]:
+        return {*self.types, *self.also_by}
+
     def _capabilities(self) -> Resource:
-        types = ["Patient", *sorted({*_TYPES, *self.also_by})]
+        types = ["Patient", *sorted(self._searched)]
         searched = [{"type": type_, "interaction": [{"code": "search-type"}]} for type_ in types]
         return {
             "resourceType": "CapabilityStatement",

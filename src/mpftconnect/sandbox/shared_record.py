@@ -1,9 +1,14 @@
-"""What integrated care records hold of the synthetic people: the region's own, and a bordering region's."""
+"""What integrated care records hold of the synthetic people: the region's own, and a bordering region's.
+
+The region's own (`icr`) keeps what hospitals and surgeries sent it as linked records; its `settings` name them. The
+bordering region's (`icr-border`) speaks FHIR; its `settings["binaries"]` hold what its documents point at.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mpftconnect.sandbox import neighbouring_record, regional_record
 from mpftconnect.sandbox.people import SystemView
 
 __all__ = ["views"]
@@ -15,4 +20,7 @@ def views(*, with_excluded: bool = True) -> Mapping[str, Mapping[str, SystemView
     Args:
         with_excluded: Whether what a silent policy hides was ever written down.
     """
-    return {}
+    return {
+        "icr": regional_record.views(with_excluded=with_excluded),
+        "icr-border": neighbouring_record.views(with_excluded=with_excluded),
+    }
