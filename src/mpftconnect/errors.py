@@ -13,6 +13,7 @@
     │       └── NotEvaluable          a FHIRPath expression that cannot be judged here, and why
     ├── AccessRefused                 governance said no; the refusal is audited
     ├── AuditUnavailable              no audit entry could be made durable, so nothing was shown
+    ├── DecisionsUnsound              what was decided about identity cannot be believed: nothing was changed
     ├── IncompleteRecord              `require_complete()` on a section that is not
     ├── TooManyMatches                a demographic search fits more people than may be shown
     ├── PersonUnknown                 no system that answered could say who the identifier belongs to
@@ -43,6 +44,7 @@ __all__ = [
     "AnswerRejected",
     "AuditUnavailable",
     "ConfigurationError",
+    "DecisionsUnsound",
     "DefinitionBroken",
     "FhirPathError",
     "GapReason",
@@ -159,6 +161,20 @@ class AccessRefused(MpftConnectError):
 
 class AuditUnavailable(MpftConnectError):
     """Neither the audit store nor its second sink could take the entry, so the data was not shown."""
+
+
+class DecisionsUnsound(MpftConnectError):
+    """The store of identity decisions was damaged, lost or put back, or cannot be read.
+
+    `reason` is a permanent code. Nothing was changed; until it is mended no system's contribution joins a record.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the store of identity decisions cannot be believed ({reason}); put back its newest copy and its anchor's "
+            "(mpftconnect identity verify)"
+        )
 
 
 class IncompleteRecord(MpftConnectError):

@@ -20,6 +20,8 @@ _COMMANDS = {
     "demo": "Read several synthetic people from twins of every installed system.",
     "doctor": "Walk each configured system and say what fails and what to do.",
     "find": "Find a person by demographics.",
+    "governance": "Registers for information governance, and what runs out.",
+    "identity": "Decide, two people together, whose record a system's record is.",
     "new-adapter": "Write a new plugin that installs, passes its contract tests and can be filled in.",
     "packages": "FHIR packages: list, show, install.",
     "plugins": "List the installed plugins, the broken ones included.",

@@ -15,6 +15,7 @@ from mpftconnect.errors import (
     AccessRefused,
     AdapterError,
     AuditUnavailable,
+    DecisionsUnsound,
     IncompleteRecord,
     MpftConnectError,
     PersonUnknown,
@@ -49,6 +50,7 @@ _BY_ERROR: tuple[tuple[type[MpftConnectError], Exit], ...] = (
     (IncompleteRecord, Exit.UNDECIDED),
     (AdapterError, Exit.UNDECIDED),
     (AuditUnavailable, Exit.OUR_FAULT),
+    (DecisionsUnsound, Exit.OUR_FAULT),
 )
 
 

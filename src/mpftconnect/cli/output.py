@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from mpftconnect.errors import UsageError
 
-__all__ = ["check_writable", "printable", "write_private"]
+__all__ = ["check_writable", "printable", "write_private", "write_private_lines"]
 
 # Controls could move the cursor, recolour or hide lines; direction marks reorder what is read. A source may send both.
 # Unicode: general category Cc, and the bidirectional formatting characters of UAX #9.
@@ -50,3 +52,25 @@ def write_private(path: Path, text: str) -> None:
             file.write(text)
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({type(error).__name__})") from None
+
+
+def write_private_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write a file of mode 0600 line by line; one that does not come to its end leaves what was there before.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        try:
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            # As it is: CSV ends its lines with CR LF on every platform.
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                file.writelines(lines)
+            part.replace(path)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written ({type(error).__name__})") from None
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()
+        raise

@@ -37,10 +37,12 @@ _KEPT = "none for a single person before the retention ends: it is the account o
 def places(
     *,
     audit: str = "[audit] store and fallback",
-    anchors: str = "[audit] and [privacy] anchor",
+    anchors: str = "[audit], [privacy] and [identity] anchor",
     privacy: str = "[privacy] store and fallback",
+    identity: str = "[identity] store, or state/identity",
     audit_days: int | None = None,
     privacy_days: int | None = None,
+    identity_days: int | None = None,
     state: str = "state",
 ) -> tuple[Place, ...]:
     """Every place, for the given configuration.
@@ -49,8 +51,8 @@ def places(
     'audit trail'
     """
 
-    def kept(days: int | None) -> str:
-        return f"{days or 2922} days, then mpftconnect audit purge"
+    def kept(days: int | None, command: str = "audit") -> str:
+        return f"{days or 2922} days, then mpftconnect {command} purge"
 
     return (
         Place(
@@ -68,6 +70,14 @@ def places(
             f"sealed under its own key; {_PRIVATE}",
             kept(privacy_days),
             _KEPT,
+        ),
+        Place(
+            "identity decisions",
+            identity,
+            "NHS numbers, systems' own ids of their records, who decided and the reasons that they gave",
+            f"sealed; {_PRIVATE}",
+            f"while in force; what has ended {kept(identity_days, 'identity')}",
+            "mpftconnect identity erase, once nothing about the person is in force",
         ),
         Place("anchors", anchors, "none: counts and digests", "sealed", "as long as the trail", "not needed"),
         Place(
@@ -95,6 +105,14 @@ def places(
             "test environments: requests and answers; live: digests, status, timing and ids only",
             "memory only",
             "the last 500 a system, gone with the process",
+            "not needed",
+        ),
+        Place(
+            "governance registers",
+            "wherever a user writes them (governance register)",
+            "none: users, roles, times and request ids; no NHS number and no reason",
+            "folder 0700, files 0600; NOT encrypted: the user's responsibility",
+            "the user's responsibility",
             "not needed",
         ),
         Place(

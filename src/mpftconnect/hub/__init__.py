@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Gap,
         Joined,
         Record,
+        Sameness,
         SystemAnswer,
         Unmatched,
         Withheld,
@@ -42,6 +43,7 @@ __all__ = [
     "People",
     "PlanLine",
     "Record",
+    "Sameness",
     "SystemAnswer",
     "Unmatched",
     "Withheld",
@@ -58,7 +60,7 @@ _WHERE = {
     **dict.fromkeys(
         (
             *("NEVER_SHOWN", "NOT_FOR", "Conflict", "Explanation", "Gap", "Joined"),
-            *("Record", "SystemAnswer", "Unmatched", "Withheld"),
+            *("Record", "Sameness", "SystemAnswer", "Unmatched", "Withheld"),
         ),
         "mpftconnect.hub.record",
     ),

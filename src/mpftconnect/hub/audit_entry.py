@@ -33,9 +33,10 @@ class AuditEntry:
         sections: tuple[str, ...],
     ) -> None:
         self._trail, self._events = trail, events
-        self._who, self._action, self._correlation = who, action, correlation
+        self.who, self._action, self._correlation = who, action, correlation
         self.patient, self._sections = patient, sections
         self.verified_by: str | None = None
+        self.not_for_role: tuple[str, ...] = ()
         self._tried = False
 
     def __enter__(self) -> None:
@@ -62,6 +63,10 @@ class AuditEntry:
         """Make the entry durable. Tried once: where it cannot be, `AuditUnavailable` says so, and nothing is shown."""
         self._tried = True
         self._trail.append(record)
+
+    def beginning(self) -> AuditRecord:
+        """The entry for what is about to be asked of systems."""
+        return self._made("success")
 
     def showing(self, record: Record, asked: Sequence[str]) -> AuditRecord:
         """The entry for a record that is about to be shown."""
@@ -97,11 +102,12 @@ class AuditEntry:
         return AuditRecord(
             action="refused" if outcome == "refused" else self._action,
             outcome=outcome,
-            who=self._who,
+            who=self.who,
             patient=self.patient,
             verified_by=self.verified_by,
-            purpose=self._who.purpose,
+            purpose=self.who.purpose,
             sections=self._sections,
+            not_for_role=self.not_for_role,
             systems_asked=systems_asked,
             gaps=gaps,
             shown=shown,

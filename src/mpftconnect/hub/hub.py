@@ -20,7 +20,7 @@ from mpftconnect.errors import (
 )
 from mpftconnect.events import Code, EventStream
 from mpftconnect.governance.admission import BREAK_GLASS, admit, require_relationship
-from mpftconnect.governance.audit import AuditRecord, AuditTrail, PrivacyStream, Withholding
+from mpftconnect.governance.audit import AuditRecord, Withholding
 from mpftconnect.governance.policies import Contribution, Policy, PolicySpec, Taken
 from mpftconnect.governance.restriction import restrict_patient
 from mpftconnect.hub.asking import failure_of, method, not_to_be_asked
@@ -28,10 +28,12 @@ from mpftconnect.hub.assemble import Asked, assemble, screen
 from mpftconnect.hub.audit_entry import AuditEntry
 from mpftconnect.hub.configuration import LONGEST_SECONDS, Configuration
 from mpftconnect.hub.fan_out import Failure, SystemRead, SystemReading, call
+from mpftconnect.hub.former_numbers import notices_of, silent_systems, stated_former_numbers, with_numbers
 from mpftconnect.hub.identity import Identity, Traced
 from mpftconnect.hub.people import People
 from mpftconnect.hub.record import Gap, Record
 from mpftconnect.hub.systems import OpenSystem, open_system
+from mpftconnect.hub.trails import open_identities, open_privacy_stream, open_trail, shown_systems
 from mpftconnect.model import (
     AccessContext,
     Demographics,
@@ -56,12 +58,12 @@ class Hub:
         self._configuration, self.events = configuration, events
         self._resources = ExitStack()
         self._policies: list[tuple[PolicySpec, Policy]] = [(p.spec, p.policy) for p in configuration.policies]
-        silent = [policy for spec, policy in self._policies if spec.kind == "silent"]
         # A system that a silent policy excludes is never opened: nothing later can ask, time or name it.
-        shown = [s for s in configuration.systems if not any(policy.withholds_system(s.name) for policy in silent)]
+        shown = shown_systems(configuration)
         self._systems = tuple(open_system(system, configuration, events) for system in shown)
-        self.audit = _trail(configuration, events)
-        self.privacy = _stream(configuration, events)
+        self.audit = open_trail(configuration, events)
+        self.privacy = open_privacy_stream(configuration, events)
+        self.identities = open_identities(configuration, self.audit, events)
         self._identity = Identity(self._systems, configuration.hub, events, self._reading)
         self._closed = threading.Event()
 
@@ -95,8 +97,16 @@ class Hub:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """What the configured policies want whoever runs them to know."""
-        return tuple(f"policy {spec.name}: {said}" for spec, policy in self._policies for said in policy.cautions)
+        """What whoever runs this configuration ought to know of it."""
+        said = [f"policy {spec.name}: {said}" for spec, policy in self._policies for said in policy.cautions]
+        live = any(system.configured.settings.environment == "live" for system in self._systems)
+        if live and self._configuration.hub.allow_asserted_relationship:
+            said.append("[hub] allow_asserted_relationship: live systems are read where nobody verified a relationship")
+        if live and self._configuration.roles.unlisted == "all":
+            said.append("[hub] unlisted_role: a role that is not listed sees every section of live systems")
+        if not self._configuration.roles.roles and self._configuration.roles.unlisted == "none":
+            said.append("[roles]: no role is listed, so every read is refused")
+        return tuple(said)
 
     @property
     def configured_user(self) -> AccessContext | None:
@@ -140,16 +150,22 @@ class Hub:
         entry = AuditEntry(self.audit, self.events, who, "read", correlation, number, tuple(sorted(wanted)))
         with entry:
             admit(who)
+            outside = wanted - self._configuration.roles.sections(who)
+            entry.not_for_role = tuple(sorted(outside))
+            wanted -= outside
+            self._tell_of_break_glass(entry)
             self.events.emit(Code.READ_STARTED, count=len(self._systems))
             if local is not None:
                 number = self._identity.resolve(local, who, until, correlation)
                 entry.patient = number
+                self._tell_of_break_glass(entry)
             assert number is not None  # noqa: S101 - one of the two branches above set it
             # Verifying needs only the number, so it runs beside the trace and costs no time of its own.
             verifying = self._identity.verifying(number, who, until, correlation)
             traced = self._identity.trace(number, who, wanted, until, correlation)
             entry.patient = traced.person.number
             if traced.person.number != number:
+                self._tell_of_break_glass(entry)
                 verifying += self._identity.verifying(nhs_number(traced.person.number), who, until, correlation)
             given = () if local is None else (local,)
             if self._must_be_verified(who):
@@ -161,6 +177,7 @@ class Hub:
                 asked = self._read(traced, who, wanted, until, correlation, given)
                 verified = verifying.result()
             entry.verified_by = verified.by
+            traced, asked = self._read_by_former_numbers(traced, asked, who, wanted, until, correlation, given)
             assembled = assemble(
                 traced.person,
                 asked,
@@ -171,6 +188,9 @@ class Hub:
                 expect=expect,
                 trace_failure=traced.failure,
                 notices=(*traced.notices, *_relationship_notice(who, verified.by)),
+                decisions=self.identities.about(traced.person.numbers, _held(asked)),
+                not_for_role=outside,
+                sameness=self._configuration.sameness,
             )
             record = assembled.record
             showing = entry.showing(record, [one.system for one in asked if one.read is not None])
@@ -197,6 +217,8 @@ class Hub:
         entry = AuditEntry(self.audit, self.events, who, "find", correlation, None, ())
         with entry:
             admit(who)
+            self._configuration.roles.sections(who)  # a role that may see nothing may not look for people either
+            self._tell_of_break_glass(entry)
             searching = [s for s in self._systems if s.offers(Capability.SEARCH_PEOPLE)]
             tracer = self._identity.tracer()
             searching = [tracer] if tracer in searching else searching[:1]
@@ -210,9 +232,7 @@ class Hub:
                 for found in people
                 if (patient := screen(Contribution(system.name, found), self._policies).patient) is not None
             )
-            finding = entry.finding(shown, gaps, system.name)
-            self._tell_of_break_glass(finding)
-            entry.write(finding)
+            entry.write(entry.finding(shown, gaps, system.name))
         return People(shown, gaps)
 
     def _search(
@@ -296,10 +316,13 @@ class Hub:
         until: Deadline,
         correlation: str,
         identifiers: tuple[Identifier, ...] = (),
+        only: frozenset[str] | None = None,
     ) -> list[Asked]:
         person = traced.person
         running: list[tuple[Asked, SystemReading | None, Deadline]] = []
         for system in self._systems:
+            if only is not None and system.name not in only:
+                continue
             asked = self._asked(system, who, wanted)
             if asked.withheld_by:
                 running.append((asked, None, until))
@@ -351,12 +374,35 @@ class Hub:
                 self.events.emit(Code.SYSTEM_GAP, system=asked.system, reason=str(asked.read.failure.reason))
         return done
 
+    def _read_by_former_numbers(
+        self,
+        traced: Traced,
+        asked: list[Asked],
+        who: AccessContext,
+        wanted: frozenset[SectionName],
+        until: Deadline,
+        correlation: str,
+        identifiers: tuple[Identifier, ...],
+    ) -> tuple[Traced, list[Asked]]:
+        """Ask systems that hold nobody once more, by former numbers that another states and the trace confirms."""
+        person = traced.person
+        stated = tuple(
+            replace(one, confirmed=self._identity.leads_to(one.number, person.number, who, until, correlation))
+            for one in stated_former_numbers(person, asked, self._policies)
+        )
+        if not stated or person.tracer is None:
+            return traced, asked
+        notices = (*traced.notices, *notices_of(stated, person.tracer))
+        traced = replace(traced, person=with_numbers(person, stated), notices=notices)
+        only = silent_systems(asked, stated)
+        again = {one.system: one for one in self._read(traced, who, wanted, until, correlation, identifiers, only)}
+        return traced, [again.get(one.system, one) for one in asked]
+
     def _asked(self, system: OpenSystem, who: AccessContext, wanted: frozenset[SectionName]) -> Asked:
         spec, settings = system.configured.spec, system.configured.settings
-        today = datetime.now(UTC).date()
         holds = frozenset(name for name in wanted if system.offers(READS[name]))
         hides = frozenset(name for name in wanted if system.hides(name, READS[name]))
-        refused = {name: why for name in holds | hides if (why := settings.agreement.refusal(who.purpose, name, today))}
+        refused = {name: why for name in holds | hides if (why := system.agreement_refusal(who, name))}
         return Asked(
             system=system.name,
             supplier=spec.supplier,
@@ -379,35 +425,13 @@ class Hub:
 
     def _tell_privacy_officer(self, read: AuditRecord, taken: Sequence[tuple[str, Taken]]) -> None:
         """Written at every read, whether anything was taken or not, so that the time it takes tells nothing."""
-        self._tell_of_break_glass(read)
         withheld = [Withholding(one.system, one.item, policy, str(one.section)) for policy, one in taken]
         self.privacy.record_withheld(read, withheld)
 
-    def _tell_of_break_glass(self, done: AuditRecord) -> None:
-        if done.who.relationship == BREAK_GLASS:
-            self.privacy.append(replace(done, action="break-glass"))
-
-
-def _trail(configuration: Configuration, events: EventStream) -> AuditTrail:
-    settings = configuration.audit
-    return AuditTrail(
-        configuration.path(settings.store),
-        key=configuration.audit_key,
-        anchor=configuration.path(settings.anchor),
-        fallback=configuration.path(settings.fallback),
-        events=events,
-    )
-
-
-def _stream(configuration: Configuration, events: EventStream) -> PrivacyStream:
-    settings = configuration.privacy
-    return PrivacyStream(
-        configuration.path(settings.store),
-        key=configuration.privacy_key,
-        anchor=configuration.path(settings.anchor),
-        fallback=configuration.path(settings.fallback),
-        events=events,
-    )
+    def _tell_of_break_glass(self, entry: AuditEntry) -> None:
+        """Before anything is asked of any system; should that fail nothing is. Again for each number it leads to."""
+        if entry.who.relationship == BREAK_GLASS:
+            self.privacy.append(replace(entry.beginning(), action="break-glass"))
 
 
 def _wanted(sections: Iterable[SectionName | str] | None) -> frozenset[SectionName]:
@@ -428,6 +452,11 @@ def _number(identifier: object) -> str:
     if not isinstance(identifier, str):
         raise UsageError("identifier: expected an NHS number as text, or an Identifier")
     return identifier
+
+
+def _held(asked: Sequence[Asked]) -> list[tuple[str, str]]:
+    """System and id of each record that was found."""
+    return [(one.system, one.read.patient.source.id) for one in asked if one.read and one.read.patient]
 
 
 def _with(asked: Asked, read: SystemRead) -> Asked:
