@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mpftconnect.validation import Options, Validator
 from power.examples import CORE, EXPANSIONS, UK_CORE, Example, examples, material
 from power.mutations import Mutation, mutations
 from power.published import Published
+
+from mpftconnect.validation import Options, Validator
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "validation" / "power.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"

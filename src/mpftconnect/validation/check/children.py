@@ -292,7 +292,9 @@ def _extensions(checks: Checks, element: Element, key: str, profile: str | None,
         for index, item in enumerate(value):
             here = (place, key, index, None)
             if item.__class__ is dict:
-                check(item, here, run, modifier=modifier, inside=obj, sliced=item.get("url") in inline)
+                url = item.get("url")
+                sliced = url.__class__ is str and url in inline
+                check(item, here, run, modifier=modifier, inside=obj, sliced=sliced)
                 for facet in facets:
                     facet(item, here, run)
             else:
