@@ -241,6 +241,37 @@ def test_an_invariant_is_met_only_by_true() -> None:
         compile_expression("name.given").truth({**nothing, "name": [{"given": ["a", "b"]}]})
 
 
+def test_a_member_that_is_null_or_an_empty_array_is_no_item() -> None:
+    """JSON of FHIR has neither (R4 2.6.2); what has them all the same holds nothing."""
+    odd = {
+        "resourceType": "Patient",
+        "name": None,
+        "telecom": [],
+        "deceasedBoolean": None,
+        "gender": None,
+        "address": [None],
+    }
+    for path in ("name", "telecom", "deceased", "gender", "address", "children().where($this is Address)"):
+        assert evaluate(f"{path}.exists()", odd) == [False], path
+        assert evaluate(path, odd) == [], path
+    many = {"url": "urn:x", "valueString": None}
+    assert not compile_expression("value.exists()", context="Extension").truth(many)
+
+
+def test_what_is_the_same_for_every_item_is_worked_out_once(patient: dict[str, Any]) -> None:
+    scope = Scope(patient, environment={"many": list(range(1000))}, effort=20_000)
+    assert compile_expression("%many.all(%resource.descendants().count() > 10)").holds(patient, scope)
+    assert compile_expression("%many.all($this in %many)").holds(patient, scope)
+
+
+@pytest.mark.parametrize("version", ["4.0", "3.0"])
+def test_a_constraint_published_with_a_mistake_is_read_as_it_was_meant(version: Any) -> None:
+    rule = compile_expression("fullUrl.contains('/_history/').not()", version=version, context="Bundle.entry")
+    assert rule.truth({})
+    assert not rule.truth({"fullUrl": "https://example.org/Patient/1/_history/2"})
+    assert evaluate("{}.contains('/_history/').not()", {}, version=version) == []
+
+
 def test_one_scope_serves_many_invariants_and_remembers_nothing_of_the_last() -> None:
     one, other = ({"resourceType": "Patient", "id": name, "name": [{"family": name}]} for name in ("a", "b"))
     compiled = compile_expression("%resource.descendants().where($this = 'a').exists() and %context.id = %resource.id")

@@ -210,6 +210,7 @@ AGGREGATES = [  # 7
     ("(3 | 1 | 2).aggregate(iif($total.empty(), $this, iif($this < $total, $this, $total)))", [1]),
     ("{}.aggregate($total + 1, 7)", [7]),
     ("(1 | 2).aggregate($total + $index, 0)", [1]),
+    ("(1 | 2).aggregate((3 | 4).aggregate($total + $this, 0) + $total, 0)", [14]),
     ("(1 | 2).aggregate($total + (3 | 4).aggregate($total + $this, 0), 0)", [14]),
 ]
 REFLECTION = [  # 6.3, 10

@@ -139,6 +139,16 @@ def test_numbers_beyond_measure_are_an_error_or_empty(number: str, expression: s
     assert len(str(found)) < 20_000
 
 
+@pytest.mark.parametrize("odd", ["sNaN", "NaN", "Infinity"])
+@pytest.mark.parametrize("expression", ["name = name", "name in name", "name | name", "name.distinct()", "name ~ name"])
+def test_a_decimal_that_is_no_number_is_an_error_or_nothing(odd: str, expression: str) -> None:
+    patient = {"resourceType": "Patient", "name": [{"family": Decimal(odd)}]}
+    try:
+        assert evaluate(expression, patient) in ([], [True], [False], patient["name"])
+    except FhirPathError as error:
+        assert odd not in str(error)
+
+
 def test_an_error_never_holds_a_value() -> None:
     resource = {
         "resourceType": "Patient",

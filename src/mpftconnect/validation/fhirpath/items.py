@@ -310,7 +310,7 @@ def tree_equal(left: Any, right: Any) -> bool:
         )
     if of is bool or right.__class__ is bool:
         return left is right
-    if of is float or right.__class__ is float:
+    if of is float or of is Decimal or right.__class__ in (float, Decimal):
         return (
             isinstance(left, int | float | Decimal)
             and isinstance(right, int | float | Decimal)
@@ -346,7 +346,8 @@ def _frozen(value: Any) -> Any:
         return tuple(_frozen(each) for each in value)
     if of is bool:
         return ("boolean", value)
-    return number(value) if of is float else value
+    # A Decimal too: a reader may give one that is no number, and that has no hash.
+    return number(value) if of is float or of is Decimal else value
 
 
 def text_of(value: Any) -> str | None:
