@@ -77,16 +77,27 @@ class Comparison:
         if types[0] != types[1] and not (made.max == 0 == published.max):
             yield "types", path, types[0], types[1]
         bindings = [
-            (t.binding.strength, (t.binding.value_set or "").split("|")[0]) if t.binding else None for t in (made, published)
+            (t.binding.strength, (t.binding.value_set or "").split("|")[0]) if t.binding else None
+            for t in (made, published)
         ]
-        if bindings[0] != bindings[1] and not (set(bindings) & {None} and all(b is None or b[0] in ("example", "preferred") for b in bindings)):
+        if bindings[0] != bindings[1] and not (
+            set(bindings) & {None} and all(b is None or b[0] in ("example", "preferred") for b in bindings)
+        ):
             yield "binding", path, bindings[0], bindings[1]
         keys = [set(t.constraints) - _STRUCTURAL - self._of_type(t) for t in (made, published)]
         if keys[0] != keys[1]:
             yield "constraints", path, keys[0] - keys[1], keys[1] - keys[0]
-        if made.slices and published.slices and made.slicing and published.slicing:
-            if set(made.slicing.discriminators) != set(published.slicing.discriminators) or made.slicing.rules != published.slicing.rules:
-                yield "slicing", path, made.slicing, published.slicing
+        if (
+            made.slices
+            and published.slices
+            and made.slicing
+            and published.slicing
+            and (
+                set(made.slicing.discriminators) != set(published.slicing.discriminators)
+                or made.slicing.rules != published.slicing.rules
+            )
+        ):
+            yield "slicing", path, made.slicing, published.slicing
         yield from self._below(made, published, path)
 
     def _below(self, made: Element, published: Element, path: str) -> Iterator[Difference]:
@@ -110,18 +121,32 @@ class Comparison:
     def _normalise(self, tree: Element) -> None:
         """A choice that a closed slicing leaves one type is a choice of that type."""
         pieces = list(tree.slices.values())
-        if tree.is_choice and len(pieces) == 1 and tree.slicing and (tree.slicing.rules == "closed" or len(tree.types) == 1):
+        if (
+            tree.is_choice
+            and len(pieces) == 1
+            and tree.slicing
+            and (tree.slicing.rules == "closed" or len(tree.types) == 1)
+        ):
             piece = pieces[0]
             tree.types, tree.children = piece.types, piece.children
-            tree.fixed, tree.pattern, tree.binding = piece.fixed or tree.fixed, piece.pattern or tree.pattern, piece.binding or tree.binding
+            tree.fixed, tree.pattern, tree.binding = (
+                piece.fixed or tree.fixed,
+                piece.pattern or tree.pattern,
+                piece.binding or tree.binding,
+            )
             tree.max_length, tree.min = piece.max_length or tree.max_length, max(tree.min, piece.min)
             tree.min_value, tree.max_value = piece.min_value or tree.min_value, piece.max_value or tree.max_value
             tree.constraints = {**tree.constraints, **piece.constraints}
             tree.slices, tree.slicing = {}, None
 
     def _from_extension(self, made: Element, published: Element) -> bool:
-        """Some tools copy the cardinality of an extension's own root into each slice that uses it; it says nothing there."""
-        if made.name not in ("extension", "modifierExtension") or not made.slice_name or not made.types or not made.types[0].profiles:
+        """Some tools copy the cardinality of an extension's own root into each slice that uses it."""
+        if (
+            made.name not in ("extension", "modifierExtension")
+            or not made.slice_name
+            or not made.types
+            or not made.types[0].profiles
+        ):
             return False
         profile = made.types[0].profiles[0]
         if self._trees.definitions.structure(profile) is None:
@@ -149,7 +174,7 @@ def of_package(name: str, packages: list[str]) -> tuple[int, dict[str, list[Diff
     if name.startswith("hl7.fhir.r4.core"):
         # The wheel's pack has no differentials; the package itself has.
         validator = Validator([str(next((material() / "packages").glob("hl7.fhir.r4.core-*.tgz")))])
-    checks = validator._checks  # noqa: SLF001
+    checks = validator._checks
     compared, found = 0, {}
     for entry in list(checks.definitions.entries("StructureDefinition")):
         if entry.head.derivation != "constraint" or not entry.package.startswith(name.split(" ")[0].split("@")[0]):
@@ -161,7 +186,7 @@ def of_package(name: str, packages: list[str]) -> tuple[int, dict[str, list[Diff
         try:
             made = checks.trees.build(resource, from_differential=True)
             published = checks.trees.build(resource)
-        except Exception as error:  # shown as an exception like any other
+        except Exception as error:  # noqa: BLE001 - shown as an exception like any other
             found[entry.head.url] = [("error", "", str(error), "")]
             continue
         differences = list(Comparison(checks.trees).differences(made, published, made.path))
@@ -174,31 +199,39 @@ def generation_cases(folder: Path) -> tuple[int, dict[str, list[Difference]]]:
     """HL7's snapshot-generation cases: input and expected output in pairs."""
     compared, found = 0, {}
     base = Validator(["hl7.fhir.r4.core"])
-    others = [p for p in sorted(folder.iterdir()) if p.suffix in (".xml", ".json") and "-expected" not in p.name and "manifest" not in p.name]
+    others = [
+        p
+        for p in sorted(folder.iterdir())
+        if p.suffix in (".xml", ".json") and "-expected" not in p.name and "manifest" not in p.name
+    ]
     loaded = base
     usable = []
     for path in others:
         try:
-            resource = base._read_definition(path)  # noqa: SLF001
-        except Exception:  # noqa: S112 (an input of another version)
+            resource = base._read_definition(path)
+        except Exception:  # noqa: BLE001
             continue
         if resource.get("resourceType") == "StructureDefinition" and isinstance(resource.get("url"), str):
             usable.append(resource)
     loaded = base.with_resources(usable)
-    checks = loaded._checks  # noqa: SLF001
+    checks = loaded._checks
     for path in sorted(folder.glob("*-expected.*")):
-        inputs = [p for p in folder.glob(path.name.split("-expected")[0] + "-input.*")]
+        inputs = list(folder.glob(path.name.split("-expected")[0] + "-input.*"))
         if not inputs:
             continue
         try:
-            given, expected = loaded._read_definition(inputs[0]), loaded._read_definition(path)  # noqa: SLF001
-            if not str(given.get("fhirVersion", "4")).startswith("4.0") or not expected.get("snapshot") or not given.get("differential"):
+            given, expected = loaded._read_definition(inputs[0]), loaded._read_definition(path)
+            if (
+                not str(given.get("fhirVersion", "4")).startswith("4.0")
+                or not expected.get("snapshot")
+                or not given.get("differential")
+            ):
                 continue
             compared += 1
             made = checks.trees.build({**given, "snapshot": None}, from_differential=True)
             published = checks.trees.build(expected)
             differences = list(Comparison(checks.trees).differences(made, published, made.path))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - shown
             differences = [("error", "", f"{type(error).__name__}: {error}", "")]
         if differences:
             found[path.name] = differences

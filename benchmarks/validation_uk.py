@@ -25,7 +25,14 @@ from mpftconnect.validation import Validator
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 UKCORE = "fhir.r4.ukcore.stu3.currentbuild"
-R3 = ["hl7.fhir.r3.core@3.0.2", "hl7.fhir.r3.expansions@3.0.2", "careconnect.stu3", "nhs.stu3.assets", "nhs.stu3.gpconnect", "nhs.stu3.nrls"]
+R3 = [
+    "hl7.fhir.r3.core@3.0.2",
+    "hl7.fhir.r3.expansions@3.0.2",
+    "careconnect.stu3",
+    "nhs.stu3.assets",
+    "nhs.stu3.gpconnect",
+    "nhs.stu3.nrls",
+]
 EXTENSIONS = "hl7.fhir.uv.extensions.r4@5.3.0"
 
 
@@ -50,7 +57,7 @@ def profile_of(row: dict[str, Any], validator: Validator) -> list[str]:
         return []
     stem = Path(row["file"]).name.split(".")[0]
     found = []
-    for entry in validator._checks.definitions.entries("StructureDefinition"):  # noqa: SLF001
+    for entry in validator._checks.definitions.entries("StructureDefinition"):
         name = entry.head.url.rpartition("/")[2]
         if entry.head.type == row["resourceType"] and "UKCore" in name and re.match(rf"{re.escape(name)}(-|$)", stem):
             found.append(entry.head.url)
@@ -92,7 +99,7 @@ def run(folder: Path, arguments: argparse.Namespace) -> int:
         start = time.perf_counter()
         try:
             report = validator.validate(data, profile_of(row, validator))
-        except Exception:
+        except Exception:  # noqa: BLE001 - shown in full
             crashes += 1
             print("CRASH", row["file"])
             traceback.print_exc(limit=-6, file=sys.stdout)

@@ -11,6 +11,7 @@ import pytest
 from mpftconnect.adapters.contract import AdapterSpec, Capability, Support, TriedAgainst, only
 from mpftconnect.errors import PluginMissing, UsageError
 from mpftconnect.hookspecs import hookimpl
+from mpftconnect.model import SamenessSpec
 from mpftconnect.plugins import load_plugins
 
 
@@ -144,3 +145,36 @@ def test_a_plugin_that_offers_a_name_twice_is_broken(monkeypatch: pytest.MonkeyP
     loaded = load_plugins([twice])
     assert loaded.adapters == {}
     assert "provided twice" in str(loaded.plugins[0].problem)
+
+
+def sameness(*specs: object) -> object:
+    @hookimpl
+    def mpft_sameness() -> list[object]:
+        return list(specs)
+
+    return mpft_sameness
+
+
+def test_terminologies_are_registered_each_in_isolation_and_under_a_name_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def terms(name: str) -> SamenessSpec:
+        return SamenessSpec(name=name, same=lambda one, other, section: None, words="test")
+
+    @hookimpl
+    def mpft_sameness() -> list[SamenessSpec]:
+        raise OSError("no release")
+
+    loaded = load_plugins(
+        [
+            plugin(monkeypatch, "a", mpft_sameness=sameness(terms("dmd"))),
+            plugin(monkeypatch, "b", mpft_sameness=mpft_sameness),
+            plugin(monkeypatch, "c", mpft_sameness=sameness("no spec")),
+            plugin(monkeypatch, "d", mpft_sameness=sameness(terms("dmd"))),
+        ]
+    )
+    assert list(loaded.sameness) == ["dmd"]
+    reasons = {p.name: p.problem or "" for p in loaded.broken}
+    assert "no release" in reasons["b"]
+    assert "str where SamenessSpec is expected" in reasons["c"]
+    assert "already provided by plugin a" in reasons["d"]

@@ -41,12 +41,13 @@ class Code(StrEnum):
     AUDIT_WRITTEN = "audit-written"
     AUDIT_FALLBACK = "audit-fallback"
     AUDIT_FAILED = "audit-failed"
+    DECISIONS_UNSOUND = "decisions-unsound"
     PLUGIN_BROKEN = "plugin-broken"
     STEP_STARTED = "step-started"
     STEP_FINISHED = "step-finished"
 
 
-ALARMS = frozenset({Code.AUDIT_FALLBACK, Code.AUDIT_FAILED})
+ALARMS = frozenset({Code.AUDIT_FALLBACK, Code.AUDIT_FAILED, Code.DECISIONS_UNSOUND})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mpftconnect.adapters.contract import AdapterSpec
     from mpftconnect.adapters.twin import TwinSpec
     from mpftconnect.governance.policies import PolicySpec
+    from mpftconnect.model import SamenessSpec
 
 __all__ = ["GROUP", "hookimpl", "hookspec"]
 
@@ -36,3 +37,8 @@ def mpft_twins() -> Sequence[TwinSpec]:  # type: ignore[empty-body]
 @hookspec
 def mpft_policies() -> Sequence[PolicySpec]:  # type: ignore[empty-body]
     """Policies on what may be shown; a configuration switches them on by name. Called once."""
+
+
+@hookspec
+def mpft_sameness() -> Sequence[SamenessSpec]:  # type: ignore[empty-body]
+    """Terminologies that say whether two concepts mean the same; `[hub] sameness` switches them on. Called once."""

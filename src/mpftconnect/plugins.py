@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mpftconnect.adapters.contract import AdapterSpec
     from mpftconnect.adapters.twin import TwinSpec
     from mpftconnect.governance.policies import PolicySpec
+    from mpftconnect.model import SamenessSpec
 
 __all__ = ["Plugin", "PluginRegistry", "load_plugins"]
 
@@ -38,6 +39,11 @@ class Plugin:
     adapters: tuple[AdapterSpec, ...] = ()
     twins: tuple[TwinSpec, ...] = ()
     policies: tuple[PolicySpec, ...] = ()
+    sameness: tuple[SamenessSpec, ...] = ()
+
+
+# What plugins register, by the attribute of `Plugin`: a name may be given once only in each.
+_KINDS = ("adapters", "twins", "policies", "sameness")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,10 @@ class PluginRegistry:
     @property
     def policies(self) -> dict[str, PolicySpec]:
         return {spec.name: spec for plugin in self.plugins for spec in plugin.policies}
+
+    @property
+    def sameness(self) -> dict[str, SamenessSpec]:
+        return {spec.name: spec for plugin in self.plugins for spec in plugin.sameness}
 
     @property
     def broken(self) -> tuple[Plugin, ...]:
@@ -91,19 +101,19 @@ def load_plugins(entry_points: Iterable[importlib.metadata.EntryPoint] | None = 
         plugin = _load(entry_point)
         clash = [
             f"{kind} {name!r} is provided twice"
-            for kind in ("adapters", "twins", "policies")
+            for kind in _KINDS
             for name, times in Counter(spec.name for spec in getattr(plugin, kind)).items()
             if times > 1
         ]
         clash += [
             f"{kind} {spec.name!r} is already provided by plugin {taken[kind, spec.name]}"
-            for kind in ("adapters", "twins", "policies")
+            for kind in _KINDS
             for spec in getattr(plugin, kind)
             if (kind, spec.name) in taken
         ]
         if clash:
             plugin = Plugin(plugin.name, plugin.distribution, plugin.version, "; ".join(clash))
-        for kind in ("adapters", "twins", "policies"):
+        for kind in _KINDS:
             taken |= {(kind, spec.name): plugin.name for spec in getattr(plugin, kind)}
         plugins.append(plugin)
     return PluginRegistry(tuple(plugins))
@@ -147,6 +157,7 @@ def _register(module: Any) -> dict[str, Any]:
         "adapters": _flat(manager.hook.mpft_adapters(), "AdapterSpec"),
         "twins": _flat(manager.hook.mpft_twins(), "TwinSpec"),
         "policies": _flat(manager.hook.mpft_policies(), "PolicySpec"),
+        "sameness": _flat(manager.hook.mpft_sameness(), "SamenessSpec"),
     }
 
 

@@ -59,10 +59,28 @@ def test_an_agreement_covers_its_purpose_sections_and_time_and_no_more() -> None
         expires="2026-03-31",  # type: ignore[arg-type]
     )
     last_day = datetime.date(2026, 3, 31)
-    assert agreement.refusal("direct-care", SectionName.NOTES, last_day) is None
-    assert "section" in str(agreement.refusal("direct-care", SectionName.RESULTS, last_day))
-    assert "purpose" in str(agreement.refusal("research", SectionName.NOTES, last_day))
-    assert "expired" in str(agreement.refusal("direct-care", SectionName.NOTES, datetime.date(2026, 4, 1)))
+
+    def refusal(
+        purpose: str, section: SectionName | None, day: datetime.date = last_day, organisation: str = "RRE"
+    ) -> str:
+        return str(agreement.refusal(purpose, section, day, organisation=organisation))
+
+    assert refusal("direct-care", SectionName.NOTES) == "None"
+    assert refusal("direct-care", None, organisation=" rre ") == "None"
+    assert "section" in refusal("direct-care", SectionName.RESULTS)
+    assert "purpose" in refusal("research", SectionName.NOTES)
+    assert "expired" in refusal("direct-care", SectionName.NOTES, datetime.date(2026, 4, 1))
+    for other in ("ZZ9", "", "RR", "RRE01"):
+        assert "organisation" in refusal("direct-care", None, organisation=other)
+
+
+def test_an_agreement_says_how_long_it_stands() -> None:
+    agreement = Agreement(name="A", parties=(), purposes=(), sections=(), expires=datetime.date(2026, 3, 31))
+    day = datetime.date(2026, 3, 31)
+    assert [agreement.days_left(day + datetime.timedelta(n)) for n in (-1, 0, 1)] == [1, 0, -1]
+    assert [agreement.standing(day + datetime.timedelta(n), 2) for n in (-3, -2, 0, 1)] == [
+        "in-force", "expiring", "expiring", "expired",
+    ]  # fmt: skip
 
 
 def test_from_oidc_takes_the_selected_role_and_names_what_is_missing() -> None:

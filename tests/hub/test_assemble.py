@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from generated import asked_systems
 
 from mpftconnect.adapters.contract import Found, Refusal
-from mpftconnect.errors import GapReason
+from mpftconnect.cli.summary import summary
+from mpftconnect.errors import GapReason, UsageError
 from mpftconnect.governance.exclusion import Exclusion, ExclusionSettings, exclusion_spec
 from mpftconnect.hub.assemble import Asked, Person, assemble
 from mpftconnect.hub.fan_out import Failure, SectionRead, SystemRead
-from mpftconnect.hub.record import Record
+from mpftconnect.hub.record import Joined, Record
 from mpftconnect.model import (
+    Address,
     AllergyIntolerance,
+    Concept,
     Condition,
     Demographics,
     Extra,
@@ -25,10 +30,12 @@ from mpftconnect.model import (
     PartialDate,
     Patient,
     Reference,
+    SamenessSpec,
     SectionName,
     Source,
     concept,
 )
+from mpftconnect.pages import record_page
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NUMBER = "9990000018"
@@ -327,3 +334,151 @@ def test_why_each_joined_is_its_own_rule_and_without_a_trace_nobody_is_shown_twi
     assert [why.rule for why in record(asked("pds", own)).joined] == ["traced"]
     untraced = record(asked("rio", read("rio")), asked("gp", read("gp")), untraced=True)
     assert (untraced.patient.source.system, [held.source.system for held in untraced.held_as]) == ("gp", ["rio"])
+
+
+def test_explain_says_what_makes_a_merged_item_one_and_which_plugin_says_so() -> None:
+    def same(one: Concept, other: Concept, section: SectionName) -> bool | None:
+        return True
+
+    terms = SamenessSpec(name="terms", same=same, words="test")
+    parts = [
+        asked(
+            "rio", read("rio", allergy("rio", "Latex", "1"), allergy("rio", "Wasp venom", "7"), allergy("rio", "Nuts"))
+        ),
+        asked(
+            "gp",
+            read("gp", allergy("gp", "Rubber latex", "1"), allergy("gp", "Wasp sting", "8"), allergy("gp", "NUTS")),
+        ),
+    ]
+    made = record(*parts, sameness=[terms], wanted=(ALLERGIES,))
+    told = {item.source.key: made.explain(item) for item in made.allergies}
+    # The plugin calls everything the same: only what is exactly coded is joined by its word.
+    assert {key: why.sameness.rule for key, why in told.items() if why.sameness} == {
+        "gp:AllergyIntolerance/NUTS": "text",
+        "gp:AllergyIntolerance/Rubber latex": "plugin",
+        "gp:AllergyIntolerance/Wasp sting": "plugin",
+    }
+    assert "terms" in told["gp:AllergyIntolerance/Rubber latex"].merged
+    without = record(*parts)
+    told = {item.source.key: without.explain(item) for item in without.allergies}
+    by = told["gp:AllergyIntolerance/Rubber latex"]
+    assert by.sameness is not None and by.sameness.rule == "code"
+    assert "the same in every clinical field; what it is about has the same code in each." in by.merged
+    assert told["rio:AllergyIntolerance/Wasp venom"].merged == "Only rio says this."
+    assert Record.from_json(without.to_json()) == without
+
+
+def test_explain_tells_of_an_override_as_of_any_rule() -> None:
+    made = record(asked("rio", read("rio", allergy("rio"))))
+    linked = Joined(system="rio", rule="linked", text="two people said that this is the same person")
+    overruled = made.model_copy(update={"joined": (linked,)})
+    assert overruled.explain(overruled.allergies[0]).joined == (linked,)
+    assert "two people said" in overruled.explain(overruled.allergies[0]).words()
+
+
+def test_explain_of_the_person_themself() -> None:
+    made = record(asked("pds", SystemRead(patient("pds"), True, None, {ALLERGIES: SectionRead()})))
+    assert [why.rule for why in made.explain(made.patient).joined] == ["traced"]
+    nobody = record(untraced=True)
+    assert nobody.explain(nobody.patient).merged == "No system says this: it is what the record was asked for by."
+    with pytest.raises(UsageError):
+        made.explain(allergy("rio"))
+
+
+def test_a_terminology_plugin_that_fails_is_said_and_costs_nothing() -> None:
+    def fails(one: Concept, other: Concept, section: SectionName) -> bool | None:
+        raise RuntimeError(one.words())
+
+    broken = SamenessSpec(name="terms", same=fails, words="test")
+    parts = [
+        asked("rio", read("rio", allergy("rio", "Penicillin", "1"))),
+        asked("gp", read("gp", allergy("gp", "Latex", "2"), allergy("gp", *NONE_KNOWN))),
+    ]
+    made, plain = record(*parts, sameness=[broken]), record(*parts)
+    (notice,) = made.notices
+    assert notice.code == "sameness-failed" and "terms" in notice.text and "Penicillin" not in notice.text
+    assert (made.allergies, made.conflicts) == (plain.allergies, plain.conflicts)
+
+
+def test_uncoded_allergies_of_a_restricted_person_are_not_taken_for_one() -> None:
+    parts = [asked("rio", read("rio", allergy("rio", "Latex"))), asked("gp", read("gp", allergy("gp", "Penicillin")))]
+    made = record(*parts, traced=patient("pds", restriction="R"))
+    assert [item.words() for item in made.allergies] == ["text not shown", "text not shown"]
+    assert made.conflicts == ()
+
+
+def test_the_address_of_a_restricted_person_is_not_compared() -> None:
+    home = patient("rio", addresses=(Address(postal_code="ZZ99 1AA"),))
+    said = SystemRead(home, True, None, {ALLERGIES: SectionRead()})
+    elsewhere = (Address(postal_code="ZZ99 9ZZ"),)
+    expect = Demographics(postal_code="ZZ99 5ZZ")
+    open_ = record(asked("rio", said), traced=patient("pds", restriction="U", addresses=elsewhere), expect=expect)
+    assert [conflict.kind for conflict in open_.conflicts] == ["address-differs"]
+    assert open_.mismatches == ("postcode",)
+    hidden = record(asked("rio", said), traced=patient("pds", restriction="R", addresses=elsewhere), expect=expect)
+    assert hidden.conflicts == ()
+    assert hidden.mismatches == ()
+
+
+def test_a_record_says_what_was_withdrawn_everywhere() -> None:
+    gone = allergy("rio", verification_status=concept(None, "entered-in-error", "http://x"))
+    made = record(asked("rio", read("rio", gone)))
+    assert "WITHDRAWN (Entered in error): Penicillin" in summary(made)
+    lists = [e["resource"] for e in made.to_fhir()["entry"] if e["resource"]["resourceType"] == "List"]
+    flags = [entry["flag"]["text"] for one in lists for entry in one.get("entry", ()) if "flag" in entry]
+    assert flags == ["Withdrawn: Entered in error"]
+    assert "Entered in error" in record_page(made)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_whole_record_is_the_same_in_any_order_of_systems_and_entries(seed: int) -> None:
+    """Three systems, 400 items of nine kinds; test_merge_properties.py has every kind and field."""
+    chance = random.Random(seed)
+
+    def shuffled(one: Asked) -> Asked:
+        assert one.read is not None
+        sections = {
+            name: SectionRead(tuple(chance.sample(section.found, len(section.found))))
+            for name, section in chance.sample(sorted(one.read.sections.items()), len(one.read.sections))
+        }
+        return replace(one, read=replace(one.read, sections=sections))
+
+    parts = asked_systems(400)
+    every = tuple(SectionName)
+    one = record(*parts, wanted=every)
+    other = record(*map(shuffled, chance.sample(parts, len(parts))), wanted=every)
+    assert sum(bool(item.also) for item in one.items()) > 50
+    assert len(one.conflicts) > 1
+    for name in SectionName:
+        assert one.section(name).items == other.section(name).items
+    assert (one.conflicts, one.sameness, one.held_as) == (other.conflicts, other.sameness, other.held_as)
+    assert set(one.joined) == set(other.joined)
+
+
+def index(number: str = NUMBER) -> Asked:
+    """An index that files under NHS numbers and says nothing else of anybody."""
+    bare = Patient(
+        source=Source(system="nrl", id=f"Patient/{number}", fetched=NOW), identifiers=(Identifier.nhs(number),)
+    )
+    said = SystemRead(bare, True, None, {ALLERGIES: SectionRead((allergy("nrl", "Latex"),), None)})
+    return asked("nrl", said, keeps_demographics=False)
+
+
+def test_what_an_index_files_under_the_traced_number_joins_and_is_no_account_of_the_person() -> None:
+    found = record(index())
+    assert [item.key for item in found.allergies] == ["nrl:AllergyIntolerance/Latex"]
+    assert [why.rule for why in found.joined] == ["traced-number"]
+    assert found.held_as == ()
+    assert found.explain(found.allergies[0]).words().startswith("nrl: the source keeps no demographics")
+
+
+def test_what_it_files_under_another_number_is_set_apart() -> None:
+    found = record(index("9990000026"))
+    assert found.allergies.status == "unavailable"
+    assert [(apart.system, apart.reason) for apart in found.unmatched] == [("nrl", "number-differs")]
+
+
+def test_without_a_trace_an_index_is_set_apart_and_spoils_nobodys_agreement() -> None:
+    found = record(asked("rio", read("rio", allergy("rio"))), index(), untraced=True)
+    assert [(apart.system, apart.reason) for apart in found.unmatched] == [("nrl", "number-not-traced")]
+    assert [why.rule for why in found.joined] == ["untraced-agree"]

@@ -213,3 +213,61 @@ def test_a_policy_of_a_stranger_that_cannot_be_made(folder: Path) -> None:
         ConfigurationError, match=r"policies\[0\]\.settings: policy theirs could not be made \(KeyError\)"
     ):
         load_configuration(folder / "x.toml", registry)
+
+
+def test_identity_decisions_stand_in_the_state_folder_under_the_audits_key_unless_told_otherwise(folder: Path) -> None:
+    known = load(folder, GOOD)
+    assert known.identity_store == folder.resolve() / "mpftconnect-state" / "identity" / "decisions.sqlite"
+    assert known.identity_anchor.parent != known.identity_store.parent
+    assert known.identity_key == known.audit_key
+    assert (known.identity.proposers, known.identity.approvers) == (("any",), ("privacy-officer",))
+    (folder / "own").write_text("22" * 32)
+    told = GOOD + (
+        '\n[identity]\nstore = "i/d"\nanchor = "j/a"\nkey = { file = "own" }\napprovers = ["lead"]\nopen_hours = 1\n'
+    )
+    known = load(folder, told)
+    assert known.identity_store == folder.resolve() / "i/d"
+    assert known.identity_anchor == folder.resolve() / "j/a"
+    assert known.identity_key == bytes.fromhex("22" * 32)
+    assert known.identity.approvers == ("lead",)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[identity]\nstore = "audit/trail.sqlite"', "identity.store: expected a file of its own; audit.store names"),
+        ('[identity]\nstore = "x"\nanchor = "x"', "identity.anchor: expected a file of its own; identity.store names"),
+        ('[identity]\nkey = { file = "nokey" }', "identity.key: the file nokey cannot be read"),
+        ('[identity]\nkey = { file = "short" }', "identity.key: expected at least 32 bytes"),
+        ("[identity]\nopen_hours = 0", "identity.open_hours: "),
+        ('[roles.nurse]\nsections = ["secrets"]', "roles.nurse.sections"),
+        ('[roles.nurse]\nsection = ["all"]', "roles.nurse.section: no such setting"),
+        ('[roles.nurse]\nsections = []\n[roles."Nurse "]\nsections = []', "roles: expected each once"),
+        (
+            '[roles.a]\nsections=[]\ncodes=["R1"]\n[roles.b]\nsections=[]\ncodes=["r1"]',
+            "roles: codes: expected",
+        ),
+        ('[roles.a]\nsections = []\ncodes = [" "]', "roles: codes: expected each once"),
+        ('[hub]\nunlisted_role = "some"', "hub.unlisted_role: "),
+    ],
+)
+def test_mistakes_about_roles_and_identity(folder: Path, text: str, expected: str) -> None:
+    (folder / "short").write_text("short")
+    assert expected in problems(folder, f"{GOOD}\n{text}\n")
+
+
+@pytest.mark.parametrize(
+    ("environment", "more", "unlisted"),
+    [
+        ("live", "", "none"),
+        ("test", "", "all"),
+        ("test", '[roles.nurse]\nsections = ["all"]', "none"),
+        ("live", '[hub]\nunlisted_role = "all"', "all"),
+        ("test", '[hub]\nunlisted_role = "none"', "none"),
+    ],
+)
+def test_who_is_not_listed_sees_nothing_unless_all_is_a_test(
+    folder: Path, environment: str, more: str, unlisted: str
+) -> None:
+    text = GOOD.replace("[systems.acme]", f'[systems.acme]\nenvironment = "{environment}"')
+    assert load(folder, f"{text}\n{more}\n").roles.unlisted == unlisted

@@ -17,6 +17,7 @@ from mpftconnect.cli.summary import summary
 from mpftconnect.errors import (
     AccessRefused,
     AuditUnavailable,
+    ConfigurationError,
     MpftConnectError,
     PersonUnknown,
     SystemFailed,
@@ -40,6 +41,7 @@ from mpftconnect.model import (
     Notice,
     PartialDate,
     Patient,
+    SamenessSpec,
     SectionName,
     concept,
 )
@@ -112,6 +114,8 @@ def open_hub(tmp_path: Path) -> Iterator[Open]:
             policies: tuple[tuple[PolicySpec, dict[str, Any]], ...] = (),
             hub: dict[str, Any] | None = None,
             live: bool = False,
+            roles: dict[str, Any] | None = None,
+            sameness: tuple[SamenessSpec, ...] = (),
             listeners: tuple[Any, ...] = (),
             **adapters: Fake,
         ) -> Hub:
@@ -127,7 +131,9 @@ def open_hub(tmp_path: Path) -> Iterator[Open]:
                 )
                 for name, fake in adapters.items()
             )
-            registry = PluginRegistry((Plugin("p", "p", "1", None, specs, (), tuple(spec for spec, _ in policies)),))
+            registry = PluginRegistry(
+                (Plugin("p", "p", "1", None, specs, (), tuple(spec for spec, _ in policies), sameness),)
+            )
             agreement = {
                 "name": "ISA", "parties": ["RRE"], "purposes": ["direct-care"], "sections": ["all"],
                 "expires": "2099-01-01",
@@ -144,6 +150,8 @@ def open_hub(tmp_path: Path) -> Iterator[Open]:
                     }
                     for name in adapters
                 },
+                # In live, whoever is not listed sees nothing.
+                "roles": roles if roles is not None else {"nurse": {"sections": ["all"]}} if live else {},
                 "policies": [{"policy": spec.name, "settings": settings} for spec, settings in policies],
                 **{
                     trail: {
@@ -250,7 +258,7 @@ def test_an_end_in_the_middle_is_audited_too(
     open_hub: Open, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     hub = open_hub(pds=tracer(), rio=Fake(read_problems=problems))
-    monkeypatch.setattr("mpftconnect.hub.hub.assemble", raising(error))
+    monkeypatch.setattr("mpftconnect.hub.gathering.assemble", raising(error))
     with pytest.raises(type(error)):
         hub.record(NUMBER, WHO)
     ((outcome, number),) = entries(hub)
@@ -302,7 +310,7 @@ def test_ctrl_c_stays_ctrl_c_even_where_the_trail_fails(
 ) -> None:
     hub = open_hub(pds=tracer())
     break_store(tmp_path / "audit")
-    monkeypatch.setattr("mpftconnect.hub.hub.assemble", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("mpftconnect.hub.gathering.assemble", raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         hub.record(NUMBER, WHO)
 
@@ -384,6 +392,103 @@ def test_former_numbers_that_the_trace_names_are_given_to_the_systems(open_hub: 
     assert rio.asked[0][1].former_numbers == (FORMER,)
     assert len(record.problems) == 1
     assert record.notices[0].code != "number-superseded"
+
+
+def test_a_former_number_that_a_system_states_and_the_trace_confirms_is_asked_for_in_the_others(
+    open_hub: Open,
+) -> None:
+    def trace(reading: Reading) -> Trace:
+        # As PDS: the former number leads to the current one; asked by that, it does not name the former.
+        known = {NUMBER: NUMBER, FORMER: NUMBER, OTHER: OTHER}.get(str(reading.nhs_number))
+        return Trace("found", person(reading, known, restriction="U")) if known else Trace("not-found")
+
+    def files_under_the_former(reading: Reading) -> Patient | None:
+        return person(reading, FORMER) if FORMER in reading.former_numbers else None
+
+    def states(number: str, **more: Any) -> Fake:
+        held = (Identifier.nhs(NUMBER), Identifier.nhs(number).model_copy(update={"use": "old"}))
+        return Fake(find_patient=lambda reading: person(reading, identifiers=held, **more))
+
+    gp = Fake(find_patient=files_under_the_former, read_problems=problems)
+    icr = Fake(find_patient=lambda reading: person(reading, FORMER), read_problems=problems)
+    pds, rio = Fake(trace_person=trace), states(FORMER)
+    rio.methods["read_allergies"] = lambda reading: ()
+    record = open_hub(pds=pds, rio=rio, gp=gp, icr=icr).record(NUMBER, WHO)
+    assert [item.source.system for item in record.problems] == ["gp"]
+    assert [s.system for item in record.problems for s in item.sources] == ["gp", "icr"]
+    assert record.problems.complete
+    assert "former-number-confirmed" in [notice.code for notice in record.notices]
+    assert len([1 for name, _ in rio.asked if name == "find_patient"]) == 1
+    assert record.unmatched == () and record.conflicts == ()
+    assert FORMER not in str([notice.text for notice in record.notices])
+
+    # The number of a twin, written down as a former one by mistake: the trace does not lead from it to this person.
+    for stranger in (OTHER, "9990000042"):
+        gp = Fake(find_patient=lambda reading: person(reading, OTHER) if reading.former_numbers else None,
+                  read_problems=problems)  # fmt: skip
+        rio = states(stranger)
+        rio.methods["read_allergies"] = lambda reading: ()
+        # It hands out the twin's record unasked as well.
+        icr = Fake(find_patient=lambda reading, number=stranger: person(reading, number), read_problems=problems)
+        record = open_hub(pds=Fake(trace_person=trace), rio=rio, gp=gp, icr=icr).record(NUMBER, WHO)
+        assert len(record.problems) == 0
+        assert [(apart.system, apart.reason) for apart in record.unmatched] == [("icr", "number-differs")]
+        assert len(gp.asked) == 1
+        assert "former-number-unconfirmed" in [notice.code for notice in record.notices]
+
+    # One who is set apart is not believed, and without a trace nobody is.
+    rio = states(FORMER, birth_date=PartialDate("1961-01-01"))
+    rio.methods["read_allergies"] = lambda reading: ()
+    pds = Fake(trace_person=trace)
+    record = open_hub(pds=pds, rio=rio).record(NUMBER, WHO)
+    assert [name for name, _ in pds.asked].count("trace_person") == 1
+    assert "former-number" not in str(record.notices)
+
+
+def test_few_former_numbers_are_confirmed_and_none_of_a_patient_whom_a_silent_policy_takes(open_hub: Open) -> None:
+    stated = ("9990000034", "9990000042", "9990000050", "9990000069", "9990000077")
+    held = (Identifier.nhs(NUMBER), *(Identifier.nhs(n).model_copy(update={"use": "old"}) for n in stated))
+    rio = Fake(find_patient=lambda reading: person(reading, identifiers=held), read_problems=problems)
+
+    def traces(**more: Any) -> int:
+        pds = tracer()
+        open_hub(pds=pds, rio=rio, **more).record(NUMBER, WHO)
+        return [name for name, _ in pds.asked].count("trace_person")
+
+    class Everything:
+        cautions = ()
+
+        def withholds_system(self, system: str) -> bool:
+            return False
+
+        def apply(self, contribution: Contribution) -> tuple[Contribution, tuple[Taken, ...]]:
+            return Contribution(contribution.system), ()
+
+    spec = PolicySpec(name="everything", kind="silent", settings=Model, build=lambda settings: Everything())
+    assert traces() == 1 + 3
+    assert traces(policies=((spec, {}),)) == 1
+
+
+def test_a_terminology_plugin_counts_only_where_the_configuration_names_it(open_hub: Open) -> None:
+    spec = SamenessSpec(name="terms", same=lambda one, other, section: True, words="test")
+
+    def coded(code: str) -> Fake:
+        return Fake(
+            find_patient=person,
+            read_problems=lambda reading: [
+                Condition(source=reading.source("Condition/1"), code=concept(f"Text {code}", code))
+            ],
+        )
+
+    def read(**more: Any) -> Any:
+        hub = open_hub(pds=tracer(), rio=coded("x"), gp=coded("y"), sameness=(spec,), **more)
+        return hub.record(NUMBER, WHO, sections=["problems"])
+
+    assert len(read().problems) == 2
+    (item,) = (joined := read(hub={"sameness": ["terms"]})).problems
+    assert "terminology plugin terms" in joined.explain(item).merged
+    with pytest.raises(ConfigurationError, match=r"hub\.sameness.*no installed plugin provides 'other'.*terms"):
+        read(hub={"sameness": ["other"]})
 
 
 def test_a_tracing_service_that_keeps_records_may_not_hand_out_somebody_elses(open_hub: Open) -> None:

@@ -60,7 +60,7 @@ def test_each_system_counts_for_what_it_states(record_of: Callable[..., Record])
     assert dict(found["gp"].items) == {SectionName.RESULTS: 2}
     assert dict(found["gp"].shared) == {SectionName.RESULTS: 1}
     assert not found["icr"].shared
-    assert [gap.reason for gap in found["nrl"].gaps] == [GapReason.TIMED_OUT]
+    assert [line.gap.reason for line in found["nrl"].gaps] == [GapReason.TIMED_OUT]
     assert found["apart"].apart is not None
     assert {one.system for one in found.values() if one.person} == {record.patient.source.system} & set(found)
 
@@ -82,7 +82,7 @@ def test_the_page_draws_a_band_for_each_and_says_the_same_in_words(record_of: Ca
         "DEMONSTRATION",
         "Results and measurements: 2 (1 said by others too)",
         "nrl did not answer in time.",
-        "icr may hold this, but does not offer it to us, or its adapter does not read it (notes).",
+        "icr may hold this, but does not offer it to us, or its adapter does not read it: notes.",
         "Set apart: the date of birth differs.",
         "which does not mean that it holds none",
     ):

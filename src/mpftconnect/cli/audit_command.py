@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,12 +12,15 @@ from typing import Any, TypeVar
 import click
 
 from mpftconnect.cli.exits import Exit
-from mpftconnect.cli.options import DEFAULT_FILE, nhs_number_from, who_from, who_options
-from mpftconnect.errors import UsageError
+from mpftconnect.cli.options import DEFAULT_FILE, moment_from, nhs_number_from, who_from, who_options
+from mpftconnect.cli.output import printable
 from mpftconnect.events import EventStream, log_listener
-from mpftconnect.governance.audit import AuditTrail, PrivacyStream
+from mpftconnect.governance.audit import AuditTrail
+from mpftconnect.governance.audit_event import details_of
 from mpftconnect.governance.audit_query import read_affected, read_audit
+from mpftconnect.governance.break_glass import read_break_glass
 from mpftconnect.hub import Configuration, load_configuration
+from mpftconnect.hub.trails import open_privacy_stream, open_trail
 from mpftconnect.model import AccessContext, nhs_number
 from mpftconnect.plugins import load_plugins
 
@@ -44,16 +48,8 @@ def _trail_options(function: F) -> F:
 
 def _open(config: Path | None, privacy: bool) -> tuple[AuditTrail, Configuration]:
     known = load_configuration(config or Path(DEFAULT_FILE), load_plugins())
-    settings, key = (known.privacy, known.privacy_key) if privacy else (known.audit, known.audit_key)
-    kind = PrivacyStream if privacy else AuditTrail
-    trail = kind(
-        known.path(settings.store),
-        key=key,
-        anchor=known.path(settings.anchor),
-        fallback=known.path(settings.fallback),
-        events=EventStream([log_listener]),
-    )
-    return trail, known
+    events = EventStream([log_listener])
+    return open_privacy_stream(known, events) if privacy else open_trail(known, events), known
 
 
 def _readers(known: Configuration, privacy: bool) -> tuple[str, ...]:
@@ -61,18 +57,7 @@ def _readers(known: Configuration, privacy: bool) -> tuple[str, ...]:
 
 
 def _who(given: dict[str, Any], known: Configuration) -> AccessContext:
-    given = {**given, "relationship": given.get("relationship") or "audit"}
-    return who_from(given, known.who, sandbox=False)
-
-
-def _moment(text: str | None, option: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{option}: expected a date or time, such as 2026-03-31 or 2026-03-31T09:00+00:00") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return who_from({**given, "relationship": given.get("relationship") or "audit"}, known.who, sandbox=False)
 
 
 @command.command("show")
@@ -100,8 +85,8 @@ def show(
         trail,
         _who(who, known),
         roles=_readers(known, privacy),
-        since=_moment(since, "--since"),
-        until=_moment(until, "--until"),
+        since=moment_from(since, "--since"),
+        until=moment_from(until, "--until"),
         patient=number,
         user=of_user,
     )
@@ -113,7 +98,9 @@ def show(
         name = agents[0].get("name", "unknown")
         kind = (entry.event.get("subtype") or [entry.event.get("type", {})])[0].get("code", "")
         seal = "" if entry.sealed else "  SEAL BROKEN"
-        click.echo(f"{entry.seq:>6}  {entry.at:%Y-%m-%d %H:%M:%S}  {kind:<8}  {name}  {_outcome(entry.event)}{seal}")
+        glass = "  BREAK-GLASS" if ("relationship", "break-glass") in details_of(entry.event) else ""
+        words = f"{kind:<8}  {name}  {_outcome(entry.event)}{glass}{seal}"
+        click.echo(printable(f"{entry.seq:>6}  {entry.at:%Y-%m-%d %H:%M:%S}  {words}"))
 
 
 def _outcome(event: dict[str, Any]) -> str:
@@ -151,39 +138,97 @@ def verify(config: Path | None, privacy: bool, as_json: bool) -> None:
 @_trail_options
 @click.option("--source", required=True, help="System whose data is concerned.")
 @click.option("--item", help="Id of the item at the source; without it, anything of the source.")
+@click.option("--patient", metavar="NHSNO|-", help="Only in this person's record; - reads from standard input.")
 @click.option("--from", "since", help="From this date or time.")
-@click.option("--to", "until", help="Until this date or time.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option("--to", "until", help="Until before this date or time.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line; the last says what is not seen.")
 @who_options
 def affected(
     config: Path | None,
     privacy: bool,
     source: str,
     item: str | None,
+    patient: str | None,
     since: str | None,
     until: str | None,
     as_json: bool,
     **who: Any,
 ) -> None:
-    """Who was shown something: for when it turns out to be wrong, or somebody else's."""
+    """Who was shown something: for when it turns out to be wrong, or somebody else's.
+
+    NHS numbers stand in the JSON alone. What a silent policy kept back was shown to nobody and is never listed.
+    """
     trail, known = _open(config, privacy)
-    people = read_affected(
+    begin, end = moment_from(since, "--from"), moment_from(until, "--to")
+    found = read_affected(
         trail,
         _who(who, known),
         source=source,
         item=item,
-        since=_moment(since, "--from"),
-        until=_moment(until, "--to"),
+        patient=nhs_number(nhs_number_from(patient)) if patient else None,
+        since=begin,
+        until=end,
         roles=_readers(known, privacy),
     )
-    for one in people:
+    count, users = 0, set()
+    for one in found:
+        count += 1
+        users.add(one.user)
         if as_json:
-            row = {key: getattr(one, key) for key in ("seq", "user", "name", "role", "organisation", "patient")}
-            click.echo(json.dumps({**row, "at": one.at.isoformat(), "items": len(one.items)}))
-        else:
-            click.echo(f"{one.at:%Y-%m-%d %H:%M:%S}  {one.name} ({one.role}, {one.organisation})  entry {one.seq}")
-    if not as_json:
-        click.echo(f"{len(people)} showings found in the trail.")
+            click.echo(json.dumps({**asdict(one), "at": one.at.isoformat(), "items": len(one.items)}))
+            continue
+        glass = ", by break-glass" if one.relationship == "break-glass" else ""
+        seal = "" if one.sealed else "  SEAL BROKEN"
+        user = f"{one.name} ({one.role}, {one.organisation}{glass}), user {one.user}"
+        said = f"{user}  {len(one.items)} items  entry {one.seq}, request {one.correlation_id}{seal}"
+        click.echo(printable(f"{one.at:%Y-%m-%d %H:%M:%S}  {said}"))
+    unseen = trail.unseen(since=begin, until=end)
+    if as_json:
+        click.echo(json.dumps({"showings": count, "users": len(users), "cannot_see": unseen}))
+        return
+    click.echo(f"{count} showings to {len(users)} users found in the trail.")
+    click.echo("What this cannot see:")
+    for sentence in unseen:
+        click.echo(f"  - {sentence}")
+
+
+@command.command("break-glass")
+@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="Configuration file.")
+@click.option("--from", "since", help="From this date or time.")
+@click.option("--to", "until", help="Until before this date or time.")
+@click.option("--at-least", type=click.IntRange(min=1), default=1, help="Only users who used it as often as this.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@who_options
+def break_glass(
+    config: Path | None, since: str | None, until: str | None, at_least: int, as_json: bool, **who: Any
+) -> None:
+    """Which records were opened by break-glass, by whom and why, and who does it repeatedly.
+
+    For the roles that `[privacy] readers` names; that you looked stands in the privacy officer's stream. NHS numbers
+    stand in the JSON alone.
+    """
+    known = load_configuration(config or Path(DEFAULT_FILE), load_plugins())
+    uses = read_break_glass(
+        open_privacy_stream(known, EventStream([log_listener])),
+        _who(who, known),
+        since=moment_from(since, "--from"),
+        until=moment_from(until, "--to"),
+        at_least=at_least,
+        roles=known.privacy.readers,
+    )
+    for one in uses:
+        if as_json:
+            click.echo(json.dumps({**asdict(one), "at": one.at.isoformat()}))
+            continue
+        said = f"{one.name} ({one.role}, {one.organisation}), user {one.user}  reason: {one.reason}"
+        click.echo(printable(f"{one.at:%Y-%m-%d %H:%M:%S}  {said}  entry {one.seq}, request {one.correlation_id}"))
+    if as_json:
+        return
+    repeated = {one.user: one for one in uses if one.by_user > 1}
+    for user in sorted(repeated, key=lambda name: (-repeated[name].by_user, name)):
+        people = len({one.patient for one in uses if one.user == user})
+        click.echo(printable(f"REPEATED: {user} used it {repeated[user].by_user} times, for {people} people."))
+    click.echo(f"{len(uses)} uses of break-glass.")
 
 
 @command.command("purge")

@@ -11,6 +11,7 @@ import click
 from mpftconnect.cli.options import DEFAULT_FILE
 from mpftconnect.governance.data_map import places
 from mpftconnect.hub import load_configuration
+from mpftconnect.hub.registered import configured_places
 from mpftconnect.plugins import load_plugins
 
 __all__ = ["command"]
@@ -26,14 +27,7 @@ def command(config: Path | None, as_json: bool) -> None:
         rows = places()
     else:
         known = load_configuration(path, load_plugins())
-        rows = places(
-            audit=f"{known.audit.store}; {known.audit.fallback}",
-            anchors=f"{known.audit.anchor}; {known.privacy.anchor}",
-            privacy=f"{known.privacy.store}; {known.privacy.fallback}",
-            audit_days=known.audit.retention_days,
-            privacy_days=known.privacy.retention_days,
-            state=str(known.state),
-        )
+        rows = configured_places(known)
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return

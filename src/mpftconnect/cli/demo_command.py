@@ -19,6 +19,7 @@ from mpftconnect.cli.summary import summary
 from mpftconnect.errors import UsageError
 from mpftconnect.fhir import dump_json
 from mpftconnect.hub import Record, connect
+from mpftconnect.hub.gap_lines import gap_lines
 from mpftconnect.model import format_nhs_number
 from mpftconnect.plugins import PluginRegistry, load_plugins
 
@@ -118,8 +119,8 @@ def _tale(record: Record) -> Iterator[str]:
     yield f"  {patient.words()}   {number}; {sum(1 for _ in record.items())} items"
     if record.is_restricted:
         yield "  ! Restricted person: nothing that could reveal a location is shown."
-    for gap in record.gaps:
-        yield f"  ! {gap.words()}"
+    for gap in gap_lines(record.gaps):
+        yield f"  {'-' if gap.is_standing else '!'} {gap.words()}"
     for apart in record.unmatched:
         yield f"  ! Set apart: {apart.system} ({apart.text})."
     for conflict in record.conflicts:

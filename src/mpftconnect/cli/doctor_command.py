@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 
 import click
 
 from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.options import connected, connection_options
-from mpftconnect.hub.doctor import examine
+from mpftconnect.hub.doctor import agreement_step, examine
 
 __all__ = ["command"]
 
@@ -19,7 +20,7 @@ __all__ = ["command"]
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a step.")
 @connection_options
 def command(systems: tuple[str, ...], as_json: bool, config: Path | None, sandbox: bool, quiet: bool) -> None:
-    """Walk each configured SYSTEM: DNS, connection, TLS, clock, token, permission and one harmless call.
+    """Walk each configured SYSTEM: agreement, DNS, connection, TLS, clock, token, permission and one harmless call.
 
     Names the step that fails and what to do. Makes no request that bears a patient's data. Exit code 1: a step failed.
     """
@@ -34,7 +35,7 @@ def command(systems: tuple[str, ...], as_json: bool, config: Path | None, sandbo
         for name in systems or known:
             if not as_json:
                 click.echo(f"{name}  ({known[name].configured.settings.environment})")
-            for step in examine(known[name]):
+            for step in chain((agreement_step(known[name]),), examine(known[name])):
                 failed = failed or not step.ok
                 if as_json:
                     click.echo(json.dumps({"system": name, "step": step.name, "ok": step.ok, "advice": step.advice}))

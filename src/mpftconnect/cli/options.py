@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,8 +17,10 @@ from mpftconnect.hub import Hub, connect
 from mpftconnect.model import AccessContext
 
 __all__ = [
+    "SANDBOX_USER",
     "connected",
     "connection_options",
+    "moment_from",
     "nhs_number_from",
     "private_argument",
     "warn_of_history",
@@ -66,6 +69,8 @@ SANDBOX_USER = AccessContext(
     organisation="RRE",
     purpose="direct-care",
     relationship="caseload",
+    # As the Spine wants it of whoever fetches a document through its proxy; nobody's.
+    role_profile_id="990000000003",
 )
 
 
@@ -76,7 +81,15 @@ def who_from(given: dict[str, Any], configured: AccessContext | None, *, sandbox
         UsageError: Something is missing; the message names the options.
     """
     base = configured or (SANDBOX_USER if sandbox else None)
-    known = {**(base.model_dump() if base else {}), **{key: value for key, value in given.items() if value}}
+    said = {key: value for key, value in given.items() if value}
+    known = {**(base.model_dump() if base else {}), **said}
+    # Of somebody else, or in another role, the configured user's own ids and codes say nothing.
+    for field, own in (
+        ("user", ("practitioner_id", "role_profile_id", "role_code", "session", "reason")),
+        ("role", ("role_profile_id", "role_code")),
+    ):
+        if base is not None and said.get(field, getattr(base, field)) != getattr(base, field):
+            known |= {key: said.get(key) for key in own}
     known.setdefault("purpose", "direct-care")
     needed = ("user", "name", "role", "organisation", "relationship")
     missing = [f"--{field}" for field in needed if not known.get(field)]
@@ -120,6 +133,21 @@ def private_argument(argument: str, what: str) -> str:
         return line
     warn_of_history(what)
     return argument
+
+
+def moment_from(text: str | None, option: str) -> datetime | None:
+    """A date or time that an option gives, aware; UTC unless it has an offset.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option}: expected a date or time, such as 2026-03-31 or 2026-03-31T09:00+00:00") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def warn_of_history(what: str) -> None:

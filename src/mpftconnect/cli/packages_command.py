@@ -16,7 +16,14 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--package-path", "package_paths", multiple=True, metavar="DIR", type=click.Path(), help="Where packages are looked for.")
+@click.option(
+    "--package-path",
+    "package_paths",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(),
+    help="Where packages are looked for.",
+)
 def list_packages(package_paths: tuple[str, ...]) -> None:
     """List the packages of the wheel, of the given folders and of the user's cache."""
     from mpftconnect.validation.definitions.resolve import BUILT_IN, packages_of, user_cache
@@ -30,9 +37,14 @@ def list_packages(package_paths: tuple[str, ...]) -> None:
 
 @command.command("install")
 @click.argument("wanted", metavar="NAME[@VERSION]")
-@click.option("--registry", default="https://packages.fhir.org", show_default=True, help="A registry of the packages.fhir.org protocol.")
+@click.option(
+    "--registry",
+    default="https://packages.fhir.org",
+    show_default=True,
+    help="A registry of the packages.fhir.org protocol.",
+)
 def install_package(wanted: str, registry: str) -> None:
-    """Get a package, and what it depends on, from a registry into the user's cache. The only command that uses the network."""
+    """Get a package, and what it needs, from a registry into the user's cache. This uses the network."""
     from mpftconnect.validation.definitions.registry import install
 
     install(wanted, registry=registry, tell=lambda text: click.echo(text))
@@ -40,7 +52,14 @@ def install_package(wanted: str, registry: str) -> None:
 
 @command.command("show")
 @click.argument("name", metavar="NAME[@VERSION]")
-@click.option("--package-path", "package_paths", multiple=True, metavar="DIR", type=click.Path(), help="Where packages are looked for.")
+@click.option(
+    "--package-path",
+    "package_paths",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(),
+    help="Where packages are looked for.",
+)
 def show_package(name: str, package_paths: tuple[str, ...]) -> None:
     """Show what a package holds and what it needs."""
     from mpftconnect.validation.definitions.core_pack import load_core_pack

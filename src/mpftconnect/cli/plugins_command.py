@@ -44,6 +44,7 @@ def command(as_json: bool, capabilities: bool) -> None:
                 for spec in plugin.twins
             ],
             "policies": [{"name": spec.name, "kind": spec.kind} for spec in plugin.policies],
+            "sameness": [{"name": spec.name, "words": spec.words} for spec in plugin.sameness],
         }
         for plugin in registry.plugins
     ]
@@ -66,5 +67,7 @@ def command(as_json: bool, capabilities: bool) -> None:
                 click.echo(f"          tried against: {twin.tried_against.words()}")
             for policy in plugin.policies:
                 click.echo(f"  policy  {policy.name} ({policy.kind})")
+            for terminology in plugin.sameness:
+                click.echo(f"  sameness {terminology.name}: {terminology.words}")
     if registry.broken:
         raise click.exceptions.Exit(Exit.NOT_MET)

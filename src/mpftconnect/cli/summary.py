@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mpftconnect.hub import PlanLine, Record
+from mpftconnect.hub.gap_lines import gap_lines
 from mpftconnect.model import CommunicationNeed, Concept, Item, SectionName, format_nhs_number
 
 __all__ = ["summary"]
@@ -35,8 +36,8 @@ def _lines(record: Record, most: int) -> Iterator[str]:
         yield "  ! Restricted person: nothing that could reveal a location is shown."
     for mismatch in record.mismatches:
         yield f"  ! Differs from what you expected: {mismatch}."
-    for gap in record.gaps:
-        yield f"  ! {gap.words()}"
+    for gap in gap_lines(record.gaps):
+        yield f"  {'-' if gap.is_standing else '!'} {gap.words()}"
     for apart in record.unmatched:
         kinds = ", ".join(kind.replace("_", " ") for kind in apart.kinds) or "no items"
         yield f"  ! Set apart: {apart.system} ({apart.text}); it holds {kinds}."
@@ -50,7 +51,8 @@ def _lines(record: Record, most: int) -> Iterator[str]:
         for warning in section.warnings:
             yield f"  ! {warning.system}: {warning.text}"
         for item in section.items[:most]:
-            yield f"  - {item.words()}  [{_origin(item)}]"
+            gone = f"WITHDRAWN ({item.withdrawn}): " if item.withdrawn else ""
+            yield f"  - {gone}{item.words()}  [{_origin(item)}]"
         if len(section) > most:
             yield f"  ... and {len(section) - most} more"
     for kept in record.withheld:

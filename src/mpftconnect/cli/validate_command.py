@@ -22,8 +22,17 @@ def _options(words: Iterable[str]) -> dict[str, str]:
 
 @click.command("validate")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--package", "packages", multiple=True, metavar="NAME[@VERSION]", help="A FHIR package; also a .tgz or folder.")
-@click.option("--package-path", "package_paths", multiple=True, metavar="DIR", type=click.Path(), help="Where packages are looked for.")
+@click.option(
+    "--package", "packages", multiple=True, metavar="NAME[@VERSION]", help="A FHIR package; also a .tgz or folder."
+)
+@click.option(
+    "--package-path",
+    "package_paths",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(),
+    help="Where packages are looked for.",
+)
 @click.option("--profile", "profiles", multiple=True, metavar="URL", help="A profile that every input must fit.")
 @click.option("--option", "options", multiple=True, metavar="K=V", help="A policy, such as validate_reference=true.")
 @click.option("--lock", type=click.Path(), metavar="FILE", help="A package lock that must be met.")

@@ -17,17 +17,16 @@ from uuid import uuid4
 
 from mpftconnect.errors import AuditUnavailable, UsageError
 from mpftconnect.events import Code, EventStream
+from mpftconnect.governance.affected import NEVER_SEEN, Affected, showings
 from mpftconnect.governance.anchor import Anchor, KeyDoesNotFit
 from mpftconnect.governance.audit_event import (
     AuditRecord,
+    Sent,
     Shown,
     Withholding,
-    agent_of,
     fhir_text,
     housekeeping_event,
-    patient_of,
     recorded_of,
-    shown_in,
     to_audit_event,
 )
 from mpftconnect.governance.audit_store import AuditStore, Head, Row, StoreFailed, columns_of, parse_event
@@ -44,6 +43,7 @@ __all__ = [
     "Entry",
     "Finding",
     "PrivacyStream",
+    "Sent",
     "Shown",
     "Verification",
     "Withholding",
@@ -52,6 +52,9 @@ __all__ = [
 
 LOCK_SECONDS = 5.0
 _WRONG_KEY = "key-does-not-fit"
+# As canonical JSON writes a read that came to its end, and an item that was shown in one.
+_READ_DONE = ('"subtype":[{"code":"read"', '"outcome":"0"')
+_SHOWN = ('"type":"shown"',)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +72,6 @@ class Entry:
     at: datetime
     event: dict[str, Any]
     sealed: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Affected:
-    """Somebody who was shown something.
-
-    Args:
-        seq: Number of the entry that says so.
-        at: When.
-        patient: NHS number of the record that it was shown in.
-        items: Ids, at the source, of what was shown.
-    """
-
-    seq: int
-    at: datetime
-    user: str
-    name: str
-    role: str
-    organisation: str
-    patient: str | None
-    items: tuple[str, ...]
 
 
 class AuditTrail:
@@ -164,6 +146,7 @@ class AuditTrail:
         until: datetime | None = None,
         patient: str | None = None,
         user: str | None = None,
+        containing: str | None = None,
     ) -> Iterator[Entry]:
         """The entries, in order of number, then those that wait in the second sink.
 
@@ -174,6 +157,7 @@ class AuditTrail:
             until: Before this time; aware.
             patient: NHS number.
             user: `AccessContext.user`.
+            containing: Only entries whose JSON, as it is stored, holds this text.
         Raises:
             AuditUnavailable: The store cannot be read. What waits in the second sink comes first, so that it can be
                 seen even then.
@@ -183,6 +167,7 @@ class AuditTrail:
             until=_as_recorded(until),
             patient=None if patient is None else nhs_number(patient),
             user=None if user is None else fhir_text(user),
+            containing=containing,
         )
         return self._entries(wanted)
 
@@ -199,30 +184,55 @@ class AuditTrail:
         Raises:
             AuditUnavailable: The trail cannot be read to its end, so the list would not be whole.
         """
-        wanted_item = None if item is None else fhir_text(item)
-        wanted = _Wanted(
-            since=_as_recorded(since),
-            until=_as_recorded(until),
-            containing=canonical(fhir_text(source) if wanted_item is None else wanted_item),
+        return list(self.showings(source=source, item=item, since=since, until=until))
+
+    def showings(
+        self,
+        *,
+        source: str,
+        item: str | None = None,
+        patient: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Iterator[Affected]:
+        """As `affected`, one after the other, so that a trail of any length can be looked through.
+
+        Args:
+            patient: NHS number: only in that person's record.
+        """
+        found = self.entries(
+            since=since, until=until, patient=patient, containing=canonical(fhir_text(source if item is None else item))
         )
-        found = []
-        for entry in self._entries(wanted):
-            items = tuple(
-                shown_item
-                for shown in shown_in(entry.event)
-                if shown.system == fhir_text(source)
-                for shown_item in shown.items
-                if wanted_item is None or shown_item == wanted_item
+        return showings(found, source, item)
+
+    def unseen(self, *, since: datetime | None = None, until: datetime | None = None) -> tuple[str, ...]:
+        """What looking through the entries of a period cannot show, in sentences.
+
+        Raises:
+            AuditUnavailable: The store does not answer.
+        """
+        try:
+            points = self._store.checkpoints()
+            blind = self._store.count(
+                since=_as_recorded(since), until=_as_recorded(until), holding=_READ_DONE, lacking=_SHOWN
             )
-            if items:
-                said = agent_of(entry.event)
-                user, name, role, organisation = (
-                    said.get(key, "not stated") for key in ("user", "name", "role", "organisation")
-                )
-                found.append(
-                    Affected(entry.seq, entry.at, user, name, role, organisation, patient_of(entry.event), items)
-                )
-        return found
+            damaged = sum(line.state == "damaged" for line in self._sink.read())
+        except (StoreFailed, OSError) as error:
+            why = error.reason if isinstance(error, StoreFailed) else type(error).__name__
+            raise AuditUnavailable(f"trail {self.name}: it cannot be looked through ({why})") from None
+        said = [
+            f"Entries {point.first} to {point.through} are gone: "
+            + ("their retention was over." if point.kind == "purge" else "they were lost.")
+            for point in points
+        ]
+        if blind:
+            said.append(
+                f"{blind} reads in the period name no item: nothing was shown in them, or they were written before "
+                "entries named items."
+            )
+        if damaged:
+            said.append(f"{damaged} lines in the second sink are damaged and say nothing.")
+        return (*said, *NEVER_SEEN)
 
     def verify(self) -> Verification:
         """Examine the whole trail; a damaged one is reported, not raised."""

@@ -23,24 +23,34 @@ from mpftconnect.errors import UsageError
 from mpftconnect.model import NHS_NUMBER_SYSTEM, ODS_ORGANIZATION_SYSTEM, AccessContext, nhs_number
 
 __all__ = [
+    "EMERGENCY",
     "Action",
     "AuditRecord",
     "Outcome",
+    "Sent",
     "Shown",
     "Withholding",
     "agent_of",
+    "correlation_of",
+    "details_of",
     "fhir_text",
     "housekeeping_event",
     "patient_of",
     "recorded_of",
     "shown_in",
+    "systems_asked_in",
     "to_audit_event",
     "user_of",
     "withheld_in",
 ]
 
-Action = Literal["read", "find", "write", "audit-read", "break-glass", "refused", "export"]
-Outcome = Literal["success", "partial", "failure", "refused"]
+# fmt: off
+Action = Literal[
+    "read", "find", "fetch", "write", "audit-read", "break-glass", "refused", "export",
+    "identity-link", "identity-unlink", "identity-read", "identity-erase",
+]
+# fmt: on
+Outcome = Literal["intended", "success", "partial", "failure", "refused"]
 
 PATIENT_READ = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.PatientRead"
 
@@ -57,6 +67,9 @@ _SOURCE_TYPE = "http://terminology.hl7.org/CodeSystem/security-source-type"
 _BALP_ENTITY_TYPE = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType"
 # PARS field map: agent[userRole].who.identifier. NHS England, identifier systems of the Spine directory.
 _ROLE_PROFILE = "https://fhir.nhs.uk/Id/sds-role-profile-id"
+
+# DICOM PS3.16, Annex D: Emergency Override Started. The subtype of break-glass events, and of nothing else.
+EMERGENCY = "110127"
 
 Code = tuple[str, str, str]
 
@@ -75,16 +88,24 @@ _KINDS: dict[str, _Kind] = {
     # BALP PatientQuery wants the whole query in entity.query. It would be a person's demographics, so it is left out
     # and the profile is not claimed.
     "find": _Kind(_REST, (_INTERACTION, "search", "search"), "E"),
+    # A document's bytes: a read of its own, since the record holds only where they are.
+    "fetch": _Kind(_REST, (_INTERACTION, "read", "read"), "R"),
     "write": _Kind(_REST, (_INTERACTION, "update", "update"), "U"),
     # DICOM PS3.15, A.5.3.2 Audit Log Used; A.5.3.5 Data Export; A.5.3.11 Security Alert.
     "audit-read": _Kind((_DCM, "110101", "Audit Log Used"), None, "R"),
     "export": _Kind((_DCM, "110106", "Export"), None, "R"),
-    "break-glass": _Kind((_DCM, "110113", "Security Alert"), (_DCM, "110127", "Emergency Override Started"), "E"),
+    "break-glass": _Kind((_DCM, "110113", "Security Alert"), (_DCM, EMERGENCY, "Emergency Override Started"), "E"),
     "refused": _Kind((_DCM, "110113", "Security Alert"), (_DCM, "110132", "Use of Restricted Function"), "E"),
+    # FHIR R4 ValueSet audit-event-type includes the ISO 21089 lifecycle events, of which link and unlink are two.
+    "identity-link": _Kind((_LIFECYCLE, "link", "link"), None, "U"),
+    "identity-unlink": _Kind((_LIFECYCLE, "unlink", "unlink"), None, "U"),
+    "identity-read": _Kind((_LIFECYCLE, "access", "access"), None, "R"),
+    "identity-erase": _Kind((_LIFECYCLE, "destroy", "destroy"), None, "D"),
 }
 
 # FHIR R4 CodeSystem audit-event-outcome: 0 completed, with warnings or not; 4 as HTTP 400; 8 as HTTP 500.
-_OUTCOMES: dict[str, str] = {"success": "0", "partial": "0", "refused": "4", "failure": "8"}
+# What is intended is written before it is done; until another entry says how it ended, nobody knows.
+_OUTCOMES: dict[str, str] = {"intended": "0", "success": "0", "partial": "0", "refused": "4", "failure": "8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +114,19 @@ class Shown:
 
     system: str
     items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was sent to a system to be written there, and what it answered.
+
+    Args:
+        details: Pairs of kind and value: `verb`, `url`, `body`, `status`, `answer`, `pointer`, `request-id`. A body of
+            a pointer names the person by NHS number and holds no clinical content beside the kind of document.
+    """
+
+    system: str
+    details: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +152,7 @@ class AuditRecord:
 
     Args:
         action: What was done, or asked for.
-        outcome: How it went; `partial` where systems did not answer.
+        outcome: How it went; `partial` where systems did not answer, `intended` before something is written elsewhere.
         who: Who asked, and why.
         patient: NHS number; None where no person was identified.
         verified_by: Who verified the claimed relationship; None if it was only asserted.
@@ -127,6 +161,9 @@ class AuditRecord:
         systems_asked: Configured names of the systems that were asked. Nothing of silent policies.
         gaps: Systems that did not contribute, each with its reason code.
         shown: What was returned to the user.
+        sent: What was sent to be written, and answered.
+        not_for_role: Sections that were asked for and are not for the user's role.
+        decision: What was done to an identity decision, as pairs of a word and its value.
         correlation_id: The `X-Request-ID` of the work.
         reason_code: Enumerated code of a refusal or failure.
         at: When, aware.
@@ -144,6 +181,9 @@ class AuditRecord:
     systems_asked: tuple[str, ...] = ()
     gaps: tuple[tuple[str, str], ...] = ()
     shown: tuple[Shown, ...] = ()
+    sent: tuple[Sent, ...] = ()
+    not_for_role: tuple[str, ...] = ()
+    decision: tuple[tuple[str, str], ...] = ()
     correlation_id: str
     reason_code: str | None = None
     at: datetime
@@ -250,6 +290,23 @@ def agent_of(event: Mapping[str, Any]) -> dict[str, str]:
     return {key: value for key, value in said.items() if value is not None}
 
 
+def details_of(event: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the event says of the request itself: action, relationship, sections and so on, as pairs."""
+    for entity in _dicts(event.get("entity")):
+        if _dict(entity.get("role")).get("code") in ("4", "13"):
+            pairs = [(_str(d.get("type")), _str(d.get("valueString"))) for d in _dicts(entity.get("detail"))]
+            return [(kind, value) for kind, value in pairs if kind is not None and value is not None]
+    return []
+
+
+def correlation_of(event: Mapping[str, Any]) -> str | None:
+    """The `X-Request-ID` of the work."""
+    for entity in _dicts(event.get("entity")):
+        if _dict(entity.get("type")).get("code") == "XrequestId":
+            return _str(_dict(_dict(entity.get("what")).get("identifier")).get("value"))
+    return None
+
+
 def recorded_of(event: Mapping[str, Any]) -> str | None:
     """When it happened, as the event writes it."""
     return _str(event.get("recorded"))
@@ -261,6 +318,11 @@ def shown_in(event: Mapping[str, Any]) -> Iterator[Shown]:
         items = tuple(value for kind, value in detail if kind == "shown")
         if items:
             yield Shown(system, items)
+
+
+def systems_asked_in(event: Mapping[str, Any]) -> tuple[str, ...]:
+    """The systems that the event says were asked."""
+    return tuple(system for system, detail in _system_details(event) if ("asked", "yes") in detail)
 
 
 def withheld_in(event: Mapping[str, Any]) -> Iterator[Withholding]:
@@ -345,8 +407,12 @@ def _entities(record: AuditRecord) -> list[dict[str, Any]]:
     shown: dict[str, list[str]] = {}
     for seen in record.shown:
         shown.setdefault(seen.system, []).extend(seen.items)
-    for system in dict.fromkeys((*record.systems_asked, *gaps, *shown)):
+    sent: dict[str, list[tuple[str, str]]] = {}
+    for one in record.sent:
+        sent.setdefault(one.system, []).extend((f"sent-{kind}", value) for kind, value in one.details)
+    for system in dict.fromkeys((*record.systems_asked, *gaps, *shown, *sent)):
         details = [("gap", reason) for reason in gaps.get(system, ())] + [("shown", i) for i in shown.get(system, ())]
+        details += sent.get(system, ())
         if system in record.systems_asked:
             details.insert(0, ("asked", "yes"))
         entities.append(_system_entity(system, details))
@@ -355,22 +421,26 @@ def _entities(record: AuditRecord) -> list[dict[str, Any]]:
 
 def _data_entity(record: AuditRecord) -> dict[str, Any]:
     who = record.who
-    audit = record.action == "audit-read"
+    audit, identity = record.action == "audit-read", record.action.startswith("identity-")
     details = [
         ("action", record.action),
         ("relationship", who.relationship),
         ("relationship-status", f"verified by {record.verified_by}" if record.verified_by else "asserted"),
         *(("section", section) for section in record.sections),
+        *(("not-for-role", section) for section in record.not_for_role),
+        *record.decision,
     ]
+    if who.role_code:
+        details.append(("role-code", who.role_code))
     if record.action == "break-glass" and who.reason:
         details.append(("reason", who.reason))
     if who.session:
         details.append(("session", who.session))
     return {
-        "what": {"display": "audit trail" if audit else "merged record"},
+        "what": {"display": "audit trail" if audit else "identity decision" if identity else "merged record"},
         "type": _coding((_ENTITY_TYPE, "2", "System Object")),
         "role": _coding(
-            (_OBJECT_ROLE, "13", "Security Resource") if audit else (_OBJECT_ROLE, "4", "Domain Resource"),
+            (_OBJECT_ROLE, "13", "Security Resource") if audit or identity else (_OBJECT_ROLE, "4", "Domain Resource"),
         ),
         "detail": _details(details),
     }

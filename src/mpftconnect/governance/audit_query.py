@@ -25,6 +25,7 @@ def read_audit(
     until: datetime | None = None,
     patient: str | None = None,
     user: str | None = None,
+    containing: str | None = None,
 ) -> Iterator[Entry]:
     """The entries of a trail, for somebody whose role allows it.
 
@@ -38,7 +39,7 @@ def read_audit(
         AccessRefused: The role may not; that is audited too. Code `audit-role`.
         AuditUnavailable: That they looked could not be written, or the trail cannot be read.
     """
-    found = trail.entries(since=since, until=until, patient=patient, user=user)
+    found = trail.entries(since=since, until=until, patient=patient, user=user, containing=containing)
     _admit(trail, who, roles, patient)
     return found
 
@@ -49,13 +50,15 @@ def read_affected(
     *,
     source: str,
     item: str | None = None,
+    patient: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     roles: Collection[str] = AUDIT_ROLES,
-) -> list[Affected]:
-    """Who was shown something of a source; see `AuditTrail.affected`, and `read_audit` for control and errors."""
-    _admit(trail, who, roles, None)
-    return trail.affected(source=source, item=item, since=since, until=until)
+) -> Iterator[Affected]:
+    """Who was shown something of a source; see `AuditTrail.showings`, and `read_audit` for control and errors."""
+    found = trail.showings(source=source, item=item, patient=patient, since=since, until=until)
+    _admit(trail, who, roles, patient)
+    return found
 
 
 def _admit(trail: AuditTrail, who: AccessContext, roles: Collection[str], patient: str | None) -> None:

@@ -272,6 +272,30 @@ class AuditStore:
                 return
             after = page[-1].seq
 
+    def count(
+        self, *, since: str | None, until: str | None, holding: Sequence[str] = (), lacking: Sequence[str] = ()
+    ) -> int:
+        """How many entries of that time hold all of some texts and none of others."""
+        if not self.present():
+            return 0
+        conditions = [
+            "at >= ?",
+            "at < ?",
+            *["instr(event, ?) > 0"] * len(holding),
+            *["instr(event, ?) = 0"] * len(lacking),
+        ]
+        query = f"SELECT count(*) FROM entries WHERE {' AND '.join(conditions)}"  # noqa: S608 - no value in it
+        with self._failing_plainly(), closing(self._connect()) as db:
+            (found,) = db.execute(query, (since or "", until or "~", *holding, *lacking)).fetchone()
+        return int(found)
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """What stands for entries that are no longer here, oldest first."""
+        if not self.present():
+            return []
+        with self._failing_plainly(), closing(self._connect()) as db:
+            return _checkpoints(db)
+
     @contextmanager
     def snapshot(self) -> Iterator[tuple[Iterator[Row], list[Checkpoint], bool]]:
         """All rows, all checkpoints, and whether the database is sound and shaped as we made it, at one moment."""
@@ -279,10 +303,7 @@ class AuditStore:
             db.execute("BEGIN")
             shape = dict(db.execute("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_autoindex_%'"))
             sound = shape == _TABLES and db.execute("PRAGMA integrity_check(1)").fetchone() == ("ok",)
-            points = [
-                Checkpoint(*found)
-                for found in db.execute("SELECT through, first, kind, head, at, seal FROM checkpoints ORDER BY through")
-            ]
+            points = _checkpoints(db)
             rows = db.execute(f"{_SELECT} ORDER BY seq")
             yield (Row(*found) for found in rows), points, sound
 
@@ -367,6 +388,11 @@ class AuditStore:
 def _blank(db: sqlite3.Connection) -> bool:
     """Whether nothing was ever made in it, or its first writer was refused."""
     return bool(db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,))
+
+
+def _checkpoints(db: sqlite3.Connection) -> list[Checkpoint]:
+    found = db.execute("SELECT through, first, kind, head, at, seal FROM checkpoints ORDER BY through")
+    return [Checkpoint(*one) for one in found]
 
 
 def _text(raw: bytes) -> str:

@@ -37,10 +37,12 @@ _KEPT = "none for a single person before the retention ends: it is the account o
 def places(
     *,
     audit: str = "[audit] store and fallback",
-    anchors: str = "[audit] and [privacy] anchor",
+    anchors: str = "[audit], [privacy] and [identity] anchor",
     privacy: str = "[privacy] store and fallback",
+    identity: str = "[identity] store, or state/identity",
     audit_days: int | None = None,
     privacy_days: int | None = None,
+    identity_days: int | None = None,
     state: str = "state",
 ) -> tuple[Place, ...]:
     """Every place, for the given configuration.
@@ -49,14 +51,15 @@ def places(
     'audit trail'
     """
 
-    def kept(days: int | None) -> str:
-        return f"{days or 2922} days, then mpftconnect audit purge"
+    def kept(days: int | None, command: str = "audit") -> str:
+        return f"{days or 2922} days, then mpftconnect {command} purge"
 
     return (
         Place(
             "audit trail",
             audit,
-            "NHS numbers, who read what and when, ids of the items shown; no names and no clinical content",
+            "NHS numbers, who read what and when, ids of the items shown; of what was published, the request and the "
+            "answer, which say the kind of document; no names and no other clinical content",
             f"sealed; {_PRIVATE}",
             kept(audit_days),
             _KEPT,
@@ -69,9 +72,25 @@ def places(
             kept(privacy_days),
             _KEPT,
         ),
+        Place(
+            "identity decisions",
+            identity,
+            "NHS numbers, systems' own ids of their records, who decided and the reasons that they gave",
+            f"sealed; {_PRIVATE}",
+            f"while in force; what has ended {kept(identity_days, 'identity')}",
+            "mpftconnect identity erase, once nothing about the person is in force",
+        ),
         Place("anchors", anchors, "none: counts and digests", "sealed", "as long as the trail", "not needed"),
         Place(
             "rate budgets", f"{state}/budgets", "none: times of requests", "folder 0700", "overwritten", "not needed"
+        ),
+        Place(
+            "ledger of published plans",
+            f"{state}/published/ledger.sqlite",
+            "NHS numbers, keys of care plans, kinds of document, ids of pointers; no names and no clinical content",
+            _PRIVATE,
+            "as long as a pointer stands or may stand; Hub.published.purge() removes rows of pointers that went",
+            "Hub.published.forget(), once no pointer of the person stands",
         ),
         Place(
             "systems' own state",
@@ -95,6 +114,14 @@ def places(
             "test environments: requests and answers; live: digests, status, timing and ids only",
             "memory only",
             "the last 500 a system, gone with the process",
+            "not needed",
+        ),
+        Place(
+            "governance registers",
+            "wherever a user writes them (governance register)",
+            "none: users, roles, times and request ids; no NHS number and no reason",
+            "folder 0700, files 0600; NOT encrypted: the user's responsibility",
+            "the user's responsibility",
             "not needed",
         ),
         Place(

@@ -43,13 +43,13 @@ from mpftconnect.model import (
     Source,
 )
 
-__all__ = ["SHOWN_SECTIONS", "WORDS", "restrict", "restrict_patient", "restricted_sections"]
+__all__ = ["HIDDEN_TEXT", "SHOWN_SECTIONS", "WORDS", "restrict", "restrict_patient", "restricted_sections"]
 
 WORDS = (
     "This person's location is protected. Addresses, contacts, places, organisations, documents, care plan text and "
     "other free text are not shown; look in the source system if you are allowed to."
 )
-_HIDDEN_TEXT = "text not shown"
+HIDDEN_TEXT = "text not shown"
 
 _COMMON = frozenset({"source", "also", "recorded"})
 _ALLOWED: dict[type[Item], frozenset[str]] = {
@@ -210,18 +210,18 @@ def _safe(name: str, value: Any) -> Any:
 def _directions(dosage: Dosage) -> Dosage:
     """How to take a medicine, as far as its words are known to be safe; that there is more is said."""
     told = {name: getattr(dosage, name) for name in ("text", "patient_instruction", "timing")}
-    shown = {name: text if is_safe_direction(text) else _HIDDEN_TEXT for name, text in told.items() if text}
+    shown = {name: text if is_safe_direction(text) else HIDDEN_TEXT for name, text in told.items() if text}
     parts = ("dose", "rate", "max_dose", "route", "site", "method", "as_needed")
     # A dose whose unit is not known must not vanish without a word: another's dosage would seem to be meant.
     safe = {name: _safe("part", getattr(dosage, name)) for name in parts}
     if any(safe[name] is None and getattr(dosage, name) is not None for name in parts):
-        shown["text"] = _HIDDEN_TEXT
+        shown["text"] = HIDDEN_TEXT
     return Dosage(sequence=dosage.sequence, **shown, **safe)
 
 
 def _hidden(name: str) -> str | None:
     """What stands for something dropped: a result says that it is not shown, anything else is left out."""
-    return _HIDDEN_TEXT if name == "value" else None
+    return HIDDEN_TEXT if name == "value" else None
 
 
 def _code(text: str | None) -> str | None:
@@ -240,7 +240,7 @@ def _concept(value: Concept) -> Concept:
         for c in value.coding
         if _unbroken(c.code)
     )
-    return Concept(coding=coded) if coded else Concept(text=_HIDDEN_TEXT)
+    return Concept(coding=coded) if coded else Concept(text=HIDDEN_TEXT)
 
 
 def _amount(value: Quantity | None) -> Quantity | None:

@@ -12,9 +12,12 @@ from mpftconnect.hub.connect import connect, sandbox_table
 
 if TYPE_CHECKING:
     from mpftconnect.hub.configuration import Configuration, load_configuration
+    from mpftconnect.hub.documents import FetchedDocument
     from mpftconnect.hub.hub import Hub
+    from mpftconnect.hub.ledger import Ledger
     from mpftconnect.hub.people import People
     from mpftconnect.hub.plan_view import CarePlanView, FromPlan, PlanLine
+    from mpftconnect.hub.publication import Preview, Publication
     from mpftconnect.hub.record import (
         NEVER_SHOWN,
         NOT_FOR,
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
         Gap,
         Joined,
         Record,
+        Sameness,
         SystemAnswer,
         Unmatched,
         Withheld,
@@ -35,13 +39,18 @@ __all__ = [
     "Configuration",
     "Conflict",
     "Explanation",
+    "FetchedDocument",
     "FromPlan",
     "Gap",
     "Hub",
     "Joined",
+    "Ledger",
     "People",
     "PlanLine",
+    "Preview",
+    "Publication",
     "Record",
+    "Sameness",
     "SystemAnswer",
     "Unmatched",
     "Withheld",
@@ -53,12 +62,15 @@ __all__ = [
 _WHERE = {
     **dict.fromkeys(("Configuration", "load_configuration"), "mpftconnect.hub.configuration"),
     "Hub": "mpftconnect.hub.hub",
+    "FetchedDocument": "mpftconnect.hub.documents",
+    "Ledger": "mpftconnect.hub.ledger",
     "People": "mpftconnect.hub.people",
+    **dict.fromkeys(("Preview", "Publication"), "mpftconnect.hub.publication"),
     **dict.fromkeys(("CarePlanView", "FromPlan", "PlanLine"), "mpftconnect.hub.plan_view"),
     **dict.fromkeys(
         (
             *("NEVER_SHOWN", "NOT_FOR", "Conflict", "Explanation", "Gap", "Joined"),
-            *("Record", "SystemAnswer", "Unmatched", "Withheld"),
+            *("Record", "Sameness", "SystemAnswer", "Unmatched", "Withheld"),
         ),
         "mpftconnect.hub.record",
     ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from mpftconnect.adapters.contract import Capability
@@ -19,7 +18,7 @@ def not_to_be_asked(system: OpenSystem, who: AccessContext) -> Failure | None:
     """Why nothing at all may be asked of it: it could not be opened, or no agreement covers the asking (rule 10)."""
     if system.failure is not None:
         return system.failure
-    refusal = system.configured.settings.agreement.refusal(who.purpose, None, datetime.now(UTC).date())
+    refusal = system.agreement_refusal(who, None)
     return Failure(GapReason.NO_AGREEMENT, refusal) if refusal else None
 
 

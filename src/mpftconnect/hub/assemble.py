@@ -15,13 +15,19 @@ from typing import Any
 
 from mpftconnect.adapters.contract import Refusal
 from mpftconnect.errors import GapReason
+from mpftconnect.governance.decision import Decisions
 from mpftconnect.governance.policies import Contribution, Policy, PolicySpec, Taken
 from mpftconnect.governance.restriction import WORDS as RESTRICTED_WORDS
 from mpftconnect.governance.restriction import restrict, restrict_patient, restricted_sections
+from mpftconnect.governance.roles import NOT_FOR_ROLE
+from mpftconnect.hub.conflicts import conflicts
+from mpftconnect.hub.decided import decision_notices, joined_by_decision, names_another, set_apart_by_decision
 from mpftconnect.hub.fan_out import Failure, SystemRead
-from mpftconnect.hub.match import Match, agreeing, compare, match
-from mpftconnect.hub.merge import conflicts, merge, patient_conflicts
-from mpftconnect.hub.record import Gap, Joined, Record, SystemAnswer, Unmatched, Withheld, sections_from
+from mpftconnect.hub.match import Match, agreeing, compare, match, match_by_number
+from mpftconnect.hub.merge import SameAs, put_together
+from mpftconnect.hub.person_conflicts import patient_conflicts
+from mpftconnect.hub.record import Gap, Joined, Record, Sameness, SystemAnswer, Unmatched, Withheld, sections_from
+from mpftconnect.hub.sameness import Opinions
 from mpftconnect.model import (
     ClinicalItem,
     Demographics,
@@ -30,6 +36,7 @@ from mpftconnect.model import (
     Notice,
     Patient,
     Reference,
+    SamenessSpec,
     Section,
     SectionName,
     SectionStatus,
@@ -66,6 +73,7 @@ class Asked:
     """One system's part in a read.
 
     Args:
+        keeps_demographics: Whether it says who people are (see `AdapterSpec`).
         could_hold: Sections wanted of it that it offers, so that it was asked for them.
         partly: Those of them of which it offers only a part.
         undeclared: Sections wanted that it may hold and its adapter does not read.
@@ -86,6 +94,7 @@ class Asked:
     refused: Mapping[SectionName, str] = field(default_factory=dict)
     withheld_by: tuple[PolicySpec, ...] = ()
     read: SystemRead | None = None
+    keeps_demographics: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +127,9 @@ class _Part:
         self.failure = UNJUDGED
 
 
+_UNDECIDED = Decisions()
+
+
 def assemble(
     person: Person,
     asked: Sequence[Asked],
@@ -129,8 +141,20 @@ def assemble(
     expect: Demographics | None = None,
     trace_failure: Failure | None = None,
     notices: Sequence[Notice] = (),
+    decisions: Decisions = _UNDECIDED,
+    not_for_role: frozenset[SectionName] = frozenset(),
+    sameness: Sequence[SamenessSpec] = (),
 ) -> Assembled:
-    """One record from all that was asked and answered."""
+    """One record from all that was asked and answered.
+
+    Args:
+        wanted: The sections that were asked for and that the user's role may see.
+        decisions: What people decided about whose records they are.
+        not_for_role: The sections that were asked for and that the user's role may not see.
+        sameness: Terminologies that may say that two codes mean the same.
+    """
+    opinions = Opinions(sameness)
+    same_as: dict[str, SameAs] = {}
     parts = [_part(one, person.numbers) for one in asked]
     taken: list[tuple[str, Taken]] = []
     withheld: list[Withheld] = []
@@ -138,7 +162,7 @@ def assemble(
         screened, gone = _screen(part, policies)
         taken += screened
         withheld += gone
-    _match(parts, person)
+    _match(parts, person, decisions)
     joined = [part for part in parts if part.match is None or part.match.joins]
     hidden: frozenset[SectionName] = frozenset()
     if person.is_restricted:
@@ -150,13 +174,18 @@ def assemble(
             except Exception:  # noqa: BLE001 - what cannot be made safe is not shown, and costs no other system
                 part.set_aside()
     gaps = _gaps(parts, person, trace_failure)
-    sections = {name: _section(name, parts, hidden, gaps) for name in wanted}
+    sections = {name: _section(name, parts, hidden, opinions, same_as) for name in sorted(wanted)}
+    disputed = conflicts({name: section.items for name, section in sections.items()}, opinions)
+    withheld += [Withheld(policy="role", section=name, text=NOT_FOR_ROLE) for name in sorted(not_for_role)]
+    sections |= {name: Section(name, (), SectionStatus.RESTRICTED) for name in not_for_role}
     patient = _patient(person, joined, made)
     others = {
         part.asked.system: part.contribution.patient
         for part in joined
         # A tracing service may keep records too: what it says there of the person is not what it traced.
-        if part.contribution.patient is not None and part.contribution.patient.source.key != patient.source.key
+        if part.contribution.patient is not None
+        and part.contribution.patient.source.key != patient.source.key
+        and part.asked.keeps_demographics
     }
     record = Record(
         patient=patient,
@@ -165,14 +194,17 @@ def assemble(
         identity_confirmed=person.traced is not None,
         made=made,
         correlation_id=correlation_id,
-        conflicts=(*patient_conflicts(patient, others), *conflicts({n: s.items for n, s in sections.items()})),
+        conflicts=(*patient_conflicts(patient, others, person.numbers), *disputed),
         gaps=tuple(gaps),
-        unmatched=tuple(_unmatched(part, hidden) for part in parts if part.match and not part.match.joins),
+        unmatched=tuple(
+            _unmatched(part, hidden, person.numbers) for part in parts if part.match and not part.match.joins
+        ),
         withheld=tuple(withheld),
-        notices=tuple(notices),
+        notices=(*notices, *decision_notices(_held(parts), decisions), *_failed(opinions)),
         mismatches=compare(expect, patient) if expect else (),
         systems=tuple(_answer(part, made) for part in parts),
         joined=tuple(_joined(part, person) for part in joined if part.contribution.patient is not None),
+        sameness=tuple(Sameness(item=k, rule=how.rule, plugins=how.plugins) for k, how in sorted(same_as.items())),
         **sections_from(sections),
     )
     return Assembled(record, tuple(taken))
@@ -258,8 +290,17 @@ def _local(reference: Reference) -> str:
     return "/".join(plain.split("/")[-2:])
 
 
-def _match(parts: Sequence[_Part], person: Person) -> None:
-    held = [part for part in parts if part.contribution.patient is not None]
+def _match(parts: Sequence[_Part], person: Person, decisions: Decisions) -> None:
+    held = []
+    for part in parts:
+        if (patient := part.contribution.patient) is None:
+            continue
+        part.match = set_apart_by_decision(patient, person.numbers, decisions)
+        if part.match is None and not part.asked.keeps_demographics:
+            by_number = match_by_number(patient, person.numbers, traced=person.traced is not None)
+            part.match = joined_by_decision(patient, person.numbers, decisions, by_number)
+        if part.match is None:
+            held.append(part)
     if person.traced is None:
         # Nobody can arbitrate: they join only if all agree with one another.
         patients = [part.contribution.patient for part in held if part.contribution.patient]
@@ -281,6 +322,11 @@ def _match(parts: Sequence[_Part], person: Person) -> None:
         # A tracing service may keep records too, and could hand out somebody else's: only what it traced is its word.
         if part.asked.system == person.tracer and (part.match.joins or found.source.key == person.traced.source.key):
             part.match = Match(True, "traced", "this is the tracing service")
+        part.match = joined_by_decision(found, person.numbers, decisions, part.match)
+
+
+def _held(parts: Iterable[_Part]) -> list[tuple[Patient, Match | None]]:
+    return [(part.contribution.patient, part.match) for part in parts if part.contribution.patient is not None]
 
 
 def _restrict(part: _Part) -> None:
@@ -337,7 +383,11 @@ def _gaps(parts: Sequence[_Part], person: Person, trace_failure: Failure | None)
 
 
 def _section(
-    name: SectionName, parts: Sequence[_Part], hidden: frozenset[SectionName], gaps: list[Gap]
+    name: SectionName,
+    parts: Sequence[_Part],
+    hidden: frozenset[SectionName],
+    opinions: Opinions,
+    same_as: dict[str, SameAs],
 ) -> Section[Any]:
     asked: list[str] = []
     missing: list[str] = []
@@ -384,12 +434,20 @@ def _section(
         items += held
     if name in hidden:
         return Section(name, (), SectionStatus.RESTRICTED, tuple(asked))
-    merged = merge(items)
+    together = put_together(items, opinions)
+    merged = together.items
+    same_as |= together.same_as
     status = _status(merged, asked=asked, missing=missing, answered=answered)
     if kept_back:
         # A declared policy took something: what is left must not read as all there is, nor an empty rest as none.
         status = SectionStatus.PARTIAL if merged or missing else SectionStatus.RESTRICTED
     return Section(name, merged, status, tuple(asked), tuple(dict.fromkeys(missing)), tuple(warnings))
+
+
+def _failed(opinions: Opinions) -> tuple[Notice, ...]:
+    """That a terminology plugin failed: what it would have said is missing, and nothing else is."""
+    text = "A terminology plugin failed, so what it could have said of the sameness of codes is not used."
+    return tuple(Notice("sameness-failed", f"{text} It is {name}.", "mpftconnect") for name in sorted(opinions.failed))
 
 
 def _is_modified(item: Item) -> bool:
@@ -420,10 +478,12 @@ def _patient(person: Person, joined: Iterable[_Part], made: datetime) -> Patient
     return Patient(source=source, identifiers=(Identifier.nhs(person.number),))
 
 
-def _unmatched(part: _Part, hidden: frozenset[SectionName]) -> Unmatched:
+def _unmatched(part: _Part, hidden: frozenset[SectionName], numbers: frozenset[str]) -> Unmatched:
     why = part.match or Match(False, "", "")
     kinds = tuple(sorted(name for name, items in part.contribution.items.items() if items and name not in hidden))
-    return Unmatched(system=part.asked.system, reason=why.rule, text=why.text, kinds=kinds)
+    patient = part.contribution.patient
+    record = None if patient is None or names_another(patient.source.id, numbers) else patient.source.id
+    return Unmatched(system=part.asked.system, reason=why.rule, text=why.text, kinds=kinds, record=record)
 
 
 def _joined(part: _Part, person: Person) -> Joined:

@@ -120,7 +120,7 @@ def record_bundle(record: Record) -> dict[str, Any]:
             entries.append(_entry(uuid, about))
     for name, section in record.sections.items():
         uuid = _uuid(f"{record.correlation_id} list {name}")
-        entries.append(_entry(uuid, _list(section, [ids[id(item)] for item in section], patient, record.made)))
+        entries.append(_entry(uuid, _list(section, [(ids[id(i)], i) for i in section], patient, record.made)))
     entries.append(_entry(_uuid(f"{record.correlation_id} outcome"), _outcome(record, ids)))
     bundle: dict[str, Any] = {"resourceType": "Bundle", "id": str(_uuid(f"{record.correlation_id} bundle"))}
     if security := _security(record):
@@ -275,7 +275,7 @@ def _drop_added_person(appointment: dict[str, Any]) -> None:
 # Sections
 
 
-def _list(section: Section[Item], items: list[UUID], patient: UUID, made: datetime) -> dict[str, Any]:
+def _list(section: Section[Item], items: list[tuple[UUID, Item]], patient: UUID, made: datetime) -> dict[str, Any]:
     title = str(section.name).replace("_", " ").capitalize()
     code: dict[str, Any] = {"text": title}
     if section.name in _LIST_CODES:
@@ -294,7 +294,14 @@ def _list(section: Section[Item], items: list[UUID], patient: UUID, made: dateti
         "note": [{"text": text} for text in said],
     }
     if items:
-        resource["entry"] = [{"item": {"reference": _urn(item)}} for item in items]
+        # `List.entry.deleted` is for lists of changes only (lst-2), so what was withdrawn is flagged in words.
+        resource["entry"] = [
+            {
+                **({"flag": {"text": f"Withdrawn: {i.withdrawn}"}} if i.withdrawn else {}),
+                "item": {"reference": _urn(uuid)},
+            }
+            for uuid, i in items
+        ]
     else:
         resource["emptyReason"] = _empty_reason(section)
     return resource

@@ -21,7 +21,8 @@ from mpftconnect.adapters.endpoint import Endpoint
 from mpftconnect.errors import ConfigurationError, MpftConnectError
 from mpftconnect.governance.agreements import Agreement
 from mpftconnect.governance.policies import Policy, PolicySpec
-from mpftconnect.model import DEFAULT_ZONE, AccessContext, Model, When
+from mpftconnect.governance.roles import Role, RoleTable, folded
+from mpftconnect.model import DEFAULT_ZONE, AccessContext, Model, SamenessSpec, When
 from mpftconnect.plugins import PluginRegistry
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "ConfiguredPolicy",
     "ConfiguredSystem",
     "HubSettings",
+    "IdentitySettings",
     "SecretReference",
     "SystemSettings",
     "load_configuration",
@@ -64,7 +66,11 @@ class HubSettings(Model):
         trace: The system that says who a person is; by default the first in the file whose adapter can.
         trace_max_age_seconds: How old a trace may be and still be used; 0 asks the tracing service every time.
         allow_asserted_relationship: Whether live systems may be read when nobody verified the relationship.
+        unlisted_role: What a role that has no `[roles.NAME]` may see, `none` or `all`. By default `all` only where
+            every system is a declared test environment and no role is listed.
         parallel_per_system: How many requests one system gets at a time.
+        sameness: Terminology plugins that may say that two codes mean the same; none by default.
+        publisher: ODS code of the organisation in whose name plans are published; by default the user's own.
     """
 
     deadline_seconds: float = Field(default=15.0, gt=0, le=LONGEST_SECONDS)
@@ -72,7 +78,10 @@ class HubSettings(Model):
     trace: str | None = None
     trace_max_age_seconds: float = Field(default=0.0, ge=0, le=86_400)
     allow_asserted_relationship: bool = False
+    unlisted_role: Literal["none", "all"] | None = None
     parallel_per_system: int = Field(default=4, ge=1, le=32)
+    sameness: tuple[str, ...] = ()
+    publisher: str | None = Field(default=None, pattern=r"^[A-Za-z0-9]{2,12}$")
 
 
 class AuditSettings(Model):
@@ -95,8 +104,33 @@ class AuditSettings(Model):
     retention_days: int = Field(default=2922, ge=1)
 
 
+class IdentitySettings(Model):
+    """`[identity]`: who may say that a system's record is, or is not, the person with an NHS number.
+
+    Args:
+        store: Where decisions are kept; by default in the state folder.
+        anchor: Its anchor; put it on another disk or machine, or it proves less.
+        key: The sealing key; by default that of the audit.
+        proposers: Roles that may propose; `any` for every role.
+        approvers: Roles that may approve, reject, list and show.
+        open_hours: How long a proposal may be approved.
+        retention_days: How long what has ended is kept before `purge` may remove it (default: eight years).
+    """
+
+    store: str | None = None
+    anchor: str | None = None
+    key: SecretReference | None = None
+    proposers: tuple[str, ...] = ("any",)
+    approvers: tuple[str, ...] = ("privacy-officer",)
+    open_hours: float = Field(default=72.0, gt=0, le=744)
+    retention_days: int = Field(default=2922, ge=1)
+
+
 class SystemSettings(Model):
-    """`[systems.NAME]`; proxy, CA and client-certificate settings are the same for every system (rule 19)."""
+    """`[systems.NAME]`; proxy, CA and client-certificate settings are the same for every system (rule 19).
+
+    `allow_writes` is off: nothing is written to a system unless its table says so (rule 12).
+    """
 
     adapter: str
     endpoint: str | None = None
@@ -111,6 +145,7 @@ class SystemSettings(Model):
     ca_bundle: str | None = None
     client_certificate: str | None = None
     client_key: str | None = None
+    allow_writes: bool = False
     settings: dict[str, Any] = Field(default_factory=dict)
     secrets: dict[str, SecretReference] = Field(default_factory=dict)
     agreement: Agreement
@@ -131,6 +166,8 @@ class _File(Model):
     who: AccessContext | None = None
     audit: AuditSettings
     privacy: AuditSettings
+    identity: IdentitySettings = Field(default_factory=IdentitySettings)
+    roles: dict[str, Role] = Field(default_factory=dict)
     systems: dict[str, SystemSettings] = Field(min_length=1)
     policies: tuple[_PolicyTable, ...] = ()
 
@@ -165,13 +202,29 @@ class Configuration:
     privacy: AuditSettings
     audit_key: bytes
     privacy_key: bytes
+    identity: IdentitySettings
+    identity_key: bytes
+    roles: RoleTable
     systems: tuple[ConfiguredSystem, ...]
     policies: tuple[ConfiguredPolicy, ...]
     who: AccessContext | None = None
+    sameness: tuple[SamenessSpec, ...] = ()
 
     def path(self, name: str) -> Path:
         """A path of the file, relative to it."""
         return self.folder / name
+
+    @property
+    def identity_store(self) -> Path:
+        """Where identity decisions are kept."""
+        given = self.identity.store
+        return self.path(given) if given else self.state / "identity" / "decisions.sqlite"
+
+    @property
+    def identity_anchor(self) -> Path:
+        """Where their anchor stands."""
+        given = self.identity.anchor
+        return self.path(given) if given else self.state / "identity-anchor" / "decisions.anchor"
 
 
 def load_configuration(
@@ -232,9 +285,24 @@ class _Checker:
         policies = self._policies(table.get("policies"))
         keys = {name: self._key(table.get(name), name) for name in ("audit", "privacy")}
         self._tracer(file, systems)
-        self._trails(file, keys)
-        if self.problems or file is None:
+        identity_key = self._identity_key(file) or keys["audit"]
+        roles = self._roles(file)
+        settled = None if file is None else self._settled(file, keys, identity_key, roles, systems, policies)
+        if settled is not None:
+            self._trails(settled)
+        if self.problems or settled is None:
             raise ConfigurationError(list(dict.fromkeys(self.problems)))
+        return settled
+
+    def _settled(
+        self,
+        file: _File,
+        keys: Mapping[str, bytes],
+        identity_key: bytes,
+        roles: RoleTable,
+        systems: tuple[ConfiguredSystem, ...],
+        policies: tuple[ConfiguredPolicy, ...],
+    ) -> Configuration:
         return Configuration(
             folder=self._folder,
             state=self._folder / file.state,
@@ -243,9 +311,13 @@ class _Checker:
             privacy=file.privacy,
             audit_key=keys["audit"],
             privacy_key=keys["privacy"],
+            identity=file.identity,
+            identity_key=identity_key,
+            roles=roles,
             systems=systems,
             policies=policies,
             who=file.who,
+            sameness=self._sameness(file),
         )
 
     def _tracer(self, file: _File | None, systems: tuple[ConfiguredSystem, ...]) -> None:
@@ -256,19 +328,49 @@ class _Checker:
         elif chosen and chosen.spec.support(Capability.TRACE_PERSON) not in (Support.FULL, Support.PARTIAL):
             self._say("hub.trace", f"adapter {chosen.spec.name} cannot trace people")
 
-    def _trails(self, file: _File | None, keys: Mapping[str, bytes]) -> None:
+    def _sameness(self, file: _File) -> tuple[SamenessSpec, ...]:
+        known = self._registry.sameness
+        wanted = dict.fromkeys(file.hub.sameness)
+        for name in wanted:
+            if name not in known:
+                installed = ", ".join(sorted(known)) or "none"
+                self._say("hub.sameness", f"no installed plugin provides {name!r} (installed: {installed})")
+        return tuple(known[name] for name in wanted if name in known)
+
+    def _trails(self, settled: Configuration) -> None:
         """The privacy officer's stream is that officer's alone: it shares neither a file nor a key with the audit."""
-        if file is None:
-            return
+        places = {
+            f"{name}.{part}": settled.path(getattr(trail, part))
+            for name, trail in (("audit", settled.audit), ("privacy", settled.privacy))
+            for part in ("store", "anchor", "fallback")
+        }
+        places |= {"identity.store": settled.identity_store, "identity.anchor": settled.identity_anchor}
         seen: dict[Path, str] = {}
-        for trail, settings in (("audit", file.audit), ("privacy", file.privacy)):
-            for part in ("store", "anchor", "fallback"):
-                key, path = f"{trail}.{part}", (self._folder / getattr(settings, part)).resolve()
-                if path in seen:
-                    self._say(key, f"expected a file of its own; {seen[path]} names the same")
-                seen.setdefault(path, key)
-        if keys["audit"] and keys["audit"] == keys["privacy"]:
+        for key, place in places.items():
+            path = place.resolve()
+            if path in seen:
+                self._say(key, f"expected a file of its own; {seen[path]} names the same")
+            seen.setdefault(path, key)
+        if settled.audit_key and settled.audit_key == settled.privacy_key:
             self._say("privacy.key", "expected a key of its own; audit.key is the same")
+
+    def _roles(self, file: _File | None) -> RoleTable:
+        if file is None:
+            return RoleTable()
+        for what, names in (
+            ("roles", list(file.roles)),
+            ("roles: codes", [code for role in file.roles.values() for code in role.codes]),
+        ):
+            plain = [folded(name) for name in names]
+            if "" in plain or len(set(plain)) < len(plain):
+                self._say(what, "expected each once, whatever its case and spacing, and none empty")
+        tested = all(system.environment == "test" for system in file.systems.values())
+        # Live unless declared test (rule 14): there, whoever nobody has listed sees nothing.
+        return RoleTable(file.roles, file.hub.unlisted_role or ("all" if tested and not file.roles else "none"))
+
+    def _identity_key(self, file: _File | None) -> bytes:
+        key = file.identity.key if file else None
+        return self._sealing_key(key, "identity.key") if key else b""
 
     def _secret(self, reference: SecretReference, at: str) -> str:
         if reference.value is not None:
@@ -295,16 +397,17 @@ class _Checker:
             settings = AuditSettings.model_validate(table)
         except ValidationError:  # already said of the whole file
             return b""
+        return self._sealing_key(settings.key, f"{name}.key")
+
+    def _sealing_key(self, reference: SecretReference, at: str) -> bytes:
         before = len(self.problems)
-        text = self._secret(settings.key, f"{name}.key")
+        text = self._secret(reference, at)
         try:
             key = bytes.fromhex(text)
         except ValueError:
             key = text.encode()
         if len(key) < 32 and len(self.problems) == before:
-            self._say(
-                f"{name}.key", "expected at least 32 bytes, as text or hexadecimal (make one: openssl rand -hex 32)"
-            )
+            self._say(at, "expected at least 32 bytes, as text or hexadecimal (make one: openssl rand -hex 32)")
         return key
 
     def _systems(self, tables: Any) -> tuple[ConfiguredSystem, ...]:

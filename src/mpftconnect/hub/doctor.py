@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from mpftconnect.adapters.contract import Step
 from mpftconnect.adapters.deadline import Deadline
 from mpftconnect.errors import MpftConnectError
 from mpftconnect.hub.systems import OpenSystem
 
-__all__ = ["examine"]
+__all__ = ["agreement_step", "examine"]
 
 _SECONDS = 5.0
 # NHS signed JWTs live for at most five minutes, and GP Connect's for exactly that: a clock further out than half a
@@ -43,6 +44,19 @@ def examine(system: OpenSystem) -> Iterator[Step]:
         yield Step("adapter's own check", False, str(error))
     except Exception as error:  # noqa: BLE001 - a stranger's code; only the kind of error is shown
         yield Step("adapter's own check", False, f"the adapter failed with {type(error).__name__}: report it")
+
+
+def agreement_step(system: OpenSystem) -> Step:
+    """Whether the system's sharing agreement is in force, and for how long (rule 10)."""
+    settings = system.configured.settings
+    agreement, today = settings.agreement, datetime.now(ZoneInfo(settings.zone)).date()
+    until = f"until {agreement.expires:%d %b %Y}"
+    standing = agreement.standing(today)
+    if standing == "expired":
+        return Step("agreement", False, f"{agreement.name} ended, {until}: renew it; the system is not asked")
+    if standing == "expiring":
+        return Step("agreement", True, f"{agreement.name}, {until}, {agreement.days_left(today)} days left: renew it")
+    return Step("agreement", True, f"{agreement.name}, {until}")
 
 
 def _network(system: OpenSystem) -> Iterator[Step]:

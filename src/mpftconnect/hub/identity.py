@@ -130,6 +130,14 @@ class Identity:
         person = Person(current, former | {number, current}, trace.patient, tracer.name)
         return Traced(person, None, reading, notices)
 
+    def leads_to(self, former: NhsNumber, current: str, who: AccessContext, until: Deadline, correlation: str) -> bool:
+        """Whether the tracing service, asked by the former number, gives the current one. False if it is silent."""
+        try:
+            traced = self.trace(former, who, frozenset(), until, correlation)
+        except PersonUnknown:
+            return False
+        return traced.person.traced is not None and traced.person.number == current
+
     def _asked_trace(
         self, tracer: OpenSystem, reading: Reading, number: str, who: AccessContext
     ) -> tuple[Trace | None, Failure | None]:

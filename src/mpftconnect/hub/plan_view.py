@@ -55,6 +55,11 @@ class PlanLine(Generic[L]):
         return self.line.recorded or self.plan.clinical_date
 
     @property
+    def organization(self) -> str | None:
+        """The organisation that it comes from: the author's, else that of the plan's author, by name or ODS code."""
+        return _organization(self.line.author) or _organization(self.plan.author)
+
+    @property
     def agreement(self) -> Agreement:
         """Whether the person agreed to the plan; `agreed=None` where its source does not say."""
         return self.plan.agreement or Agreement()
@@ -65,10 +70,31 @@ class PlanLine(Generic[L]):
 
 @dataclass(frozen=True, slots=True)
 class FromPlan(Generic[T]):
-    """A part of a plan that is not a line, with its plan."""
+    """A part of a plan that is not a line, with its plan: who wrote that, when, and whether the person agreed."""
 
     value: T
     plan: CarePlan
+
+    @property
+    def author(self) -> Actor | None:
+        return self.plan.author
+
+    @property
+    def recorded(self) -> When | None:
+        return self.plan.clinical_date
+
+    @property
+    def organization(self) -> str | None:
+        return _organization(self.plan.author)
+
+    @property
+    def agreement(self) -> Agreement:
+        """Whether the person agreed to the plan; `agreed=None` where its source does not say."""
+        return self.plan.agreement or Agreement()
+
+
+def _organization(actor: Actor | None) -> str | None:
+    return (actor.organization or actor.organization_code) if actor else None
 
 
 def newest_first(plans: Iterable[CarePlan]) -> tuple[CarePlan, ...]:

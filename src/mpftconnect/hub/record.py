@@ -47,6 +47,7 @@ __all__ = [
     "Gap",
     "Joined",
     "Record",
+    "Sameness",
     "SystemAnswer",
     "Unmatched",
     "Withheld",
@@ -108,7 +109,8 @@ class Conflict(Model):
     """Sources that disagree. Nothing is chosen: all of them are shown.
 
     Args:
-        kind: Permanent code: `several-active-plans`, `allergy-against-none-known`, `birth-date-differs`, ...
+        kind: Permanent code: `several-active-plans`, `allergy-against-none-known`, `family-name-differs`, ...; all of
+            them stand in docs/merging.md.
         section: The section concerned; None for demographics.
         text: What disagrees, without the values: those stand in the items.
         items: Keys of the items concerned.
@@ -130,12 +132,15 @@ class Unmatched(Model):
         reason: Permanent code of the rule that failed: `birth-date-differs`, `family-name-differs`, ...
         text: The reason in words, without values.
         kinds: The sections of which it holds something; its contents are not shown.
+        record: The system's own id of its record, by which people can decide whose it is (`Hub.identities`); left out
+            where it holds another person's NHS number.
     """
 
     system: str
     reason: str
     text: str
     kinds: tuple[SectionName, ...] = ()
+    record: str | None = None
 
 
 class Withheld(Model):
@@ -180,12 +185,45 @@ class Joined(Model):
     text: str
 
 
+class Sameness(Model):
+    """By what an item that several systems hold is one fact, where they do not word or code it equally.
+
+    Args:
+        item: Its key.
+        rule: `code` (they share a code), `text` (the same text but for case, spaces and marks) or `plugin`.
+        plugins: The terminology plugins that say that the codes mean the same.
+    """
+
+    item: str
+    rule: str
+    plugins: tuple[str, ...] = ()
+
+    def words(self) -> str:
+        """In words.
+
+        >>> Sameness(item="gp:1", rule="plugin", plugins=("dmd",)).words()
+        'that its codes mean the same is said by terminology plugin dmd'
+        """
+        return {
+            "code": "what it is about has the same code in each",
+            "text": "what it is about has the same text in each, apart from case, spaces and punctuation",
+        }.get(self.rule, f"that its codes mean the same is said by terminology plugin {', '.join(self.plugins)}")
+
+
 class Explanation(Model):
-    """Why an item stands in the record."""
+    """Why an item stands in the record.
+
+    Args:
+        item: Its key.
+        joined: By which rule each of its sources was taken to be about this person, overrides included.
+        merged: Why it is shown once, or who alone says it.
+        sameness: By what it is one fact, where its sources do not word or code it equally.
+    """
 
     item: str
     joined: tuple[Joined, ...]
     merged: str
+    sameness: Sameness | None = None
 
     def words(self) -> str:
         return " ".join([*(f"{why.system}: {why.text}" for why in self.joined), self.merged])
@@ -233,6 +271,7 @@ class Record(Model):
     mismatches: tuple[str, ...] = ()
     systems: tuple[SystemAnswer, ...] = ()
     joined: tuple[Joined, ...] = ()
+    sameness: tuple[Sameness, ...] = ()
     never_shown: str = NEVER_SHOWN
     not_for: str = NOT_FOR
 
@@ -270,12 +309,16 @@ class Record(Model):
             raise UsageError("the item is not part of this record")
         named = {source.system for source in item.sources}
         systems = ", ".join(sorted(named))
-        merged = (
-            f"Shown once because {systems} say the same in every clinical field."
-            if len(item.sources) > 1
-            else f"Only {systems} says this."
-        )
-        return Explanation(item=item.key, joined=tuple(j for j in self.joined if j.system in named), merged=merged)
+        by = next((same for same in self.sameness if same.item == item.key), None) if item.also else None
+        if item.also:
+            merged = f"Shown once because {systems} say the same in every clinical field"
+            merged += f"; {by.words()}." if by else "."
+        elif item is self.patient and not any(why.system in named for why in self.joined):
+            merged = "No system says this: it is what the record was asked for by."
+        else:
+            merged = f"Only {systems} says this."
+        why = tuple(joined for joined in self.joined if joined.system in named)
+        return Explanation(item=item.key, joined=why, merged=merged, sameness=by)
 
     def to_fhir(self) -> dict[str, Any]:
         """The record as a FHIR R4 Bundle: plain JSON objects, with decimals as `Decimal`.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from mpftconnect.adapters.budget import RateBudget
 from mpftconnect.adapters.contract import Adapter, AdapterContext, Capability, Support
@@ -14,7 +16,7 @@ from mpftconnect.errors import ConfigurationError
 from mpftconnect.events import EventStream
 from mpftconnect.hub.configuration import Configuration, ConfiguredSystem
 from mpftconnect.hub.fan_out import Failure
-from mpftconnect.model import SectionName
+from mpftconnect.model import AccessContext, SectionName
 
 __all__ = ["OpenSystem", "open_system"]
 
@@ -38,6 +40,12 @@ class OpenSystem:
 
     def support(self, capability: Capability) -> Support:
         return self.configured.spec.support(capability)
+
+    def agreement_refusal(self, who: AccessContext, section: SectionName | None) -> str | None:
+        """Why its sharing agreement does not cover this; None if it does. Its last day ends in the system's zone."""
+        settings = self.configured.settings
+        today = datetime.now(ZoneInfo(settings.zone)).date()
+        return settings.agreement.refusal(who.purpose, section, today, organisation=who.organisation)
 
     def hides(self, section: SectionName, capability: Capability) -> bool:
         """Whether it may hold the section and its adapter does not read it."""

@@ -77,6 +77,7 @@ from mpftconnect.model.people import (
     Restriction,
 )
 from mpftconnect.model.provenance import Extra, Item, Source, extra_from
+from mpftconnect.model.sameness import SamenessSpec
 from mpftconnect.model.schema import Model
 from mpftconnect.model.sections import SECTION_TYPES, Notice, Section, SectionName, SectionStatus
 from mpftconnect.model.walk import parts
@@ -146,6 +147,7 @@ __all__ = [
     "ReferenceRange",
     "RelatedPerson",
     "Restriction",
+    "SamenessSpec",
     "Section",
     "SectionName",
     "SectionStatus",

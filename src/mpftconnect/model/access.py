@@ -25,6 +25,8 @@ class AccessContext(Model):
         reason: Free text; required for break-glass.
         practitioner_id: SDS user id or registration number, where a system wants one.
         role_profile_id: SDS role profile id.
+        role_code: National role code of the selected role, such as `S8000:G8000:R8001`, of which the last part is the
+            job role.
         device: What the user sits at.
         session: The caller's session id.
     """
@@ -38,6 +40,7 @@ class AccessContext(Model):
     reason: str | None = None
     practitioner_id: str | None = None
     role_profile_id: str | None = None
+    role_code: str | None = None
     device: str | None = None
     session: str | None = None
 
@@ -47,8 +50,9 @@ class AccessContext(Model):
     ) -> AccessContext:
         """The context of a signed-in user, from the claims of a *verified* OpenID Connect token.
 
-        Reads the standard claims and those that NHS CIS2 adds (`nhsid_useruid`, `nhsid_nrbac_roles`), preferring
-        the selected role (`selected_roleid`). It does not check a signature: do that first.
+        Reads the standard claims and those that NHS CIS2 adds (`nhsid_useruid`, `nhsid_nrbac_roles` with each role's
+        name, code and organisation), preferring the selected role (`selected_roleid`). It does not check a
+        signature: do that first.
 
         Args:
             claims: The verified claims.
@@ -94,5 +98,10 @@ class AccessContext(Model):
             reason=reason,
             practitioner_id=claims.get("nhsid_useruid"),
             role_profile_id=role.get("person_roleid"),
+            role_code=_text_or_none(role.get("role_code")),
             session=claims.get("sid"),
         )
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None

@@ -14,6 +14,7 @@ from mpftconnect.model.identifiers import Identifier
 from mpftconnect.model.people import Actor
 from mpftconnect.model.provenance import Item
 from mpftconnect.model.schema import Model
+from mpftconnect.model.withdrawal import withdrawal
 
 __all__ = [
     "AllergyIntolerance",
@@ -44,6 +45,9 @@ __all__ = [
     "Value",
 ]
 
+# Where an item may say that it no longer stands.
+_STATUS_FIELDS = ("verification_status", "status", "doc_status")
+
 Value = Quantity | Range | Ratio | Concept | Period | When | bool | int | str
 
 
@@ -73,6 +77,19 @@ class ClinicalItem(Item):
     author: Actor | None = None
     service: Concept | None = None
     note: tuple[str, ...] = ()
+
+    @property
+    def withdrawn(self) -> str | None:
+        fields = self.__dict__
+        what = withdrawal(type(self).__name__, *(fields[name] for name in _STATUS_FIELDS if name in fields))
+        if what is None:
+            return None
+        reason = "; ".join(self._withdrawal_reasons())
+        return f"{what}: {reason}" if reason else what
+
+    def _withdrawal_reasons(self) -> tuple[str, ...]:
+        """Why it was withdrawn, where the source has a place for that."""
+        return ()
 
 
 class ProblemLink(Model):
@@ -258,6 +275,9 @@ class MedicationStatement(ClinicalItem):
             return self.effective.start
         return self.authored or self.recorded
 
+    def _withdrawal_reasons(self) -> tuple[str, ...]:
+        return tuple(reason.words() for reason in self.status_reason)
+
     def words(self) -> str:
         dosage = "; ".join(dose.words() for dose in self.dosage)
         return f"{self.medication.words()}: {dosage}" if dosage else self.medication.words()
@@ -313,6 +333,11 @@ class Observation(ClinicalItem):
             return self.effective
         start = self.effective.start if isinstance(self.effective, Period) else None
         return start or self.issued or self.recorded
+
+    def _withdrawal_reasons(self) -> tuple[str, ...]:
+        # FHIR R4 has no element for it: laboratories say why in the reason for the missing value or in a note.
+        absent = (self.data_absent_reason.words(),) if self.data_absent_reason else ()
+        return (*absent, *self.note)
 
     def words(self) -> str:
         if self.components:
@@ -379,6 +404,9 @@ class DiagnosticReport(ClinicalItem):
     @property
     def clinical_date(self) -> When | None:
         return self.effective if isinstance(self.effective, When) else self.issued or self.recorded
+
+    def _withdrawal_reasons(self) -> tuple[str, ...]:
+        return self.note
 
     def words(self) -> str:
         return f"{self.code.words()}: {self.conclusion}" if self.conclusion else self.code.words()
@@ -499,6 +527,9 @@ class Appointment(ClinicalItem):
     @property
     def clinical_date(self) -> When | None:
         return self.start or self.recorded
+
+    def _withdrawal_reasons(self) -> tuple[str, ...]:
+        return (self.cancellation_reason.words(),) if self.cancellation_reason else ()
 
     def words(self) -> str:
         return self.description or (self.type or self.service or Concept(text="appointment")).words()
@@ -621,6 +652,9 @@ class Immunization(ClinicalItem):
     @property
     def clinical_date(self) -> When | None:
         return self.occurrence if isinstance(self.occurrence, When) else self.recorded
+
+    def _withdrawal_reasons(self) -> tuple[str, ...]:
+        return (self.status_reason.words(),) if self.status_reason else ()
 
     def words(self) -> str:
         unknown = self.vaccine == Concept() or any(coding.system in _NULL_FLAVORS for coding in self.vaccine.coding)

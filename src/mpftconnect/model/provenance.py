@@ -103,6 +103,15 @@ class Item(Model):
         """Whether a clinician recorded by this item that there is nothing of its kind."""
         return False
 
+    @property
+    def withdrawn(self) -> str | None:
+        """That the item no longer stands or never did, and why, in the source's terms; None if it stands (rule 8).
+
+        `Entered in error`, `Refuted`, `Cancelled: sample haemolysed`, `Stopped: rash`. A withdrawn item stays in the
+        record. One that was only replaced, came to its end or was not done is not withdrawn.
+        """
+        return None
+
     def words(self) -> str:
         """The item in one line for people."""
         raise NotImplementedError

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from mpftconnect.hub.record import Gap, Record, SystemAnswer, Unmatched
+from mpftconnect.hub.gap_lines import GapLine, gap_lines
+from mpftconnect.hub.record import Record, SystemAnswer, Unmatched
 from mpftconnect.model import SectionName
 
 __all__ = ["Contribution", "contributions"]
@@ -31,7 +32,7 @@ class Contribution:
     shared: Counter[SectionName]
     person: bool
     apart: Unmatched | None
-    gaps: tuple[Gap, ...]
+    gaps: tuple[GapLine, ...]
 
 
 def contributions(record: Record) -> tuple[Contribution, ...]:
@@ -58,7 +59,7 @@ def contributions(record: Record) -> tuple[Contribution, ...]:
             shared.get(system, Counter()),
             system in persons,
             apart.get(system),
-            tuple(gap for gap in record.gaps if gap.system == system),
+            gap_lines(gap for gap in record.gaps if gap.system == system),
         )
         for system, counted in items.items()
     )

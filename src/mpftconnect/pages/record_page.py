@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from jinja2 import Environment
 
+from mpftconnect.hub.gap_lines import gap_lines
 from mpftconnect.hub.plan_view import CarePlanView, FromPlan, newest_first
 from mpftconnect.hub.record import Conflict, Record
 from mpftconnect.model import (
@@ -288,6 +289,7 @@ def record_page(record: Record, *, title: str | None = None, demonstration: bool
             disputed=frozenset(key for conflict in record.conflicts for key in conflict.items),
             sections=_section_views(record),
             left_over=_left_over(record),
+            gaps=gap_lines(record.gaps),
             timeline=timeline(record, TITLES),
             test_systems=tuple(answer.system for answer in record.systems if answer.environment != "live"),
         )

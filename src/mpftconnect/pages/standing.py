@@ -108,8 +108,8 @@ def plain_status(code: str) -> tuple[Tone, str]:
 def standing_of(item: Item) -> Standing:
     """How the item stands, from every status that it has.
 
-    A result or report that was cancelled or entered in error is called withdrawn, with its reason where the source
-    gives one, and stays visible (rule 8).
+    Whatever its source withdrew says so with the reason, where the source gives one, and stays visible (rule 8). A
+    result or report is called withdrawn as well, since its own status alone may read as if it were still to come.
     """
     codes: list[str] = []
     for field in ("verification_status", "clinical_status", "status", "doc_status"):
@@ -119,9 +119,11 @@ def standing_of(item: Item) -> Standing:
     tags = [plain_status(code) for code in codes]
     void = any(tone == "void" for tone, _ in tags)
     why = next((_WHY_VOID[code] for code in codes if code in _WHY_VOID), "")
-    if void and isinstance(item, Observation | DiagnosticReport):
-        tags.insert(0, ("void", "Withdrawn"))
-        absent = item.data_absent_reason.words() if isinstance(item, Observation) and item.data_absent_reason else None
-        reason = "; ".join(text for text in (absent, *item.note) if text)
-        why = f"Withdrawn by its source. Reason: {reason or 'not stated'}. {why}".strip()
+    if item.withdrawn:
+        _, _, reason = item.withdrawn.partition(": ")
+        if isinstance(item, Observation | DiagnosticReport):
+            tags.insert(0, ("void", "Withdrawn"))
+            why = f"Withdrawn by its source. Reason: {reason or 'not stated'}. {why}".strip()
+        elif reason:
+            why = f"Reason: {reason}. {why}".strip()
     return Standing(tuple(tags), void, why)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -131,27 +131,81 @@ class NotChecked:
     profile: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Report:
-    """What a validation found. It is about structure; it says nothing clinical."""
+    """What a validation found. It is about structure; it says nothing clinical. Immutable.
 
-    findings: tuple[Finding, ...] = ()
-    not_checked: tuple[NotChecked, ...] = ()
-    profiles: tuple[str, ...] = ()
+    Places and positions are worked out when `findings` or `not_checked` are first read, so a resource of which only
+    the verdict is wanted costs less.
+    """
+
+    __slots__ = ("_decisive", "_findings", "_invalid", "_make", "_not_checked", "profiles")
+
+    def __init__(
+        self,
+        findings: Iterable[Finding] = (),
+        not_checked: Iterable[NotChecked] = (),
+        profiles: tuple[str, ...] = (),
+    ) -> None:
+        self._findings: tuple[Finding, ...] | None = tuple(findings)
+        self._not_checked: tuple[NotChecked, ...] | None = tuple(not_checked)
+        self._make: Callable[[], tuple[list[Finding], list[NotChecked]]] | None = None
+        self._invalid = any(finding.severity in ("error", "fatal") for finding in self._findings)
+        self._decisive = any(item.decisive for item in self._not_checked)
+        self.profiles = profiles
+
+    @classmethod
+    def later(
+        cls,
+        make: Callable[[], tuple[list[Finding], list[NotChecked]]],
+        *,
+        invalid: bool,
+        decisive: bool,
+        profiles: tuple[str, ...],
+    ) -> Report:
+        """A report whose findings are made when they are read."""
+        report = cls(profiles=profiles)
+        report._findings = report._not_checked = None
+        report._make, report._invalid, report._decisive = make, invalid, decisive
+        return report
 
     @classmethod
     def unreadable(cls, reason: str) -> Report:
         """The report on an input that could not be read."""
         return cls((Finding("fatal", "invalid", "", None, None, "unreadable", None, reason),))
 
+    def _made(self) -> None:
+        if self._make is not None:
+            findings, not_checked = self._make()
+            self._findings, self._not_checked, self._make = tuple(findings), tuple(not_checked), None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong, or worth knowing, in the order in which it was found."""
+        self._made()
+        return self._findings or ()
+
+    @property
+    def not_checked(self) -> tuple[NotChecked, ...]:
+        """What could not be judged, and why."""
+        self._made()
+        return self._not_checked or ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Report) and (self.findings, self.not_checked, self.profiles) == (
+            other.findings,
+            other.not_checked,
+            other.profiles,
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Report({self.verdict!r}, {len(self.findings)} findings, {len(self.not_checked)} not checked)"
+
     @property
     def verdict(self) -> Verdict:
         """`invalid` beats `undecided` beats `valid`."""
-        if any(finding.severity in ("error", "fatal") for finding in self.findings):
-            return "invalid"
-        if any(item.decisive for item in self.not_checked):
-            return "undecided"
-        return "valid"
+        return "invalid" if self._invalid else "undecided" if self._decisive else "valid"
 
     @property
     def codes_not_checked(self) -> int:

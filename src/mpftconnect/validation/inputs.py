@@ -52,9 +52,9 @@ def _file(path: Path) -> Iterator[Input]:
     name = str(path)
     try:
         if path.name.lower().endswith((".ndjson", ".ndjson.gz")):
-            opened: IO[bytes] = gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb")  # type: ignore[assignment]
-            with opened as file:
-                yield from _lines(name, file)
+            with path.open("rb") as raw:
+                file = gzip.GzipFile(fileobj=raw) if path.name.lower().endswith(".gz") else raw
+                yield from _lines(name, file)  # type: ignore[arg-type]
             return
         if path.stat().st_size > LONGEST_INPUT:
             yield Input(name, problem=f"is larger than {LONGEST_INPUT} bytes")

@@ -99,11 +99,11 @@ class Options:
                 problems.append(f"option {key}: there is no such option")
                 continue
             if isinstance(value, list):
-                value = tuple(value)  # noqa: PLW2901
+                value = tuple(value)
             if str(fields[name].type).startswith("bool") and isinstance(value, str):
                 lowered = value.lower()
                 if lowered in ("true", "false"):
-                    value = lowered == "true"  # noqa: PLW2901
+                    value = lowered == "true"
                 elif fields[name].type == "bool":
                     problems.append(f"option {key}: expected true or false")
                     continue

@@ -17,7 +17,7 @@ __all__ = ["FORMATS", "Judged", "write_reports"]
 Judged = tuple[Input, Report]
 _SHOWN_NOT_CHECKED = 10
 # A text that is not XML 1.0 must not break a JUnit file.
-_NOT_XML = {code: None for code in [*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF]}
+_NOT_XML = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 65534, 65535])
 
 
 def _dump(value: Any) -> str:
@@ -64,7 +64,9 @@ def _text(judged: Iterable[Judged]) -> Iterator[str]:
         if len(shown) > _SHOWN_NOT_CHECKED:
             yield f"  not checked: {len(shown) - _SHOWN_NOT_CHECKED} more (--format json lists all)"
     if sum(counts.values()) != 1:
-        yield f"{sum(counts.values())} inputs: {counts['valid']} valid, {counts['invalid']} invalid, {counts['undecided']} undecided"
+        yield f"{sum(counts.values())} inputs: " + ", ".join(
+            f"{number} {verdict}" for verdict, number in counts.items()
+        )
 
 
 def _where(finding: Finding) -> str:
@@ -101,7 +103,8 @@ def _junit(judged: Iterable[Judged]) -> Iterator[str]:
         for finding in report.findings:
             if finding.severity in ("error", "fatal"):
                 words = f"{finding.expression} {finding.message}".translate(_NOT_XML)
-                yield f"<failure type={quoteattr(finding.rule)} message={quoteattr(words)}>{escape(_where(finding) + words)}</failure>"
+                where = escape(_where(finding) + words)
+                yield f"<failure type={quoteattr(finding.rule)} message={quoteattr(words)}>{where}</failure>"
         if report.verdict == "undecided":
             yield f"<skipped message={quoteattr(headline(report))}/>"
         yield "</testcase>"

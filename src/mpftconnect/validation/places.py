@@ -27,7 +27,8 @@ def child(outer: Place, key: str, index: int | None = None, label: str | None = 
 def expression_of(place: Place | None) -> str:
     """FHIRPath of a place.
 
-    >>> expression_of(child(child(root("Observation"), "component", 1), "valueQuantity", None, "value.ofType(Quantity)"))
+    >>> component = child(root("Observation"), "component", 1)
+    >>> expression_of(child(component, "valueQuantity", None, "value.ofType(Quantity)"))
     'Observation.component[1].value.ofType(Quantity)'
     """
     parts: list[str] = []

@@ -62,7 +62,9 @@ def real_date(text: str) -> bool:
 
 
 def _not_text(value: Any) -> str:
-    kind = "a number" if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else type(value).__name__
+    kind = (
+        "a number" if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else type(value).__name__
+    )
     kinds = {"bool": "true or false", "dict": "an object", "list": "an array", "NoneType": "null"}
     return f"must be text in quotes, not {kinds.get(kind, kind)}"
 
@@ -70,6 +72,8 @@ def _not_text(value: Any) -> str:
 def string(value: Any) -> str | None:
     if value.__class__ is not str:
         return _not_text(value)
+    if value.isprintable() and len(value) <= _MAXIMUM_STRING and not value.isspace() and value:
+        return None  # the usual case
     if not value:
         return "must not be empty"
     if _CONTROL.search(value):
@@ -116,7 +120,7 @@ def _uri_form(value: str) -> str | None:
         return "must be a valid OID after urn:oid:"
     if value.startswith("urn:uuid:") and not _UUID.fullmatch(value):
         return "must be a valid UUID, in lower case, after urn:uuid:"
-    if value.startswith("oid:") or value.startswith("uuid:"):
+    if value.startswith(("oid:", "uuid:")):
         return "must start with urn: before oid: or uuid:"
     return None
 
@@ -249,7 +253,13 @@ PRIMITIVES: dict[str, Check] = {
     "xhtml": xhtml,
 }
 # What a primitive is in JSON; all others are text.
-JSON_KIND = {"boolean": "boolean", "decimal": "number", "integer": "number", "positiveInt": "number", "unsignedInt": "number"}
+JSON_KIND = {
+    "boolean": "boolean",
+    "decimal": "number",
+    "integer": "number",
+    "positiveInt": "number",
+    "unsignedInt": "number",
+}
 
 
 def check_for(code_: str) -> Check:

@@ -14,7 +14,7 @@ from mpftconnect.validation.check.run import Frame, Raw, Run
 from mpftconnect.validation.definitions.core_pack import load_core_pack
 from mpftconnect.validation.definitions.resolve import BUILT_IN, Resolution, resolve_packages
 from mpftconnect.validation.definitions.store import Definitions
-from mpftconnect.validation.findings import RULES, Finding, NotChecked, Report
+from mpftconnect.validation.findings import RULES, Finding, NotChecked, Report, Severity
 from mpftconnect.validation.formats.source import Source, read_source
 from mpftconnect.validation.options import Options
 from mpftconnect.validation.places import expression_of, pointer_of, root
@@ -92,6 +92,14 @@ class Validator:
         """How the packages were resolved; `.lock()` is what to keep."""
         return self._resolution
 
+    def profile(self, canonical: str) -> dict[str, Any]:
+        """A profile or type as it is understood, as JSON: what is constrained, in a fixed order.
+
+        Raises:
+            PackageNotFound, DefinitionBroken: It, or what it is based on, cannot be used.
+        """
+        return self._checks.trees.tree(canonical).to_json()
+
     def validate(
         self,
         data: bytes | str | Mapping[str, Any],
@@ -130,7 +138,9 @@ class Validator:
             return dict(resource)
         data: bytes | str
         name = "a definition that was given"
-        if isinstance(resource, os.PathLike) or (isinstance(resource, str) and not resource.lstrip().startswith(("{", "<"))):
+        if isinstance(resource, os.PathLike) or (
+            isinstance(resource, str) and not resource.lstrip().startswith(("{", "<"))
+        ):
             path = Path(resource)
             name = path.name
             try:
@@ -159,26 +169,46 @@ def _version_of(resolution: Resolution) -> str:
 
 
 def _report(run: Run, source: Source) -> Report:
+    return Report.later(
+        lambda: (_findings(run, source), _not_checked(run)),
+        invalid=run.errors > 0 or bool(source.problems),
+        decisive=any(decisive for _, _, _, decisive, _ in run.unchecked),
+        profiles=tuple(dict.fromkeys(run.profiles)),
+    )
+
+
+def _findings(run: Run, source: Source) -> list[Finding]:
     findings: list[Finding] = []
     seen: set[tuple[str, str, str, str]] = set()
     for problem in source.problems:
-        place = source.place_of(problem.pointer)
-        issue = RULES[problem.rule][0]
-        finding = Finding(
-            "fatal" if source.value is None else "error",
-            issue, expression_of(place), problem.line, problem.column, problem.rule, None, problem.message,
-        )  # fmt: skip
-        findings.append(finding)
-    for severity, rule, place, message, profile in run.findings:
+        expression = expression_of(source.place_of(problem.pointer))
+        severity: Severity = "fatal" if source.value is None else "error"
+        findings.append(
+            Finding(
+                severity,
+                RULES[problem.rule][0],
+                expression,
+                problem.line,
+                problem.column,
+                problem.rule,
+                None,
+                problem.message,
+            )
+        )
+    for severity_, rule, place, message, profile in run.findings:
         expression = expression_of(place)
-        key = (severity, rule, expression, message)
+        key = (severity_, rule, expression, message)
         if key in seen:
             continue
         seen.add(key)
         line, column = source.position(pointer_of(place))
         if run.options.show_values:
             message += _shown(value_at(place, run))
-        findings.append(_finding((severity, rule, place, message, profile), expression, line, column))
+        findings.append(_finding((severity_, rule, place, message, profile), expression, line, column))
+    return findings
+
+
+def _not_checked(run: Run) -> list[NotChecked]:
     unchecked: list[NotChecked] = []
     known: set[tuple[str, str, str]] = set()
     for rule, place, reason, decisive, profile in run.unchecked:
@@ -186,7 +216,7 @@ def _report(run: Run, source: Source) -> Report:
         if (rule, expression, reason) not in known:
             known.add((rule, expression, reason))
             unchecked.append(NotChecked(expression, rule, reason, decisive, profile))
-    return Report(tuple(findings), tuple(unchecked), tuple(dict.fromkeys(run.profiles)))
+    return unchecked
 
 
 def _shown(value: Any) -> str:

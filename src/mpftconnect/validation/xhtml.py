@@ -15,12 +15,16 @@ from xml.parsers import expat
 __all__ = ["Narrative", "read_narrative"]
 
 NAMESPACE = "http://www.w3.org/1999/xhtml"
-_ELEMENTS = frozenset(
-    "p br div h1 h2 h3 h4 h5 h6 a span b em i strong small big tt sub sup dfn code samp kbd var q cite blockquote "
-    "address pre ins del hr ol ul li dl dt dd table caption colgroup col thead tfoot tbody tr th td img map area abbr "
-    "acronym bdo center u strike".split()
-)
-_EVERYWHERE = frozenset("title style class id lang xml:lang dir accesskey tabindex align idref".split())
+_ELEMENT_NAMES = """
+    a abbr acronym address area b bdo big blockquote br caption center cite code col colgroup dd del dfn div dl dt
+    em h1 h2 h3 h4 h5 h6 hr i img ins kbd li map ol p pre q samp small span strike strong sub sup table tbody td
+    tfoot th thead tr tt u ul var
+"""
+_ATTRIBUTE_NAMES = """
+    accesskey align class dir id idref lang style tabindex title xml:lang
+"""
+_ELEMENTS = frozenset(_ELEMENT_NAMES.split())
+_EVERYWHERE = frozenset(_ATTRIBUTE_NAMES.split())
 _ATTRIBUTES = {
     "a": "href name rel type charset hreflang rev shape coords target",
     "area": "alt coords href nohref shape",

@@ -23,7 +23,9 @@ ValueCheck = Callable[[Any, Place, Run], None]
 _ENOUGH = 100
 
 
-def compile_child(checks: Checks, element: Element, ref: TypeRef, key: str, profile: str | None, slices: Slices | None) -> dict[str, Handler]:
+def compile_child(
+    checks: Checks, element: Element, ref: TypeRef, key: str, profile: str | None, slices: Slices | None
+) -> dict[str, Handler]:
     """Handlers for an element written under `key`, and for its `_key` where it is a primitive."""
     label = None if key == element.name else f"{element.stem}.ofType({ref.code})"
     if key in ("extension", "modifierExtension") and ref.code == "Extension":
@@ -58,12 +60,30 @@ def _wrong_shape(value: Any, place: Place, run: Run, wanted: str) -> None:
 
 def _count(element: Element, count: int, place: Place, run: Run, profile: str | None) -> None:
     if element.max is not None and count > element.max:
-        run.error("cardinality-max", place, f"{element.path} may stand at most {element.max} time(s), and stands {count}", profile)
+        run.error(
+            "cardinality-max",
+            place,
+            f"{element.path} may stand at most {element.max} time(s), and stands {count}",
+            profile,
+        )
     if 0 < count < element.min:
-        run.error("cardinality-min", place, f"{element.path} must stand at least {element.min} time(s), and stands {count}", profile)
+        run.error(
+            "cardinality-min",
+            place,
+            f"{element.path} must stand at least {element.min} time(s), and stands {count}",
+            profile,
+        )
 
 
-def _complex(element: Element, ref: TypeRef, key: str, label: str | None, profile: str | None, check: ValueCheck, slices: Slices | None) -> Handler:
+def _complex(
+    element: Element,
+    ref: TypeRef,
+    key: str,
+    label: str | None,
+    profile: str | None,
+    check: ValueCheck,
+    slices: Slices | None,
+) -> Handler:
     code = ref.code
     least, most = element.min, element.max
 
@@ -71,7 +91,7 @@ def _complex(element: Element, ref: TypeRef, key: str, label: str | None, profil
 
         def handle_list(value: Any, obj: dict[str, Any], place: Place, run: Run) -> None:
             if value.__class__ is not list:
-                here = (place, key, None, label)
+                here: Place = (place, key, None, label)
                 run.error("json-list", here, "must be an array, because it may repeat", profile)
                 if value.__class__ is dict:
                     check(value, here, run)
@@ -88,13 +108,15 @@ def _complex(element: Element, ref: TypeRef, key: str, label: str | None, profil
                 else:
                     _wrong_shape(item, here, run, "an object")
             if slices is not None:
-                items = [(item, code, (place, key, i, label)) for i, item in enumerate(value) if item.__class__ is dict]
+                items: list[tuple[Any, str | None, Place]] = [
+                    (item, code, (place, key, i, label)) for i, item in enumerate(value) if item.__class__ is dict
+                ]
                 slices.check(items, place, run)
 
         return handle_list
 
     def handle(value: Any, obj: dict[str, Any], place: Place, run: Run) -> None:
-        here = (place, key, None, label)
+        here: Place = (place, key, None, label)
         if value.__class__ is dict:
             if most == 0:
                 _count(element, 1, place, run, profile)
@@ -115,12 +137,16 @@ def _complex(element: Element, ref: TypeRef, key: str, label: str | None, profil
     return handle
 
 
-def _extras(checks: Checks, ref: TypeRef, key: str) -> Callable[[Any, Any, int | None, dict[str, Any], Place, Run, str | None], None]:
+def _extras(
+    checks: Checks, ref: TypeRef, key: str
+) -> Callable[[Any, Any, int | None, dict[str, Any], Place, Run, str | None], None]:
     """The check of what stands beside a primitive: `id` and `extension`."""
     code = ref.code
     name = "_" + key
 
-    def check(extra: Any, value: Any, index: int | None, obj: dict[str, Any], place: Place, run: Run, label: str | None) -> None:
+    def check(
+        extra: Any, value: Any, index: int | None, obj: dict[str, Any], place: Place, run: Run, label: str | None
+    ) -> None:
         here = (place, name, index, label or key)
         if extra.__class__ is not dict:
             _wrong_shape(extra, here, run, "an object with id or extension")
@@ -132,7 +158,15 @@ def _extras(checks: Checks, ref: TypeRef, key: str) -> Callable[[Any, Any, int |
     return check
 
 
-def _primitive(checks: Checks, element: Element, ref: TypeRef, key: str, label: str | None, profile: str | None, slices: Slices | None) -> dict[str, Handler]:
+def _primitive(
+    checks: Checks,
+    element: Element,
+    ref: TypeRef,
+    key: str,
+    label: str | None,
+    profile: str | None,
+    slices: Slices | None,
+) -> dict[str, Handler]:
     code = ref.code
     form = check_for(code)
     facets = compile_facets(checks, element, ref, profile, checks.inherited(element, ref))
@@ -149,7 +183,9 @@ def _primitive(checks: Checks, element: Element, ref: TypeRef, key: str, label: 
         problem = form(value)
         if problem is not None:
             shaped = value.__class__ in (dict, list)
-            run.error("json-object" if shaped else "primitive-form", here, problem if not shaped else f"must be a {kind}")
+            run.error(
+                "json-object" if shaped else "primitive-form", here, problem if not shaped else f"must be a {kind}"
+            )
         else:
             for facet in facets:
                 facet(value, here, run)
@@ -173,8 +209,22 @@ def _primitive(checks: Checks, element: Element, ref: TypeRef, key: str, label: 
             extras(extra, None, None, obj, place, run, label)
 
     if not element.is_list:
+        allowed = most != 0
 
         def handle(value: Any, obj: dict[str, Any], place: Place, run: Run) -> None:
+            if allowed and form(value) is None:  # the usual case, in as few steps as it can be
+                if facets or slices is not None:
+                    here: Place = (place, key, None, label)
+                    for facet in facets:
+                        facet(value, here, run)
+                    if slices is not None:
+                        slices.check([(value, code, here)], place, run)
+                if under in obj:
+                    extras(obj[under], value, None, obj, place, run, label)
+                return
+            unusual(value, obj, place, run)
+
+        def unusual(value: Any, obj: dict[str, Any], place: Place, run: Run) -> None:
             here = (place, key, None, label)
             if most == 0:
                 _count(element, 1, place, run, profile)
@@ -214,15 +264,21 @@ def _primitive(checks: Checks, element: Element, ref: TypeRef, key: str, label: 
             extra = beside[index] if beside is not None and index < len(beside) else None
             if item is None:
                 if extra is None:
-                    run.error("json-null", (place, key, index, label), "must not be null, where there is no extension either")
+                    run.error(
+                        "json-null", (place, key, index, label), "must not be null, where there is no extension either"
+                    )
                 elif must_have:
-                    run.error("value-required", (place, key, index, label), "must have a value, not only extensions", profile)
+                    run.error(
+                        "value-required", (place, key, index, label), "must have a value, not only extensions", profile
+                    )
             else:
                 one(item, (place, key, index, label), run)
             if extra is not None:
                 extras(extra, item, index, obj, place, run, label)
         if slices is not None:
-            slices.check([(item, code, (place, key, i, label)) for i, item in enumerate(value) if item is not None], place, run)
+            slices.check(
+                [(item, code, (place, key, i, label)) for i, item in enumerate(value) if item is not None], place, run
+            )
 
     return {key: handle_list, under: only_extras}
 
@@ -250,13 +306,17 @@ def _extensions(checks: Checks, element: Element, key: str, profile: str | None,
         for index, item in enumerate(value):
             here = (place, key, index, None)
             if item.__class__ is dict:
-                check(item, here, run, modifier=modifier, inside=obj, sliced=item.get("url") in inline)
+                check(item, here, run, modifier=modifier, inside=obj, sliced=str(item.get("url")) in inline)
                 for facet in facets:
                     facet(item, here, run)
             else:
                 _wrong_shape(item, here, run, "an object")
         if slices is not None:
-            slices.check([(item, "Extension", (place, key, i, None)) for i, item in enumerate(value) if item.__class__ is dict], place, run)
+            slices.check(
+                [(item, "Extension", (place, key, i, None)) for i, item in enumerate(value) if item.__class__ is dict],
+                place,
+                run,
+            )
 
     return handle
 
@@ -284,7 +344,9 @@ def _slice_value(checks: Checks, element: Element, piece: Element, code: str | N
         refs = [ref for ref in piece.types if code and checks.is_a(code, {ref.code})]
     if not refs and piece.types and not piece.content_reference and code is not None:
         codes = ", ".join(t.code for t in piece.types)
-        return lambda value, place, run: run.error("type", place, f"must be of type {codes} in slice {piece.slice_name}", profile)
+        return lambda value, place, run: run.error(
+            "type", place, f"must be of type {codes} in slice {piece.slice_name}", profile
+        )
     ref = refs[0] if refs else TypeRef(code or "BackboneElement")
     if checks.is_primitive(ref.code):
         facets: list[Facet] = compile_facets(checks, piece, ref, profile, checks.inherited(piece, ref))

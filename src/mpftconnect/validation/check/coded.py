@@ -32,6 +32,7 @@ class Coded:
         self.systems = CodeSystems(definitions)
         self.value_sets = ValueSets(definitions, self.systems)
         self._definitions = definitions
+        self._forms: dict[str, str] = {}
 
     # -- for slicing and FHIRPath
 
@@ -66,7 +67,17 @@ class Coded:
 
     # -- bindings
 
-    def check(self, value: Any, kind: str, binding: Binding, place: Place, run: Run, profile: str | None, *, contained: bool = True) -> None:
+    def check(
+        self,
+        value: Any,
+        kind: str,
+        binding: Binding,
+        place: Place,
+        run: Run,
+        profile: str | None,
+        *,
+        contained: bool = True,
+    ) -> None:
         """Judge a value against its binding."""
         if binding.max_value_set:
             self._maximum(value, kind, binding.max_value_set, place, run, profile)
@@ -86,28 +97,40 @@ class Coded:
     def _maximum(self, value: Any, kind: str, value_set: str, place: Place, run: Run, profile: str | None) -> None:
         answer = self.member(value, value_set)
         if answer is None:
-            run.not_checked("binding-maximum", place, f"whether the code is of {value_set}", decisive=True, profile=profile)
-        elif answer is False and not (kind == "CodeableConcept" and isinstance(value, dict) and not value.get("coding")):
-            run.error("binding-maximum", place, f"must have a code of {value_set}, which is the most that is allowed", profile)
+            run.not_checked(
+                "binding-maximum", place, f"whether the code is of {value_set}", decisive=True, profile=profile
+            )
+        elif answer is False and not (
+            kind == "CodeableConcept" and isinstance(value, dict) and not value.get("coding")
+        ):
+            run.error(
+                "binding-maximum", place, f"must have a code of {value_set}, which is the most that is allowed", profile
+            )
 
     def _code(self, value: str, value_set: str, place: Place, run: Run, profile: str | None, *, required: bool) -> None:
         answer = self.value_sets.member(value_set, None, value)
         if answer.member is False:
             if required:
-                run.error("binding-required", place, f"must be a code of {value_set}{self._near(value, value_set)}", profile)
+                run.error(
+                    "binding-required", place, f"must be a code of {value_set}{self._near(value, value_set)}", profile
+                )
             else:
                 run.add("warning", "binding-extensible", place, f"should be a code of {value_set}", profile)
         elif answer.member is None:
             self._doubt(answer.reason, place, run, profile, required=required)
 
     def _doubt(self, reason: str, place: Place, run: Run, profile: str | None, *, required: bool) -> None:
-        run.not_checked("binding-required" if required else "binding-extensible", place, reason, decisive=required, profile=profile)
+        run.not_checked(
+            "binding-required" if required else "binding-extensible", place, reason, decisive=required, profile=profile
+        )
 
     def _near(self, value: str, value_set: str) -> str:
         close = difflib.get_close_matches(value, self.value_sets.codes(value_set)[:5000], n=1, cutoff=0.75)
         return f"; did you mean {close[0]}?" if close else ""
 
-    def _coding(self, value: Any, value_set: str, place: Place, run: Run, profile: str | None, *, required: bool) -> None:
+    def _coding(
+        self, value: Any, value_set: str, place: Place, run: Run, profile: str | None, *, required: bool
+    ) -> None:
         if not isinstance(value, dict):
             return
         if not isinstance(value.get("code"), str):
@@ -130,7 +153,9 @@ class Coded:
         elif answer.member is None:
             self._doubt(answer.reason, place, run, profile, required=required)
 
-    def _concept(self, value: Any, value_set: str, place: Place, run: Run, profile: str | None, *, required: bool) -> None:
+    def _concept(
+        self, value: Any, value_set: str, place: Place, run: Run, profile: str | None, *, required: bool
+    ) -> None:
         if not isinstance(value, dict):
             return
         codings = value.get("coding")
@@ -154,9 +179,17 @@ class Coded:
         elif required:
             run.error("binding-required", place, f"must have a code of {value_set}", profile)
         else:
-            run.add("warning", "binding-extensible", place, f"should have a code of {value_set}, unless no code of it fits", profile)
+            run.add(
+                "warning",
+                "binding-extensible",
+                place,
+                f"should have a code of {value_set}, unless no code of it fits",
+                profile,
+            )
 
-    def _quantity(self, value: Any, value_set: str, place: Place, run: Run, profile: str | None, *, required: bool) -> None:
+    def _quantity(
+        self, value: Any, value_set: str, place: Place, run: Run, profile: str | None, *, required: bool
+    ) -> None:
         if not isinstance(value, dict):
             return
         unit = value.get("currency") if "currency" in value else value.get("code")
@@ -179,13 +212,15 @@ class Coded:
     def coding(self, value: dict[str, Any], place: Place, run: Run) -> None:
         """Whether the code is of its system, and the display one of the code's."""
         system, code = value.get("system"), value.get("code")
-        if not isinstance(system, str):
+        if system.__class__ is not str:
             return
-        if not system.startswith(("http:", "https:", "urn:")) and ":" not in system:
-            run.error("code-system-form", (place, "system", None, None), "must be an absolute address of a code system")
-            return
-        if self._definitions.find(system, "ValueSet") is not None and self._definitions.find(system, "CodeSystem") is None:
-            run.error("code-system-form", (place, "system", None, None), "must be a code system, and is the address of a value set")
+        problem = self._forms.get(system)
+        if problem is None:
+            problem = self._form(system)
+            if len(self._forms) < 10_000:
+                self._forms[system] = problem
+        if problem:
+            run.error("code-system-form", (place, "system", None, None), problem)
             return
         if not isinstance(code, str):
             return
@@ -197,6 +232,20 @@ class Coded:
             run.not_checked("code-unknown", place, f"code system {system} is not loaded", decisive=False)
         elif known is not None:
             self._display(value, known, code, place, run)
+
+    def _form(self, system: str) -> str:
+        """What is wrong with the address of a code system; empty if nothing is."""
+        if ":" not in system:
+            return "must be an absolute address of a code system"
+        if (
+            self._definitions.find(system, "ValueSet") is not None
+            and self._definitions.find(system, "CodeSystem") is None
+        ):
+            return "must be a code system, and is the address of a value set"
+        entry = self._definitions.find(system, "CodeSystem")
+        if entry is not None and entry.resource.get("content") == "supplement":
+            return "must be a code system, and is the address of a supplement"
+        return ""
 
     @staticmethod
     def _similar(code: str, known: Any) -> str:
@@ -211,7 +260,12 @@ class Coded:
             return
         folded = " ".join(display.lower().split())
         if all(folded != " ".join(name.lower().split()) for name in names):
-            run.add("error" if level == "error" else "warning", "display", (place, "display", None, None), f"must be a display that {known.url} gives the code: {sorted(names)[0]}")
+            run.add(
+                "error" if level == "error" else "warning",
+                "display",
+                (place, "display", None, None),
+                f"must be a display that {known.url} gives the code: {sorted(names)[0]}",
+            )
 
     def quantity(self, value: dict[str, Any], place: Place, run: Run) -> None:
         """Whether a unit that claims to be UCUM is one."""

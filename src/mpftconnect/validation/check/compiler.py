@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from mpftconnect.errors import DefinitionBroken, PackageNotFound
@@ -30,9 +29,21 @@ __all__ = ["Checks", "Structure"]
 class Structure:
     """A profile or type, compiled when first asked to check."""
 
-    __slots__ = ("_checks", "_compiled", "code", "element", "is_resource", "url")
+    __slots__ = ("_checks", "_compiled", "abstract", "code", "element", "is_profile", "is_resource", "url")
 
-    def __init__(self, checks: Checks, url: str, element: Element, code: str, *, is_resource: bool) -> None:
+    def __init__(
+        self,
+        checks: Checks,
+        url: str,
+        element: Element,
+        code: str,
+        *,
+        is_resource: bool,
+        is_profile: bool,
+        abstract: bool,
+    ) -> None:
+        self.is_profile = is_profile
+        self.abstract = abstract
         self._checks = checks
         self._compiled: ValueCheck | None = None
         self.url = url
@@ -40,12 +51,16 @@ class Structure:
         self.code = code
         self.is_resource = is_resource
 
+    @property
+    def compiled(self) -> ValueCheck:
+        """The check itself."""
+        if self._compiled is None:
+            self._compiled = self._checks.compile_structure(self)
+        return self._compiled
+
     def check(self, value: Any, place: Place, run: Run) -> None:
         """Check an object against this structure."""
-        compiled = self._compiled
-        if compiled is None:
-            compiled = self._compiled = self._checks.compile_structure(self)
-        compiled(value, place, run)
+        (self._compiled or self.compiled)(value, place, run)
 
 
 class Checks:
@@ -63,7 +78,8 @@ class Checks:
         self._extras: dict[str, ValueCheck] = {}
         self._ancestors: dict[str, tuple[str, ...]] = {}
         self._kinds: dict[str, str | None] = {}
-        self._lock = threading.RLock()
+        # Names of an element (by the path to it) that an extension's context may use.
+        self.host_names: dict[tuple[str, ...], set[str]] = {}
         self._extension_urls: list[str] | None = None
         self._choice_types: dict[str, str] | None = None
         self._globals: dict[str, list[str]] | None = None
@@ -130,7 +146,9 @@ class Checks:
     def extension_urls(self) -> list[str]:
         """Addresses of all extensions that are loaded."""
         if self._extension_urls is None:
-            self._extension_urls = [e.head.url for e in self.definitions.entries("StructureDefinition") if e.head.type == "Extension"]
+            self._extension_urls = [
+                e.head.url for e in self.definitions.entries("StructureDefinition") if e.head.type == "Extension"
+            ]
         return self._extension_urls
 
     @property
@@ -140,7 +158,9 @@ class Checks:
             self._choice_types = {
                 e.head.type[:1].upper() + e.head.type[1:]: e.head.type
                 for e in list(self.definitions.entries("StructureDefinition"))
-                if isinstance(e.head.type, str) and e.head.kind in ("complex-type", "primitive-type") and e.head.derivation != "constraint"
+                if isinstance(e.head.type, str)
+                and e.head.kind in ("complex-type", "primitive-type")
+                and e.head.derivation != "constraint"
             }
         return self._choice_types
 
@@ -159,7 +179,12 @@ class Checks:
                 raise PackageNotFound(f"no loaded package defines {url}")
             element = self.trees.tree(url)
             code = str(definition.get("type") or element.name)
-            found = Structure(self, url, element, code, is_resource=definition.get("kind") in ("resource", "logical") or self.is_resource(code))
+            found = Structure(
+                self, url, element, code,
+                is_resource=definition.get("kind") in ("resource", "logical") or self.is_resource(code),
+                is_profile=definition.get("derivation") == "constraint",
+                abstract=definition.get("abstract") is True,
+            )  # fmt: skip
             self._structures[url] = found
         return found
 
@@ -174,7 +199,9 @@ class Checks:
         """Properties, then what is special to the type, then the invariants of the root."""
         element = structure.element
         profile = structure.url
-        properties = compile_object(self, element.children or {}, element.path, profile, is_resource=structure.is_resource)
+        properties = compile_object(
+            self, element.children or {}, element.path, profile, is_resource=structure.is_resource
+        )
         special = SPECIAL.get(structure.code.rpartition("/")[2])
         constraints = [
             (constraint, self.invariants.compile(constraint, structure.code))
@@ -185,13 +212,17 @@ class Checks:
         url = profile
         fixed = list(form_facets(self, code, element)) if structure.code == "xhtml" else []
         problems = list(element.problems)
+        if special is None and not constraints and not fixed and not problems:
+            return properties
 
         def check(value: Any, place: Place, run: Run) -> None:
             properties(value, place, run)
             if special is not None:
                 special(value, place, run)
             for problem in problems:
-                run.not_checked("definition", place, f"a row of the profile cannot be used: {problem}", decisive=False, profile=url)
+                run.not_checked(
+                    "definition", place, f"a row of the profile cannot be used: {problem}", decisive=False, profile=url
+                )
             if constraints:
                 run.checks.invariants.check(constraints, value, place, run, url)
             for facet in fixed:
@@ -223,8 +254,7 @@ class Checks:
                 parts.append(self._later(ref.code))
         elif element.content_reference and not element.children:
             return self._by_content(element, profile)
-        for candidate in self._profiles(ref, profile):
-            parts.append(candidate)
+        parts.extend(self._profiles(ref, profile))
         if not parts:
             if self.kind(ref.code) is None:
                 raise DefinitionBroken(f"{element.path}: type {ref.code} is not defined")
@@ -240,9 +270,12 @@ class Checks:
 
     def _later(self, code: str) -> ValueCheck:
         """A type's check, compiled when first called: types refer to each other."""
+        held: list[ValueCheck] = []
 
         def check(value: Any, place: Place, run: Run) -> None:
-            self.type_check(code)(value, place, run)
+            if not held:
+                held.append(self.structure(code if ":" in code else CORE + code).compiled)
+            held[0](value, place, run)
 
         return check
 
@@ -285,7 +318,6 @@ class Checks:
             for key, constraint in (root.constraints if root else {}).items()
             if key not in STRUCTURAL
         ]
-        code = ref.code
 
         def check(value: Any, place: Place, run: Run) -> None:
             properties(value, place, run)
@@ -316,7 +348,9 @@ class Checks:
                     return
                 outcomes.append(outcome)
             if unknown:
-                run.not_checked("profile-none", place, f"profile {unknown[0]} is not loaded", decisive=True, profile=profile)
+                run.not_checked(
+                    "profile-none", place, f"profile {unknown[0]} is not loaded", decisive=True, profile=profile
+                )
                 self.type_check(ref.code)(value, place, run)
                 return
             run.error("profile-none", place, f"must fit one of the profiles: {', '.join(known)}", profile)
@@ -353,7 +387,9 @@ class Checks:
             value = (root.children or {}).get("value")
             for element in (root, value):
                 if element is not None:
-                    facets.extend(compile_facets(self, element, TypeRef(ref.code), url, self.inherited(root, TypeRef(ref.code))))
+                    facets.extend(
+                        compile_facets(self, element, TypeRef(ref.code), url, self.inherited(root, TypeRef(ref.code)))
+                    )
         return facets
 
     def form_facets(self, code: str, element: Element) -> list[Facet]:
@@ -405,7 +441,9 @@ class Checks:
         if key in run.visiting:
             return True
         run.visiting.add(key)
-        frame = target.frame or Frame(target.resource, (None, str(target.resource.get("resourceType")), None, None), None, "root")
+        frame = target.frame or Frame(
+            target.resource, (None, str(target.resource.get("resourceType")), None, None), None, "root"
+        )
         run.frame = frame
         try:
             return run.probe(structure.check, target.resource, frame.place)[0]
@@ -467,6 +505,3 @@ class Checks:
     def value_at(place: Place | None, run: Run) -> Any:
         """The value at a place."""
         return value_at(place, run)
-
-
-Compile = Callable[[Structure], ValueCheck]

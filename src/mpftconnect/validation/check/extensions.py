@@ -29,7 +29,9 @@ class _Known:
 
     __slots__ = ("check", "contexts", "invariants", "is_modifier", "url")
 
-    def __init__(self, definition: Mapping[str, Any], check: Callable[[dict[str, Any], Place, Run], None], *, is_modifier: bool) -> None:
+    def __init__(
+        self, definition: Mapping[str, Any], check: Callable[[dict[str, Any], Place, Run], None], *, is_modifier: bool
+    ) -> None:
         self.url = str(definition.get("url"))
         self.check = check
         self.is_modifier = is_modifier
@@ -48,7 +50,8 @@ def _contexts(definition: Mapping[str, Any]) -> list[tuple[str, str]]:
             found.append((str(entry.get("type", "element")), str(entry.get("expression", ""))))
         elif isinstance(entry, str):
             found.append(("extension" if kind == "extension" else "element", entry))
-    return found
+    # Seen in STU3: the kind says extension, and the expression is the path of an element. An extension has an address.
+    return [("element" if kind == "extension" and ":" not in text else kind, text.strip()) for kind, text in found]
 
 
 class Extensions:
@@ -74,7 +77,9 @@ class Extensions:
         self._known[url] = found
         return found
 
-    def check(self, item: dict[str, Any], place: Place, run: Run, *, modifier: bool, inside: dict[str, Any], sliced: bool) -> None:
+    def check(
+        self, item: dict[str, Any], place: Place, run: Run, *, modifier: bool, inside: dict[str, Any], sliced: bool
+    ) -> None:
         """One extension. `inside`: the element that holds it; `sliced`: the profile at hand defines it inline."""
         url = item.get("url")
         plain = self._checks.type_check("Extension")
@@ -98,9 +103,15 @@ class Extensions:
             return
         known.check(item, place, run)
         if modifier and not known.is_modifier:
-            run.error("extension-modifier", place, f"{known.url} is not a modifier extension, so it must stand in extension")
+            run.error(
+                "extension-modifier", place, f"{known.url} is not a modifier extension, so it must stand in extension"
+            )
         elif not modifier and known.is_modifier:
-            run.error("extension-modifier", place, f"{known.url} is a modifier extension, so it must stand in modifierExtension")
+            run.error(
+                "extension-modifier",
+                place,
+                f"{known.url} is a modifier extension, so it must stand in modifierExtension",
+            )
         if known.contexts and not _inside_definition(place, run) and not self._allowed(known, place, run):
             words = ", ".join(expression for _, expression in known.contexts)
             run.error("extension-context", place[0], f"{known.url} may not stand here, only on: {words}")
@@ -113,7 +124,9 @@ class Extensions:
         if any(domain == "any" or url.startswith(domain) for domain in domains):
             return
         if run.options.examples and any(part in url for part in ("example.org", "acme.com", "nema.org", "example.com")):
-            run.not_checked("extension-unknown", place, "an example extension, which no loaded package defines", decisive=False)
+            run.not_checked(
+                "extension-unknown", place, "an example extension, which no loaded package defines", decisive=False
+            )
             return
         if url.startswith("http://hl7.org/fhir/tools/"):
             return
@@ -141,14 +154,25 @@ class Extensions:
             if kind == "fhirpath":
                 verdict = run.checks.invariants.context_path(expression, place, run)
                 if verdict is None:
-                    run.not_checked("extension-context", place, f"the context of {known.url} is an expression that could not be evaluated", decisive=True)
+                    run.not_checked(
+                        "extension-context",
+                        place,
+                        f"the context of {known.url} is an expression that could not be evaluated",
+                        decisive=True,
+                    )
                     return True
                 if verdict:
                     return True
                 continue
             if hosts is None:
                 hosts = self._checks.hosts(place[0], run)
-            name = expression.split("#")[-1] if "#" in expression else expression.rpartition("/")[2] if expression.startswith("http") else expression
+            name = (
+                expression.split("#")[-1]
+                if "#" in expression
+                else expression.rpartition("/")[2]
+                if expression.startswith("http")
+                else expression
+            )
             if name in hosts or name.replace("[x]", "") in hosts:
                 return True
         return False

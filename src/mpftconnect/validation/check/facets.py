@@ -27,7 +27,9 @@ _LONGEST_FOR_REGEX = 2000
 _CATASTROPHIC = re.compile(r"[*+}]\)+[*+{]|\|[^)]*\)[*+]")
 
 
-def compile_facets(checks: Checks, element: Element, ref: TypeRef, profile: str | None, inherited: frozenset[str]) -> list[Facet]:
+def compile_facets(
+    checks: Checks, element: Element, ref: TypeRef, profile: str | None, inherited: frozenset[str]
+) -> list[Facet]:
     """The facets of an element for one of its types. `inherited`: invariants that the type itself checks."""
     facets: list[Facet] = []
     if element.fixed is not None:
@@ -36,13 +38,15 @@ def compile_facets(checks: Checks, element: Element, ref: TypeRef, profile: str 
         facets.append(_pattern(element.pattern, profile))
     if element.min_value is not None or element.max_value is not None:
         facets.append(_limits(element, ref, profile))
-    if element.max_length is not None and not _length_of_type(element):
+    if element.max_length is not None:
         facets.append(_max_length(element.max_length, profile))
     if element.min_length is not None:
         facets.append(_min_length(element.min_length, profile))
-    if "regex" in element.extensions and "." in element.path and not element.path.endswith(".value"):
+    if "regex" in element.extensions and not element.path[:1].islower():  # a primitive's own form is checked anyway
         facets.append(_regex(str(element.extensions["regex"]), profile))
-    if element.binding is not None and (element.binding.strength in ("required", "extensible") or element.binding.max_value_set):
+    if element.binding is not None and (
+        element.binding.strength in ("required", "extensible") or element.binding.max_value_set
+    ):
         binding, code = element.binding, ref.code
         facets.append(lambda value, place, run: run.checks.coded.check(value, code, binding, place, run, profile))
     if ref.code == "Reference":
@@ -59,10 +63,6 @@ def compile_facets(checks: Checks, element: Element, ref: TypeRef, profile: str 
     if constraints:
         facets.append(lambda value, place, run: run.checks.invariants.check(constraints, value, place, run, profile))
     return facets
-
-
-def _length_of_type(element: Element) -> bool:
-    return element.path.endswith(".value") and element.path.count(".") == 1
 
 
 def _fixed(fixed: tuple[str, Any], profile: str | None) -> Facet:
@@ -106,7 +106,9 @@ def _limits(element: Element, ref: TypeRef, profile: str | None) -> Facet:
                 continue
             outcome = compare(value, limit)
             if outcome is None:
-                run.not_checked(rule, place, "its value and the limit cannot be compared", decisive=True, profile=profile)
+                run.not_checked(
+                    rule, place, "its value and the limit cannot be compared", decisive=True, profile=profile
+                )
             elif outcome == wrong:
                 run.error(rule, place, f"must be {words} {_words(limit)}", profile)
 

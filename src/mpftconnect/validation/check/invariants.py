@@ -1,7 +1,7 @@
 """Invariants: FHIRPath constraints of elements, compiled once, and what happens when one cannot be judged.
 
-`ele-1`, `ext-1`, `dom-1` to `dom-5` and `ref-1` are checked structurally (two thirds of all evaluations are
-`ele-1`); every other constraint goes through the FHIRPath engine.
+`ele-1`, `ext-1`, `dom-1` to `dom-5`, `ref-1`, `txt-1` and `txt-2` are checked structurally (two thirds of all
+evaluations are `ele-1`); every other constraint goes through the FHIRPath engine.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["STRUCTURAL", "Invariants"]
 
 # Checked by code of their own.
-STRUCTURAL = {"ele-1", "ext-1", "dom-1", "dom-2", "dom-3", "dom-4", "dom-5", "ref-1"}
+STRUCTURAL = {"ele-1", "ext-1", "dom-1", "dom-2", "dom-3", "dom-4", "dom-5", "ref-1", "txt-1", "txt-2"}
 _SEVERITY = {"error": "error", "warning": "warning"}
 _BEST_PRACTICE = {"hint": "information", "warning": "warning", "error": "error"}
 
@@ -77,16 +77,24 @@ class Invariants:
             except FhirPathError as error:
                 # An expression that this value makes an error is a broken rule of the profile, not of the resource.
                 decisive = constraint.severity == "error" and not constraint.best_practice
-                run.not_checked(constraint.key, place, f"its expression failed: {error}", decisive=decisive, profile=profile)
+                run.not_checked(
+                    constraint.key, place, f"its expression failed: {error}", decisive=decisive, profile=profile
+                )
                 continue
             if not held:
                 severity = _SEVERITY.get(constraint.severity, "information")
                 if constraint.best_practice:
                     severity = _BEST_PRACTICE.get(run.options.best_practice.lower(), "ignore")
-                run.add(severity, constraint.key, place, f"breaks {constraint.key}: {constraint.human}", constraint.source or profile)
+                run.add(
+                    severity,
+                    constraint.key,
+                    place,
+                    f"breaks {constraint.key}: {constraint.human}",
+                    constraint.source or profile,
+                )
 
     def context(self, expression: str, item: dict[str, Any], inside: Any, place: Place, run: Run, url: str) -> None:
-        """An extension's context invariant: evaluated on the element that holds it, `%extension` being the extension."""
+        """An extension's context invariant, on the element that holds it; `%extension` is the extension."""
         outer = place[0]
         compiled = self._expression(expression, None)
         if isinstance(compiled, str) or run.frame is None:
@@ -103,7 +111,13 @@ class Invariants:
                 type_of=lambda node: kind,
             )
         except FhirPathError as error:
-            run.not_checked("extension-context", outer, f"its invariant could not be evaluated: {error.rule}", decisive=True, profile=url)
+            run.not_checked(
+                "extension-context",
+                outer,
+                f"its invariant could not be evaluated: {error.rule}",
+                decisive=True,
+                profile=url,
+            )
             return
         if not held:
             run.error("extension-context", outer, f"{url} may not stand here: its context invariant is not met", url)
@@ -119,4 +133,7 @@ class Invariants:
             result = compiled.evaluate(frame.resource, root=frame.container.resource, resource=frame.resource)
         except FhirPathError:
             return None
-        return any(item is inside or (not isinstance(item, dict) and item == run.checks.primitive_at(place[0], run)) for item in result)
+        return any(
+            item is inside or (not isinstance(item, dict) and item == run.checks.primitive_at(place[0], run))
+            for item in result
+        )

@@ -36,7 +36,7 @@ def _texts(value: str, limit: str) -> int | None:
     size = min(len(value), len(limit), 10 if "-" in value and "T" not in value + limit else 1000)
     left_text, right_text = value[:size], limit[:size]
     if left_text == right_text:
-        return 0 if len(value) == len(limit) or size < 10 else 0
+        return 0
     return (left_text > right_text) - (left_text < right_text)
 
 
@@ -52,7 +52,12 @@ def _moment(text: str) -> float | None:
 def _quantities(value: dict[str, Any], limit: dict[str, Any]) -> int | None:
     left, right = value.get("value"), limit.get("value")
     numbers = (int, float, Decimal)
-    if not isinstance(left, numbers) or not isinstance(right, numbers) or isinstance(left, bool) or isinstance(right, bool):
+    if (
+        not isinstance(left, numbers)
+        or not isinstance(right, numbers)
+        or isinstance(left, bool)
+        or isinstance(right, bool)
+    ):
         return None
     a, b = Fraction(Decimal(str(left))), Fraction(Decimal(str(right)))
     if value.get("system") != limit.get("system") or value.get("code") != limit.get("code"):

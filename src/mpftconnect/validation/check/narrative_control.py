@@ -38,7 +38,12 @@ def _div(value: Any) -> str | None:
 def _sources(value: Any, place: Place, run: Run, profile: str | None) -> None:
     div = _div(value)
     if div is not None and read_narrative(div).without_source:
-        run.error("narrative-control", place, "must say of each part of its narrative, by class, whether it is boilerplate, generated or original", profile)
+        run.error(
+            "narrative-control",
+            place,
+            "must say of each part of its narrative, by class, whether it is boilerplate, generated or original",
+            profile,
+        )
 
 
 def _languages(value: Any, wanted: list[str], place: Place, run: Run, profile: str | None) -> None:
@@ -56,4 +61,9 @@ def _languages(value: Any, wanted: list[str], place: Place, run: Run, profile: s
         else:
             language = run.frame.resource.get("language") if code == "_resource" and run.frame else code
             if isinstance(language, str) and language not in found and (found or code != "_resource"):
-                run.error("narrative-control", place, f"must have a section in its narrative for the language {'of the resource' if code == '_resource' else code}", profile)
+                run.error(
+                    "narrative-control",
+                    place,
+                    f"must have a section in its narrative for {'its own language' if code == '_resource' else code}",
+                    profile,
+                )

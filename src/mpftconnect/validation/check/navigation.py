@@ -33,11 +33,11 @@ def _inside_resource(place: Place | None, run: Run) -> tuple[dict[str, Any] | No
     frame: Frame | None = run.frame
     stops = {}
     while frame is not None:
-        stops[id(frame.place)] = frame.resource
+        stops[frame.place] = frame.resource
         frame = frame.outer
     while place is not None:
-        if id(place) in stops:
-            return stops[id(place)], names[::-1]
+        if place in stops:
+            return stops[place], names[::-1]
         if place[0] is None:
             break
         names.append(place[1])
@@ -89,6 +89,17 @@ def _children(checks: Checks, element: Element | None, code: str | None) -> dict
 
 def hosts_of(checks: Checks, place: Place | None, run: Run) -> set[str]:
     """Names by which an extension's context may mean an element: its paths from each type on the way, and its types."""
+    resource, names = _inside_resource(place, run)
+    key = (str(resource.get("resourceType")) if resource else "", *names)
+    known = checks.host_names.get(key)
+    if known is None:
+        known = _hosts(checks, place, run)
+        if len(checks.host_names) < 10_000:
+            checks.host_names[key] = known
+    return known
+
+
+def _hosts(checks: Checks, place: Place | None, run: Run) -> set[str]:
     trail = _walk(checks, place, run)
     hosts: set[str] = set()
     if not trail:

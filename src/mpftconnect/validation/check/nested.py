@@ -23,7 +23,13 @@ _KINDS = {"contained": "contained", "entry.resource": "entry"}
 
 def nested_check(checks: Checks, element: Element, ref: TypeRef, profile: str | None) -> ValueCheck:
     """The check of an element that holds a resource (`contained`, `Bundle.entry.resource`, ...)."""
-    kind = "contained" if element.name == "contained" else "entry" if element.path.endswith("entry.resource") else "parameter"
+    kind = (
+        "contained"
+        if element.name == "contained"
+        else "entry"
+        if element.path.endswith("entry.resource")
+        else "parameter"
+    )
     wanted = tuple(t.code for t in element.types) or (ref.code,)
     profiles = tuple(p for t in element.types for p in t.profiles)
     inline = _inline(checks, element, profile)
@@ -68,7 +74,9 @@ def _inline(checks: Checks, element: Element, profile: str | None) -> ValueCheck
     return compile_object(checks, element.children, element.path, profile, is_resource=True, partial=not specific)
 
 
-def _fit_profiles(checks: Checks, profiles: tuple[str, ...], value: Any, place: Place, run: Run, profile: str | None) -> None:
+def _fit_profiles(
+    checks: Checks, profiles: tuple[str, ...], value: Any, place: Place, run: Run, profile: str | None
+) -> None:
     if not profiles:
         return
     known = [url for url in profiles if checks.has(url)]
@@ -98,7 +106,11 @@ def _usable(checks: Checks, url: str, place: Place, run: Run) -> Structure | Non
 
 def _type_fits(checks: Checks, structure: Structure, value: dict[str, Any], place: Place, run: Run) -> bool:
     code = value.get("resourceType")
-    if not isinstance(code, str) or structure.code in checks.ancestors(code) or structure.code.rpartition("/")[2] == code:
+    if (
+        not isinstance(code, str)
+        or structure.code in checks.ancestors(code)
+        or structure.code.rpartition("/")[2] == code
+    ):
         return True
     run.error("profile-type", place, f"profile {structure.url} is for {structure.code}, not for {code}", structure.url)
     return False
@@ -110,16 +122,14 @@ def resource_check(checks: Checks, value: Any, place: Place, run: Run, profiles:
     if not isinstance(code, str) or not code:
         run.error("resource-type", place, "must name its type in resourceType")
         return
-    chosen = [url for url in profiles]
-    logical = next((u for u in chosen if checks.has(u) and checks.structure(u).code.rpartition("/")[2] == code), None)
-    if not checks.is_resource(code) and logical is None:
+    chosen = list(profiles)
+    if not checks.is_resource(code) and not _is_logical(checks, code, chosen):
         run.error("resource-type", place, "has a resourceType that no loaded package defines")
         return
     base = None
     if checks.is_resource(code):
         base = checks.structure(CORE + code)
-        definition = checks.definitions.structure(CORE + code) or {}
-        if definition.get("abstract") is True:
+        if base.abstract:
             run.error("resource-type", place, f"must be of a concrete type: {code} is abstract")
             return
     used: list[Structure] = []
@@ -131,13 +141,22 @@ def resource_check(checks: Checks, value: Any, place: Place, run: Run, profiles:
     for structure in used:
         run.profiles.append(structure.url)
         structure.check(value, place, run)
-        covered = covered or (base is not None and checks.is_profile(structure.url))
+        covered = covered or (base is not None and structure.is_profile)
     if base is not None and not covered:
         base.check(value, place, run)
     for rule in RESOURCE_RULES.get(code, ()):
         rule(value, place, run)
     for rule in RESOURCE_RULES["*"]:
         rule(value, place, run)
+
+
+def _is_logical(checks: Checks, code: str, profiles: list[str]) -> bool:
+    """Whether one of the profiles is a logical model, of which this is an instance."""
+    for url in profiles:
+        definition = checks.definitions.structure(url) or {}
+        if str(definition.get("type")).rpartition("/")[2] == code:
+            return True
+    return False
 
 
 def _claimed(checks: Checks, value: dict[str, Any], place: Place, run: Run) -> list[str]:

@@ -20,7 +20,13 @@ __all__ = ["compile_object"]
 
 
 def compile_object(
-    checks: Checks, children: dict[str, Element], path: str, profile: str | None, *, is_resource: bool, partial: bool = False
+    checks: Checks,
+    children: dict[str, Element],
+    path: str,
+    profile: str | None,
+    *,
+    is_resource: bool,
+    partial: bool = False,
 ) -> ValueCheck:
     """The check of an object's own properties.
 
@@ -90,7 +96,12 @@ def compile_object(
                 handler(value, obj, place, run)
         for name, under, child in required:
             if name not in obj and under not in obj:
-                run.error("cardinality-min", place, f"{child.path} must stand at least {child.min} time(s), and is absent", profile)
+                run.error(
+                    "cardinality-min",
+                    place,
+                    f"{child.path} must stand at least {child.min} time(s), and is absent",
+                    profile,
+                )
         for name, slices in absent_slices:
             if name not in obj:
                 slices.check([], place, run)
@@ -103,7 +114,9 @@ def compile_object(
     return check
 
 
-def _check_choice(choice: Element, keys: tuple[str, ...], obj: dict[str, Any], place: Place, run: Run, profile: str | None) -> None:
+def _check_choice(
+    choice: Element, keys: tuple[str, ...], obj: dict[str, Any], place: Place, run: Run, profile: str | None
+) -> None:
     count = 0
     for key in keys:
         if key in obj or "_" + key in obj:
@@ -112,10 +125,20 @@ def _check_choice(choice: Element, keys: tuple[str, ...], obj: dict[str, Any], p
         run.error("cardinality-max", place, f"{choice.path} may stand once, and stands with {count} types", profile)
     elif count == 0:
         if choice.min > 0:
-            run.error("cardinality-min", place, f"{choice.path} must stand at least {choice.min} time(s), and is absent", profile)
+            run.error(
+                "cardinality-min",
+                place,
+                f"{choice.path} must stand at least {choice.min} time(s), and is absent",
+                profile,
+            )
         for piece in choice.slices.values():
             if piece.min > 0:
-                run.error("slice-min", place, f"slice {choice.path}:{piece.slice_name} must have at least {piece.min} item(s), and has 0", profile)
+                run.error(
+                    "slice-min",
+                    place,
+                    f"slice {choice.path}:{piece.slice_name} must have at least {piece.min} item(s), and has 0",
+                    profile,
+                )
 
 
 def _nothing(value: Any, obj: dict[str, Any], place: Place, run: Run) -> None:

@@ -138,7 +138,9 @@ def _pieces(element: Element) -> Iterator[Element]:
 def _is_extension(piece: Element, url: str) -> bool:
     profiles = piece.types[0].profiles if piece.types else ()
     own = (piece.children or {}).get("url")
-    return url in [p.split("|")[0] for p in profiles] or (own is not None and own.fixed is not None and own.fixed[1] == url)
+    return url in [p.split("|")[0] for p in profiles] or (
+        own is not None and own.fixed is not None and own.fixed[1] == url
+    )
 
 
 def _resolved(trees: Trees, element: Element) -> Element | None:

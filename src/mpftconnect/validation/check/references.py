@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mpftconnect.validation.check.run import Frame, Run
 from mpftconnect.validation.compile.element import TypeRef
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Target", "compile_reference", "find_target", "implied_type", "resolve", "type_of_target"]
 
-_REST = re.compile(r"(?:(?P<base>(?:https?|ftp)://[^\s?#]+)/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/(?P<version>[A-Za-z0-9\-.]{1,64}))?(?P<anchor>#.*)?")
+_REST = re.compile(
+    r"(?:(?P<base>(?:https?|ftp)://[^\s?#]+)/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/(?P<version>[A-Za-z0-9\-.]{1,64}))?(?P<anchor>#.*)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a reference leads to: the resource, how (`contained`, `bundled`, `loaded`), and its frame where it has one."""
+    """What a reference leads to: the resource, how (`contained`, `bundled`, `loaded`), and its frame, if any."""
 
     resource: dict[str, Any]
     how: str
@@ -81,8 +83,16 @@ def _entry_frame(bundle: Frame, resource: dict[str, Any], number: int, full_url:
     return Frame(resource, place, bundle, "entry", full_url)
 
 
-def find_target(reference: str, run: Run) -> Target | None:
-    """Where a reference leads inside the document, or among what is loaded."""
+Parts: TypeAlias = tuple[str | None, str, str, str | None] | None
+_UNREAD: Parts = ("", "", "", "")
+
+
+def find_target(reference: str, run: Run, parts: Parts = _UNREAD) -> Target | None:
+    """Where a reference leads inside the document, or among what is loaded.
+
+    Args:
+        parts: What `rest_parts` gave, where it was asked already.
+    """
     frame = run.frame
     if frame is None:
         return None
@@ -95,8 +105,11 @@ def find_target(reference: str, run: Run) -> Target | None:
             return None
         held = container.resource.get("contained") or ()
         number = next((i for i, item in enumerate(held) if item is found), 0)
-        return Target(found, "contained", Frame(found, (container.place, "contained", number, None), container, "contained"))
-    parts = rest_parts(reference)
+        return Target(
+            found, "contained", Frame(found, (container.place, "contained", number, None), container, "contained")
+        )
+    if parts is _UNREAD:
+        parts = rest_parts(reference)
     inner = frame.container
     full_url = inner.full_url
     for bundle in frame.bundles():
@@ -114,20 +127,26 @@ def _in_parameters(parameters: Frame, parts: tuple[str | None, str, str, str | N
     if parts is None:
         return None
     listed = parameters.resource.get("parameter")
-    stack: list[Any] = [((parameters.place, "parameter", i, None), p) for i, p in enumerate(listed if isinstance(listed, list) else ())]
+    stack: list[Any] = [
+        ((parameters.place, "parameter", i, None), p) for i, p in enumerate(listed if isinstance(listed, list) else ())
+    ]
     while stack:
         place, parameter = stack.pop()
         if not isinstance(parameter, dict):
             continue
         resource = parameter.get("resource")
         if isinstance(resource, dict) and (resource.get("resourceType"), resource.get("id")) == parts[1:3]:
-            return Target(resource, "bundled", Frame(resource, (place, "resource", None, None), parameters, "parameter"))
+            return Target(
+                resource, "bundled", Frame(resource, (place, "resource", None, None), parameters, "parameter")
+            )
         inner = parameter.get("part")
         stack.extend(((place, "part", i, None), p) for i, p in enumerate(inner if isinstance(inner, list) else ()))
     return None
 
 
-def _in_bundle(bundle: Frame, reference: str, parts: tuple[str | None, str, str, str | None] | None, full_url: str | None, run: Run) -> Target | None:
+def _in_bundle(
+    bundle: Frame, reference: str, parts: tuple[str | None, str, str, str | None] | None, full_url: str | None, run: Run
+) -> Target | None:
     index = bundle_index(bundle)
     plain = reference.split("#")[0]
     version = None
@@ -199,14 +218,20 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
         if not isinstance(reference, str) or not reference:
             _stated_type(value, place, run)
             return
-        target = find_target(reference, run)
-        level = run.options.reference_level
-        implied = implied_type(reference)
+        parts = rest_parts(reference)
+        target = find_target(reference, run, parts)
+        level = run.options.reference_level if target is None or target.how == "loaded" else "none"
+        implied = parts[1] if parts is not None else None
         if implied is not None and not run.checks.is_resource(implied):
             implied = None
         if target is None:
             if reference.startswith("#"):
-                run.error("reference-resolve", (place, "reference", None, None), "must lead to a contained resource, and does not", profile)
+                run.error(
+                    "reference-resolve",
+                    (place, "reference", None, None),
+                    "must lead to a contained resource, and does not",
+                    profile,
+                )
                 return
             if level in ("exists", "valid") and not (run.options.assume_valid_rest_references and implied):
                 _not_found(reference, place, run)
@@ -223,7 +248,9 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
         matching = [address for code, held in targets.items() if checks.is_a(found_type, {code}) for address in held]
         if not matching:
             if not unknown:
-                run.error("reference-type", place, f"must lead to one of: {words}; and leads to a {found_type}", profile)
+                run.error(
+                    "reference-type", place, f"must lead to one of: {words}; and leads to a {found_type}", profile
+                )
             else:
                 run.not_checked("reference-type", place, f"{unknown[0]} is not loaded", decisive=True, profile=profile)
             return
@@ -235,15 +262,25 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
         if run.frame is not None and run.frame.bundles() and ":" not in reference:
             run.error("reference-resolve", place, "must lead to a resource that can be found, and does not", profile)
         else:
-            run.not_checked("reference-resolve", place, "what it leads to is not loaded", decisive=True, profile=profile)
+            run.not_checked(
+                "reference-resolve", place, "what it leads to is not loaded", decisive=True, profile=profile
+            )
 
     def _aggregated(reference: str, target: Target | None, place: Place, run: Run) -> None:
         in_bundle = bool(run.frame and run.frame.bundles())
         if not in_bundle and not run.options.enforce_aggregation_outside_bundles and not reference.startswith("#"):
             return
-        mode = "contained" if reference.startswith("#") else "bundled" if target and target.how == "bundled" else "referenced"
+        mode = (
+            "contained"
+            if reference.startswith("#")
+            else "bundled"
+            if target and target.how == "bundled"
+            else "referenced"
+        )
         if mode not in aggregation and not (mode == "bundled" and "referenced" in aggregation):
-            run.error("reference-aggregation", place, f"must be {' or '.join(sorted(aggregation))}, and is {mode}", profile)
+            run.error(
+                "reference-aggregation", place, f"must be {' or '.join(sorted(aggregation))}, and is {mode}", profile
+            )
 
     def _fits_one(matching: list[str], target: Target, place: Place, run: Run) -> None:
         derived = [address for address in matching if checks.is_profile(address)]
@@ -256,7 +293,7 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
         if missing:
             run.not_checked("reference-profile", place, f"{missing[0]} is not loaded", decisive=True, profile=profile)
         else:
-            # As the reference validator: what merely stands in the same Bundle is held to it only where that is asked for.
+            # As the reference validator: what stands in the same Bundle is held to it only where that is asked for.
             strict = target.how == "contained" or run.options.reference_level == "valid" or run.probing > 0
             run.add(
                 "error" if strict else "warning", "reference-profile", place,
@@ -269,7 +306,14 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
             return
         if found is not None and stated != found and stated.rpartition("/")[2] != found:
             run.error("reference-type", place, f"says the type {found} by its address and another by its type", profile)
-        elif found is None and not anything and targets and run.checks.is_resource(stated) and not any(checks.is_a(stated, {code}) for code in targets) and not unknown:
+        elif (
+            found is None
+            and not anything
+            and targets
+            and run.checks.is_resource(stated)
+            and not any(checks.is_a(stated, {code}) for code in targets)
+            and not unknown
+        ):
             run.error("reference-type", place, f"must lead to one of: {words}", profile)
 
     return check

@@ -28,7 +28,9 @@ class Frame:
 
     __slots__ = ("_contained", "_index", "_scope", "full_url", "kind", "outer", "place", "resource")
 
-    def __init__(self, resource: dict[str, Any], place: Place, outer: Frame | None, kind: str, full_url: str | None = None) -> None:
+    def __init__(
+        self, resource: dict[str, Any], place: Place, outer: Frame | None, kind: str, full_url: str | None = None
+    ) -> None:
         self.resource = resource
         self.place = place
         self.outer = outer
@@ -104,7 +106,19 @@ class Frame:
 class Run:
     """Collects findings. One thread, one resource."""
 
-    __slots__ = ("checks", "errors", "findings", "frame", "memory", "options", "probing", "profiles", "unchecked", "visiting", "xml")
+    __slots__ = (
+        "checks",
+        "errors",
+        "findings",
+        "frame",
+        "memory",
+        "options",
+        "probing",
+        "profiles",
+        "unchecked",
+        "visiting",
+        "xml",
+    )
 
     def __init__(self, checks: Checks, options: Options) -> None:
         self.checks = checks
@@ -132,7 +146,9 @@ class Run:
         if severity != "ignore" and len(self.findings) < _MOST_FINDINGS:
             self.findings.append((severity, rule, place, message, profile))
 
-    def not_checked(self, rule: str, place: Place | None, reason: str, *, decisive: bool, profile: str | None = None) -> None:
+    def not_checked(
+        self, rule: str, place: Place | None, reason: str, *, decisive: bool, profile: str | None = None
+    ) -> None:
         if len(self.unchecked) < _MOST_FINDINGS:
             self.unchecked.append((rule, place, reason, decisive, profile))
 

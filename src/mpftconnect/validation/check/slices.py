@@ -23,9 +23,11 @@ ItemCheck = Callable[[Any, str | None, Place, Run], None]
 
 
 class _Slice:
-    __slots__ = ("belongs", "check", "element", "inner", "label", "most", "least", "name", "unknown")
+    __slots__ = ("belongs", "check", "element", "inner", "label", "least", "most", "name", "unknown")
 
-    def __init__(self, element: Element, belongs: Belongs | None, check: ItemCheck, inner: Slices | None, unknown: str | None) -> None:
+    def __init__(
+        self, element: Element, belongs: Belongs | None, check: ItemCheck, inner: Slices | None, unknown: str | None
+    ) -> None:
         self.element = element
         self.name = element.slice_name or ""
         self.least = element.min
@@ -70,7 +72,12 @@ class Slices:
                 after_slices = True
                 continue
             if after_slices and self.rules == "openAtEnd":
-                run.error("slice-order", where, f"slice {self.pieces[chosen].name} must stand before items of no slice", self.profile)
+                run.error(
+                    "slice-order",
+                    where,
+                    f"slice {self.pieces[chosen].name} must stand before items of no slice",
+                    self.profile,
+                )
             if self.ordered and chosen < latest:
                 run.error("slice-order", where, f"slice {self.pieces[chosen].name} is out of order", self.profile)
             latest = max(latest, chosen)
@@ -82,7 +89,9 @@ class Slices:
                 mine = [item for item in items if self._slice_of(*item, run, default)[0] == index]
                 piece.inner.check(mine, place, run)
 
-    def _slice_of(self, value: Any, code: str | None, where: Place, run: Run, default: int | None) -> tuple[int | None, bool]:
+    def _slice_of(
+        self, value: Any, code: str | None, where: Place, run: Run, default: int | None
+    ) -> tuple[int | None, bool]:
         doubt = False
         for index, piece in enumerate(self.pieces):
             if piece.belongs is None:
@@ -102,11 +111,27 @@ class Slices:
                 continue
             if count < piece.least:
                 if uncertain:
-                    run.not_checked("slice-min", place, f"whether slice {piece.label} is there depends on what could not be checked", decisive=True, profile=self.profile)
+                    run.not_checked(
+                        "slice-min",
+                        place,
+                        f"whether slice {piece.label} is there depends on what could not be checked",
+                        decisive=True,
+                        profile=self.profile,
+                    )
                 else:
-                    run.error("slice-min", place, f"slice {piece.label} must have at least {piece.least} item(s), and has {count}", self.profile)
+                    run.error(
+                        "slice-min",
+                        place,
+                        f"slice {piece.label} must have at least {piece.least} item(s), and has {count}",
+                        self.profile,
+                    )
             if piece.most is not None and count > piece.most:
-                run.error("slice-max", place, f"slice {piece.label} may have at most {piece.most} item(s), and has {count}", self.profile)
+                run.error(
+                    "slice-max",
+                    place,
+                    f"slice {piece.label} may have at most {piece.most} item(s), and has {count}",
+                    self.profile,
+                )
 
 
 def compile_slices(
@@ -124,7 +149,9 @@ def compile_slices(
     return Slices(element, pieces, profile)
 
 
-def _belongs(checks: Checks, element: Element, piece: Element, discriminators: tuple[Discriminator, ...]) -> tuple[Belongs | None, str | None]:
+def _belongs(
+    checks: Checks, element: Element, piece: Element, discriminators: tuple[Discriminator, ...]
+) -> tuple[Belongs | None, str | None]:
     if piece.slice_name == "@default":
         return None, None
     if not discriminators:
@@ -180,7 +207,13 @@ def _by_url(profiles: tuple[str, ...]) -> Belongs:
 
 
 def _by_value(checks: Checks, target: Element, steps: tuple[Step, ...], piece: Element) -> Belongs | None:
-    if len(steps) == 1 and steps[0].text == "url" and piece.types and piece.types[0].profiles and (target.fixed is None):
+    if (
+        len(steps) == 1
+        and steps[0].text == "url"
+        and piece.types
+        and piece.types[0].profiles
+        and (target.fixed is None)
+    ):
         return _by_url(piece.types[0].profiles)
     test = _demand(checks, target, 0)
     if test is None:
@@ -235,7 +268,9 @@ def _all_inside(value: Any, inner: list[tuple[str, Callable[[Any, Run], bool | N
     doubt = False
     for name, test in inner:
         found = value.get(name)
-        verdicts = [test(item, run) for item in (found if isinstance(found, list) else [] if found is None else [found])]
+        verdicts = [
+            test(item, run) for item in (found if isinstance(found, list) else [] if found is None else [found])
+        ]
         if not any(verdicts):
             if None not in verdicts:
                 return False

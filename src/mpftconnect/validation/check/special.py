@@ -23,6 +23,7 @@ Special = Callable[[dict[str, Any], Place, Run], None]
 # Text that a browser would take for a tag: "<", then a letter, "/", "!" or "?".
 _HTML = re.compile(r"<[A-Za-z/!?][^>]*>?")
 _MARKDOWN_HTML = re.compile(r"(?<![`\\])<[A-Za-z/!][^<>`]*")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _EXAMPLE = re.compile(r"(^|[/.@])example\.(org|com|net)([/:]|$)|(^|[/.])acme\.com([/:]|$)")
 
 
@@ -59,11 +60,24 @@ def _reference(value: dict[str, Any], place: Place, run: Run) -> None:
     if isinstance(reference, str) and reference.startswith("#") and len(reference) > 1 and run.frame is not None:
         container = run.frame.container
         if reference[1:] not in container.contained:
-            run.error("ref-1", place, "breaks ref-1: SHALL have a contained resource if a local reference is provided", REFERENCE)
+            run.error(
+                "ref-1",
+                place,
+                "breaks ref-1: SHALL have a contained resource if a local reference is provided",
+                REFERENCE,
+            )
 
 
 EXTENSION = "http://hl7.org/fhir/StructureDefinition/Extension"
 REFERENCE = "http://hl7.org/fhir/StructureDefinition/Reference"
+
+
+def _identifier(value: dict[str, Any], place: Place, run: Run) -> None:
+    """R4 "Identifier": where the system is urn:ietf:rfc:3986, the value is a whole URI."""
+    text = value.get("value")
+    if value.get("system") == "urn:ietf:rfc:3986" and isinstance(text, str) and not _SCHEME.match(text):
+        run.error("primitive-form", place, "must have a whole URI as value, because its system is urn:ietf:rfc:3986")
+
 
 SPECIAL: dict[str, Special] = {
     "Coding": _coding,
@@ -75,6 +89,7 @@ SPECIAL: dict[str, Special] = {
     "SimpleQuantity": _quantity,
     "Attachment": _attachment,
     "Extension": _extension,
+    "Identifier": _identifier,
     "Reference": _reference,
 }
 
@@ -103,7 +118,11 @@ def _string(value: Any, place: Place, run: Run) -> None:
 
 
 def _markdown(value: Any, place: Place, run: Run) -> None:
-    if "<" in value and (run.options.no_html_in_markdown or run.options.security_checks) and _MARKDOWN_HTML.search(value):
+    if (
+        "<" in value
+        and (run.options.no_html_in_markdown or run.options.security_checks)
+        and _MARKDOWN_HTML.search(value)
+    ):
         run.error("html-in-text", place, "must not hold HTML tags")
 
 

@@ -124,7 +124,9 @@ def _slicing(source: Mapping[str, Any]) -> Slicing:
     found = []
     for discriminator in source.get("discriminator") or ():
         if isinstance(discriminator, Mapping):
-            found.append(Discriminator(str(discriminator.get("type", "value")), str(discriminator.get("path", "$this"))))
+            found.append(
+                Discriminator(str(discriminator.get("type", "value")), str(discriminator.get("path", "$this")))
+            )
         elif isinstance(discriminator, str):  # DSTU2 style, seen in old files
             found.append(Discriminator("value", discriminator))
     return Slicing(tuple(found), str(source.get("rules", "open")), source.get("ordered") is True)
@@ -146,7 +148,12 @@ def apply_facets(element: Element, source: Mapping[str, Any], origin: str, *, sn
         element.types = _narrowed(element, read_types(source["type"])) if not snapshot else read_types(source["type"])
     if isinstance(source.get("contentReference"), str):
         element.content_reference = source["contentReference"]
-    for name, prefix in (("fixed", "fixed"), ("pattern", "pattern"), ("min_value", "minValue"), ("max_value", "maxValue")):
+    for name, prefix in (
+        ("fixed", "fixed"),
+        ("pattern", "pattern"),
+        ("min_value", "minValue"),
+        ("max_value", "maxValue"),
+    ):
         found = first_value(source, prefix)
         if found is not None:
             setattr(element, name, found)
@@ -157,7 +164,9 @@ def apply_facets(element: Element, source: Mapping[str, Any], origin: str, *, sn
         old = element.binding
         if old is not None:
             # Stated in part (a strength alone, say): the rest stays.
-            binding = Binding(binding.strength, binding.value_set or old.value_set, binding.max_value_set or old.max_value_set)
+            binding = Binding(
+                binding.strength, binding.value_set or old.value_set, binding.max_value_set or old.max_value_set
+            )
         element.binding = binding
     for constraint in source.get("constraint") or ():
         if isinstance(constraint, Mapping) and isinstance(constraint.get("key"), str):
@@ -212,6 +221,12 @@ def _narrowed(element: Element, stated: tuple[TypeRef, ...]) -> tuple[TypeRef, .
     for ref in stated:
         known = old.get(ref.code)
         if known is not None and not ref.targets and ref.code in ("Reference", "canonical") and not ref.profiles:
-            ref = TypeRef(ref.code, ref.profiles or known.profiles, known.targets, ref.aggregation or known.aggregation, ref.versioning or known.versioning)  # noqa: PLW2901, E501
+            ref = TypeRef(
+                ref.code,
+                ref.profiles or known.profiles,
+                known.targets,
+                ref.aggregation or known.aggregation,
+                ref.versioning or known.versioning,
+            )
         result.append(ref)
     return tuple(result)

@@ -22,7 +22,12 @@ _BY_TYPE = Slicing((Discriminator("type", "$this"),))
 def choice_of(children: Mapping[str, Element], name: str) -> Element | None:
     """The choice element (`value[x]`) that a typed name (`valueQuantity`) belongs to."""
     for child in children.values():
-        if child.is_choice and len(name) > len(child.stem) and name.startswith(child.stem) and name[len(child.stem)].isupper():
+        if (
+            child.is_choice
+            and len(name) > len(child.stem)
+            and name.startswith(child.stem)
+            and name[len(child.stem)].isupper()
+        ):
             return child
     return None
 
@@ -39,7 +44,9 @@ def type_of_choice(element: Element, name: str) -> TypeRef | None:
 class Placing:
     """Walks rows in order and gives the element that each one is about, making slices where it is a new one."""
 
-    def __init__(self, root: Element, unfold: Callable[[Element], None], rows: Sequence[Mapping[str, Any]] = ()) -> None:
+    def __init__(
+        self, root: Element, unfold: Callable[[Element], None], rows: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
         self.root = root
         self._unfold = unfold
         self._rows = rows
@@ -59,7 +66,11 @@ class Placing:
             return self.root
         parent_path, _, name = path.rpartition(".")
         parent = self._parent(parent_path)
-        element = self._snapshot_child(parent, name, slice_name, row) if snapshot else self._child(parent, name, slice_name, row)
+        element = (
+            self._snapshot_child(parent, name, slice_name, row)
+            if snapshot
+            else self._child(parent, name, slice_name, row)
+        )
         self._open.append((path, element))
         return element
 
@@ -106,7 +117,7 @@ class Placing:
         return self._slice(element, slice_name)
 
     def _types_stated(self, parent_path: str, choice: Element, name: str) -> list[str] | None:
-        """The typed names under which this differential speaks of a choice; None where it has a row for the choice itself.
+        """Typed names under which this differential speaks of a choice; None if it has a row for the choice itself.
 
         `Observation.valueQuantity` alone means that no other type is allowed (R4 "Profiling", 5.1.0.11; STU3 5.1.0.8).
         """

@@ -109,7 +109,11 @@ class Trees:
                 continue
             before = [(t.code, t.profiles) for t in element.types]
             apply_facets(element, row, url, snapshot=False)
-            if element.children is not None and element is not root and before != [(t.code, t.profiles) for t in element.types]:
+            if (
+                element.children is not None
+                and element is not root
+                and before != [(t.code, t.profiles) for t in element.types]
+            ):
                 element.children = None
         return root
 
@@ -123,7 +127,9 @@ class Trees:
             base = row.get("base")
             if element.slice_name is None:
                 most = base.get("max") if isinstance(base, Mapping) else None
-                element.is_list = most not in ("0", "1") if isinstance(most, str) else element.max is None or element.max > 1
+                element.is_list = (
+                    most not in ("0", "1") if isinstance(most, str) else element.max is None or element.max > 1
+                )
         if definition.get("derivation") == "constraint":
             self._lists_as_in_type(root, definition)
         return root
@@ -132,7 +138,11 @@ class Trees:
         """Rows of old tools lack `base`: whether an element repeats is then what its type says."""
         code = definition.get("type")
         rows = _rows(definition, "snapshot")
-        if not isinstance(code, str) or not self.has_type(code) or all("base" in row for row in rows if "." in row["path"]):
+        if (
+            not isinstance(code, str)
+            or not self.has_type(code)
+            or all("base" in row for row in rows if "." in row["path"])
+        ):
             return
         own = self.type_tree(code)
         for name, child in (root.children or {}).items():
@@ -159,7 +169,11 @@ class Trees:
             source = self.referred(element)
         elif len(element.types) == 1:
             ref = element.types[0]
-            source = self.tree(ref.profiles[0]) if len(ref.profiles) == 1 and self.definitions.structure(ref.profiles[0]) else self.type_tree(ref.code)
+            source = (
+                self.tree(ref.profiles[0])
+                if len(ref.profiles) == 1 and self.definitions.structure(ref.profiles[0])
+                else self.type_tree(ref.code)
+            )
         elif "." in element.path and element.types:
             source = self.type_tree("Element")
         else:

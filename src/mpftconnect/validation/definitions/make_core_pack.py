@@ -99,7 +99,9 @@ def prune(resource: dict[str, Any]) -> dict[str, Any] | None:
         kept["concept"] = [_concept(c) for c in resource.get("concept", ())]
         return {key: value for key, value in kept.items() if value != []}
     if kind == "SearchParameter":
-        return _only(resource, ("resourceType", "id", "url", "version", "name", "status", "code", "base", "type", "target"))
+        return _only(
+            resource, ("resourceType", "id", "url", "version", "name", "status", "code", "base", "type", "target")
+        )
     return None
 
 
@@ -109,7 +111,9 @@ def _only(source: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
 
 def _element(element: dict[str, Any]) -> dict[str, Any]:
     kept = _only(element, _ELEMENT)
-    kept.update({key: value for key, value in element.items() if key.startswith(("fixed", "pattern", "minValue", "maxValue"))})
+    kept.update(
+        {key: value for key, value in element.items() if key.startswith(("fixed", "pattern", "minValue", "maxValue"))}
+    )
     if "type" in element:
         kept["type"] = [_kept_extensions(t) for t in element["type"]]
     if "binding" in element:

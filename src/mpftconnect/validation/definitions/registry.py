@@ -8,7 +8,6 @@ members are written only inside the cache.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import tempfile
@@ -145,7 +144,7 @@ def _unpack(archive: bytes, place: Path, name: str, version: str) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         try:
-            os.replace(target, place)
+            target.replace(place)
         except OSError:
             if not place.is_dir():  # another process was faster
                 raise
@@ -162,14 +161,18 @@ def _http(registry: str) -> Fetch:
     def get(url: str, /) -> bytes | None:
         deadline = time.monotonic() + _SECONDS
         try:
-            with requests.get(url, timeout=(10, 30), stream=True, headers={"Accept": "application/json, application/gzip"}) as answer:
+            with requests.get(
+                url, timeout=(10, 30), stream=True, headers={"Accept": "application/json, application/gzip"}
+            ) as answer:
                 if answer.status_code == 404:
                     return None
                 if answer.status_code != 200:
                     raise PackageRefused(f"the registry answered with status {answer.status_code}")
                 return b"".join(_pieces(answer.iter_content(65536), deadline))
         except requests.RequestException as error:
-            raise PackageNotFound(f"the registry cannot be reached ({type(error).__name__}); nothing was installed") from None
+            raise PackageNotFound(
+                f"the registry cannot be reached ({type(error).__name__}); nothing was installed"
+            ) from None
 
     return get
 

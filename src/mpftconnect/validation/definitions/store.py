@@ -99,9 +99,7 @@ class Definitions:
             entries = self._by_url.setdefault(head.url, [])
             # Equal address, version and type: what comes later in the order of loading is meant.
             entries[:] = [
-                e
-                for e in entries
-                if (e.head.version, e.head.resourceType) != (head.version, head.resourceType)
+                e for e in entries if (e.head.version, e.head.resourceType) != (head.version, head.resourceType)
             ]
             entries.append(entry)
         if head.id:

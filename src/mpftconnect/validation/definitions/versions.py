@@ -35,7 +35,7 @@ def matches(version: str, wanted: str) -> bool:
     """
     if wanted in _ANY or version == wanted:
         return True
-    if wanted.startswith("^") or wanted.startswith("~"):
+    if wanted.startswith(("^", "~")):
         floor = wanted[1:]
         kept = 1 if wanted[0] == "^" else 2
         return version.split(".")[:kept] == floor.split(".")[:kept] and order(version) >= order(floor)

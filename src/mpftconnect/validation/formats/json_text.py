@@ -177,7 +177,9 @@ class _Reader:
             self.at = loose.end()
             self.problem("json-syntax", pointer, "has a number that JSON does not allow")
             return loose[0]
-        raise self.stop(pointer, "ends where a value is expected" if not mark else "has a mark where a value is expected")
+        raise self.stop(
+            pointer, "ends where a value is expected" if not mark else "has a mark where a value is expected"
+        )
 
     def _object(self, pointer: Pointer, depth: int) -> dict[str, Any]:
         self.at += 1
@@ -197,7 +199,12 @@ class _Reader:
             else:
                 word = _WORD.match(self.text, self.at)
                 if word is None:
-                    raise self.stop(pointer, "has an object that is not closed" if not mark else "has a mark where a property or } is expected")
+                    raise self.stop(
+                        pointer,
+                        "has an object that is not closed"
+                        if not mark
+                        else "has a mark where a property or } is expected",
+                    )
                 self.at = word.end()
                 self.problem("json-syntax", pointer, "has a property without quotes around its name")
                 key = word[0]

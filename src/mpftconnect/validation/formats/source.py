@@ -21,7 +21,15 @@ _LARGEST = 1024 * 1024 * 1024
 class Source:
     """A document that was read. Positions are worked out only when a finding needs one."""
 
-    def __init__(self, value: Any, problems: list[Problem], *, text: bytes | None, positions: dict[Any, tuple[int, int]] | None, is_xml: bool) -> None:
+    def __init__(
+        self,
+        value: Any,
+        problems: list[Problem],
+        *,
+        text: bytes | None,
+        positions: dict[Any, tuple[int, int]] | None,
+        is_xml: bool,
+    ) -> None:
         self.value = value
         self.problems = problems
         self.is_xml = is_xml
@@ -80,7 +88,9 @@ def read_source(data: bytes | str | Mapping[str, Any], trees: Trees, options: Op
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
-        return Source(None, [Problem("encoding", (), line, column, "is not UTF-8")], text=None, positions={}, is_xml=False)
+        return Source(
+            None, [Problem("encoding", (), line, column, "is not UTF-8")], text=None, positions={}, is_xml=False
+        )
     return _of(read_carefully(text, allow_comments=options.allow_comments), is_xml=False)
 
 

@@ -103,7 +103,9 @@ def read_xml(data: bytes, trees: Trees) -> Careful:
         node = builder.read(data)
     except expat.ExpatError as error:
         result.problems.append(
-            Problem("xml-syntax", (), error.lineno, error.offset + 1, f"is not well-formed: {expat.ErrorString(error.code)}")
+            Problem(
+                "xml-syntax", (), error.lineno, error.offset + 1, f"is not well-formed: {expat.ErrorString(error.code)}"
+            )
         )
         return result
     except _Refused as refused:
@@ -134,7 +136,9 @@ class _Converter:
         self._result.positions.setdefault(pointer, (node.line, node.column))
         if node.namespace != FHIR:
             # Logical models have namespaces of their own.
-            self._problem("xml-namespace", pointer, node, f"must be of the namespace {FHIR}") if not self._logical(node) else None
+            self._problem("xml-namespace", pointer, node, f"must be of the namespace {FHIR}") if not self._logical(
+                node
+            ) else None
         tree = self._type(node.name)
         if tree is None:
             return {"resourceType": node.name}
@@ -180,7 +184,9 @@ class _Converter:
             if spec is None or spec.is_choice:
                 spec = choice_of(children, name)
             if spec is None:
-                self._problem("element-unknown", pointer, item, f"has an element that is not of its type: {_shown(name)}")
+                self._problem(
+                    "element-unknown", pointer, item, f"has an element that is not of its type: {_shown(name)}"
+                )
                 continue
             wanted = XHTML if any(t.code == "xhtml" for t in spec.types) else FHIR
             if item.namespace != wanted and node.namespace == FHIR:
@@ -193,16 +199,22 @@ class _Converter:
         self._pad(out)
         return out
 
-    def _attributes(self, node: _Node, children: dict[str, Element], out: dict[str, Any], pointer: tuple[str | int, ...]) -> None:
+    def _attributes(
+        self, node: _Node, children: dict[str, Element], out: dict[str, Any], pointer: tuple[str | int, ...]
+    ) -> None:
         for full, value in node.attributes.items():
             space, _, name = full.rpartition(" ")
             spec = children.get(name)
             if not space and spec is not None and (spec.xml_attribute or name in ("id", "url")):
                 out[name] = value
             elif space != _XSI:
-                self._problem("xml-attribute", pointer, node, f"has an attribute that is not of its type: {_shown(name)}")
+                self._problem(
+                    "xml-attribute", pointer, node, f"has an attribute that is not of its type: {_shown(name)}"
+                )
 
-    def _child(self, node: _Node, spec: Element, name: str, out: dict[str, Any], pointer: tuple[str | int, ...]) -> None:
+    def _child(
+        self, node: _Node, spec: Element, name: str, out: dict[str, Any], pointer: tuple[str | int, ...]
+    ) -> None:
         code = self._code(spec, name)
         inner: tuple[str | int, ...] = (*pointer, name)
         many = spec.is_list
@@ -216,7 +228,9 @@ class _Converter:
         self._result.positions.setdefault(inner, (node.line, node.column))
         if code == "xhtml":
             out[name] = _serialise(node)
-        elif code in ("Resource", "DomainResource") or (code and self._trees.has_type(code) and self._is_resource(code)):
+        elif code in ("Resource", "DomainResource") or (
+            code and self._trees.has_type(code) and self._is_resource(code)
+        ):
             resources = [item for item in node.children if isinstance(item, _Node)]
             for item in resources:
                 converted = self._resource(item, inner)
@@ -252,7 +266,9 @@ class _Converter:
                 return ref.code
         return ""
 
-    def _primitive_child(self, node: _Node, code: str, name: str, out: dict[str, Any], pointer: tuple[str | int, ...], many: bool) -> None:
+    def _primitive_child(
+        self, node: _Node, code: str, name: str, out: dict[str, Any], pointer: tuple[str | int, ...], many: bool
+    ) -> None:
         value: Any = None
         extra: dict[str, Any] = {}
         for full, text in node.attributes.items():
@@ -261,7 +277,12 @@ class _Converter:
             elif full == "id":
                 extra["id"] = text
             elif not full.startswith(_XSI):
-                self._problem("xml-attribute", pointer, node, f"has an attribute that is not of its type: {_shown(full.rpartition(' ')[2])}")
+                self._problem(
+                    "xml-attribute",
+                    pointer,
+                    node,
+                    f"has an attribute that is not of its type: {_shown(full.rpartition(' ')[2])}",
+                )
         for item in node.children:
             if isinstance(item, str):
                 if item.strip():
@@ -274,7 +295,9 @@ class _Converter:
                     self._result.positions.setdefault(inner, (item.line, item.column))
                     extensions.append(self._object(item, tree, inner, "Extension"))
             else:
-                self._problem("element-unknown", pointer, item, f"has an element that is not of its type: {_shown(item.name)}")
+                self._problem(
+                    "element-unknown", pointer, item, f"has an element that is not of its type: {_shown(item.name)}"
+                )
         if value is None and not extra:
             self._problem("element-empty", pointer, node, "must have a value or an extension (ele-1)")
         if many:

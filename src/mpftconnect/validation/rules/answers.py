@@ -52,12 +52,23 @@ def values_of(holder: dict[str, Any], url: str) -> list[Any]:
     return found
 
 
-def check_answer(question: dict[str, Any], answer: dict[str, Any], answers: list[Any], questionnaire: dict[str, Any], place: Place, run: Run) -> None:
+def check_answer(
+    question: dict[str, Any],
+    answer: dict[str, Any],
+    answers: list[Any],
+    questionnaire: dict[str, Any],
+    place: Place,
+    run: Run,
+) -> None:
     """Judge one answer."""
     found = next(((k[5:], v) for k, v in answer.items() if k.startswith("value")), None)
     if found is None:
         return
-    kind = found[0][:1].lower() + found[0][1:] if found[0] in ("Boolean", "Decimal", "Integer", "Date", "DateTime", "Time", "String", "Uri") else found[0]
+    kind = (
+        found[0][:1].lower() + found[0][1:]
+        if found[0] in ("Boolean", "Decimal", "Integer", "Date", "DateTime", "Time", "String", "Uri")
+        else found[0]
+    )
     value = found[1]
     label = f"value.ofType({kind})"
     here = (place, "value" + found[0], None, label)
@@ -89,7 +100,10 @@ def _option_list(question: dict[str, Any]) -> list[tuple[str, Any, dict[str, Any
 def _allowed(question: dict[str, Any]) -> tuple[str, ...]:
     kind = str(question.get("type"))
     if kind in ("choice", "open-choice"):
-        options = {name if name in ("Coding", "Reference") else name[:1].lower() + name[1:] for name, _, _ in _option_list(question)}
+        options = {
+            name if name in ("Coding", "Reference") else name[:1].lower() + name[1:]
+            for name, _, _ in _option_list(question)
+        }
         if not options and "answerValueSet" not in question and "options" not in question:
             return ()  # a choice of nothing that is stated: any answer
         return tuple(sorted((options or {"Coding"}) | ({"string"} if kind == "open-choice" else set())))
@@ -99,22 +113,35 @@ def _allowed(question: dict[str, Any]) -> tuple[str, ...]:
 def _same(kind: str, value: Any, option: Any) -> bool:
     if isinstance(value, dict) and isinstance(option, dict):
         if "reference" in option:
-            return value.get("reference") == option["reference"]
-        return value.get("code") == option.get("code") and (value.get("system") == option.get("system"))
+            return bool(value.get("reference") == option["reference"])
+        return bool(value.get("code") == option.get("code") and value.get("system") == option.get("system"))
     return bool(value == option)
 
 
-def _options(question: dict[str, Any], kind: str, value: Any, answers: list[Any], questionnaire: dict[str, Any], place: Place, run: Run) -> None:
+def _options(
+    question: dict[str, Any],
+    kind: str,
+    value: Any,
+    answers: list[Any],
+    questionnaire: dict[str, Any],
+    place: Place,
+    run: Run,
+) -> None:
     options = _option_list(question)
     open_ = question.get("type") == "open-choice" and kind == "string"
     if options and not open_:
         matching = [option for _, held, option in options if _same(kind, value, held)]
         if not matching:
             run.error("questionnaire-answer", place, "must be one of the options of its question")
-        elif len(answers) > 1 and any(value_of(option, EXT + "questionnaire-optionExclusive") is True for option in matching):
+        elif len(answers) > 1 and any(
+            value_of(option, EXT + "questionnaire-optionExclusive") is True for option in matching
+        ):
             run.error("questionnaire-answer", place, "is an option that excludes any other answer")
         return
-    value_set = question.get("answerValueSet", (question.get("options") or {}).get("reference") if isinstance(question.get("options"), dict) else None)
+    value_set = question.get(
+        "answerValueSet",
+        (question.get("options") or {}).get("reference") if isinstance(question.get("options"), dict) else None,
+    )
     if not isinstance(value_set, str) or open_ or kind != "Coding" or not isinstance(value, dict):
         return
     if not isinstance(value.get("code"), str):
@@ -129,7 +156,16 @@ def _options(question: dict[str, Any], kind: str, value: Any, answers: list[Any]
 def _member(value: dict[str, Any], value_set: str, questionnaire: dict[str, Any], run: Run) -> bool | None:
     if value_set.startswith("#"):
         held = questionnaire.get("contained")
-        own = next((r for r in (held if isinstance(held, list) else ()) if isinstance(r, dict) and r.get("id") == value_set[1:]), None)
+        own = next(
+            (
+                r
+                for r in (held if isinstance(held, list) else ())
+                if isinstance(r, dict) and r.get("id") == value_set[1:]
+            ),
+            None,
+        )
+        if own is None and run.frame is not None:
+            own = run.frame.container.contained.get(value_set[1:])
         return run.checks.coded.member_of_given(value, own) if own is not None else None
     return run.checks.coded.member(value, value_set)
 
@@ -153,8 +189,18 @@ def _limits(question: dict[str, Any], kind: str, value: Any, here: Place, run: R
 
 
 def _limit(value: Any, limit: Any, wrong: int, words: str, here: Place, run: Run) -> None:
-    if isinstance(value, dict) and isinstance(limit, dict) and value.get("unit") == limit.get("unit") and "code" not in value and "code" not in limit:
-        run.error("questionnaire-answer", here, f"must be {words} a limit, with which it cannot be compared: neither has a coded unit")
+    if (
+        isinstance(value, dict)
+        and isinstance(limit, dict)
+        and value.get("unit") == limit.get("unit")
+        and "code" not in value
+        and "code" not in limit
+    ):
+        run.error(
+            "questionnaire-answer",
+            here,
+            f"must be {words} a limit, with which it cannot be compared: neither has a coded unit",
+        )
         return
     order = compare(value, limit)
     if order is None:
@@ -173,7 +219,9 @@ def _text(question: dict[str, Any], value: str, here: Place, run: Run) -> None:
     pattern = value_of(question, EXT + "regex")
     if isinstance(pattern, str):
         if len(pattern) > 500 or len(value) > 2000 or _UNSAFE.search(pattern):
-            run.not_checked("questionnaire-answer", here, "the pattern of its question cannot be run safely", decisive=True)
+            run.not_checked(
+                "questionnaire-answer", here, "the pattern of its question cannot be run safely", decisive=True
+            )
             return
         try:
             held = re.fullmatch(pattern, value) is not None
@@ -188,7 +236,9 @@ def _units(question: dict[str, Any], value: Any, here: Place, run: Run) -> None:
     if not isinstance(value, dict):
         return
     options = [o for o in values_of(question, EXT + "questionnaire-unitOption") if isinstance(o, dict)]
-    if options and not any(value.get("code") == o.get("code") and value.get("system", UCUM) == o.get("system", UCUM) for o in options):
+    if options and not any(
+        value.get("code") == o.get("code") and value.get("system", UCUM) == o.get("system", UCUM) for o in options
+    ):
         run.error("questionnaire-answer", here, "must have one of the units that its question offers")
     value_set = value_of(question, EXT + "questionnaire-unitValueSet")
     if isinstance(value_set, str):
@@ -196,7 +246,9 @@ def _units(question: dict[str, Any], value: Any, here: Place, run: Run) -> None:
         if member is False:
             run.error("questionnaire-answer", here, f"must have a unit of {value_set}")
         elif member is None:
-            run.not_checked("questionnaire-answer", here, f"value set {value_set} is not loaded far enough", decisive=True)
+            run.not_checked(
+                "questionnaire-answer", here, f"value set {value_set} is not loaded far enough", decisive=True
+            )
 
 
 def _reference(question: dict[str, Any], value: Any, here: Place, run: Run) -> None:

@@ -26,7 +26,7 @@ _COMPOSITION = ("subject", "encounter", "custodian")
 
 def bundle_rules(value: dict[str, Any], place: Place, run: Run) -> None:
     """Rules of a Bundle as a whole."""
-    kind = value.get("type")
+    kind = str(value.get("type"))
     listed = value.get("entry")
     entries = [e if isinstance(e, dict) else {} for e in listed] if isinstance(listed, list) else []
     if kind in ("document", "message") and not entries:
@@ -50,7 +50,9 @@ def _full_urls(kind: Any, entries: list[dict[str, Any]], place: Place, run: Run)
         full_url = entry.get("fullUrl")
         if not isinstance(full_url, str):
             if kind not in _WITHOUT_FULL_URL and isinstance(resource, dict) and "_fullUrl" not in entry:
-                run.error("bundle-full-url", here, "must have a fullUrl: only entries of a transaction or batch may lack it")
+                run.error(
+                    "bundle-full-url", here, "must have a fullUrl: only entries of a transaction or batch may lack it"
+                )
             continue
         if ":" not in full_url:
             run.error("bundle-full-url", here, "must have an absolute URL as fullUrl")
@@ -65,9 +67,15 @@ def _identifies(full_url: str, resource: dict[str, Any], here: Place, run: Run) 
         return
     own = resource.get("id")
     if not isinstance(own, str):
-        run.error("bundle-full-url", here, "has a fullUrl that looks like a REST address, so its resource must have an id")
+        run.error(
+            "bundle-full-url", here, "has a fullUrl that looks like a REST address, so its resource must have an id"
+        )
     elif (parts[1], parts[2]) != (resource.get("resourceType"), own):
-        run.error("bundle-full-url", here, "has a fullUrl that looks like a REST address, so it must end with the type and id of its resource")
+        run.error(
+            "bundle-full-url",
+            here,
+            "has a fullUrl that looks like a REST address, so it must end with the type and id of its resource",
+        )
 
 
 def _first(entries: list[dict[str, Any]], wanted: str, place: Place, run: Run) -> dict[str, Any] | None:
@@ -85,7 +93,9 @@ def _document(entries: list[dict[str, Any]], place: Place, run: Run) -> None:
     here = ((place, "entry", 0, None), "resource", None, None)
     for key, reference, where in _composition_references(composition, here):
         if not _in_bundle(reference, entries[0].get("fullUrl"), run):
-            run.error("bundle-reference", where, f"Composition.{key} must lead to an entry of the document, and does not")
+            run.error(
+                "bundle-reference", where, f"Composition.{key} must lead to an entry of the document, and does not"
+            )
     _interlinked(entries, place, run, "Composition", "error")
 
 
@@ -99,7 +109,9 @@ def _composition_references(composition: dict[str, Any], here: Place) -> Iterato
         found = composition.get(key)
         for index, item in enumerate(found if isinstance(found, list) else [found]):
             yield from of(item, key, (here, key, index if isinstance(found, list) else None, None))
-    for index, item in enumerate(composition.get("author") or () if isinstance(composition.get("author"), list) else ()):
+    for index, item in enumerate(
+        composition.get("author") or () if isinstance(composition.get("author"), list) else ()
+    ):
         yield from of(item, "author", (here, "author", index, None))
     attesters = composition.get("attester")
     for index, item in enumerate(attesters if isinstance(attesters, list) else ()):
@@ -176,7 +188,12 @@ def _interlinked(entries: list[dict[str, Any]], place: Place, run: Run, first: s
             above[top(0)] = top(other)
     for number, entry in enumerate(entries):
         if number and isinstance(entry.get("resource"), dict) and top(number) != top(0):
-            run.add(severity, "bundle-reference", (place, "entry", number, None), f"must be reached from the {first} by references, forward or backward")
+            run.add(
+                severity,
+                "bundle-reference",
+                (place, "entry", number, None),
+                f"must be reached from the {first} by references, forward or backward",
+            )
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -195,16 +212,52 @@ def _texts(value: Any) -> Iterator[str]:
                 yield item
 
 
+def _searched(run: Run) -> str | None:
+    """The type that a search set's self link asks for; None where it includes others or cannot be told."""
+    links = run.frame.resource.get("link") if run.frame is not None else None
+    for link in links if isinstance(links, list) else ():
+        url = link.get("url") if isinstance(link, dict) and link.get("relation") == "self" else None
+        if isinstance(url, str) and "?" in url and "_include" not in url and "_revinclude" not in url:
+            code = url.split("?")[0].rstrip("/").rpartition("/")[2]
+            return code if run.checks.is_resource(code) else None
+    return None
+
+
 def _search_set(entries: list[dict[str, Any]], place: Place, run: Run) -> None:
+    wanted = _searched(run)
+    for number, entry in enumerate(entries):
+        resource = entry.get("resource")
+        code = resource.get("resourceType") if isinstance(resource, dict) else None
+        search = entry.get("search")
+        mode = search.get("mode") if isinstance(search, dict) else None
+        here = ((place, "entry", number, None), "resource", None, None)
+        if isinstance(resource, dict) and code != "OperationOutcome" and "id" not in resource:
+            run.error("bundle", here, "must have an id, because it is found by a search")
+        if (
+            wanted is not None
+            and mode in (None, "match")
+            and isinstance(code, str)
+            and code not in (wanted, "OperationOutcome")
+        ):
+            run.error("bundle", here, f"must be a {wanted}, because that is what was searched for")
     for number, entry in enumerate(entries):
         search = entry.get("search")
         mode = search.get("mode") if isinstance(search, dict) else None
         resource = entry.get("resource")
         code = resource.get("resourceType") if isinstance(resource, dict) else None
         if mode == "outcome" and code is not None and code != "OperationOutcome":
-            run.error("bundle", (place, "entry", number, None), "must hold an OperationOutcome, because its search mode is outcome")
+            run.error(
+                "bundle",
+                (place, "entry", number, None),
+                "must hold an OperationOutcome, because its search mode is outcome",
+            )
         elif mode in ("match", "include") and code == "OperationOutcome":
-            run.add("warning", "bundle", (place, "entry", number, None), "holds an OperationOutcome, whose search mode should be outcome")
+            run.add(
+                "warning",
+                "bundle",
+                (place, "entry", number, None),
+                "holds an OperationOutcome, whose search mode should be outcome",
+            )
 
 
 def _by_parameter(entries: list[dict[str, Any]], place: Place, run: Run) -> None:
@@ -214,7 +267,11 @@ def _by_parameter(entries: list[dict[str, Any]], place: Place, run: Run) -> None
         return
     rule, profile = str(wanted.get("rule", "")), str(wanted.get("profile", ""))
     code, _, number = rule.rpartition(":")
-    held = [(i, e["resource"]) for i, e in enumerate(entries) if isinstance(e.get("resource"), dict) and (not code or e["resource"].get("resourceType") == code)]
+    held = [
+        (i, e["resource"])
+        for i, e in enumerate(entries)
+        if isinstance(e.get("resource"), dict) and (not code or e["resource"].get("resourceType") == code)
+    ]
     if not number.isdigit() or int(number) >= len(held):
         run.error("bundle", place, f"must have an entry for the rule {rule}")
         return

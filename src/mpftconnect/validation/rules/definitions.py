@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from mpftconnect.errors import FhirPathError
+from mpftconnect.validation.fhirpath import compile_expression
 from mpftconnect.validation.places import Place
 
 if TYPE_CHECKING:
@@ -39,9 +41,24 @@ def _structure_definition(value: dict[str, Any], place: Place, run: Run) -> None
         for index, row in enumerate(rows if isinstance(rows, list) else ()):
             if isinstance(row, dict):
                 _types(row, ((place, view, None, None), "element", index, None), run)
+                _expressions(row, ((place, view, None, None), "element", index, None), run)
                 if value.get("type") == "Extension" and row.get("path") == "Extension.url":
                     _own_url(value, row, ((place, view, None, None), "element", index, None), run)
     _derived(value, place, run)
+
+
+def _expressions(row: dict[str, Any], place: Place, run: Run) -> None:
+    listed = row.get("constraint")
+    for index, constraint in enumerate(listed if isinstance(listed, list) else ()):
+        expression = constraint.get("expression") if isinstance(constraint, dict) else None
+        if not isinstance(expression, str):
+            continue
+        try:
+            compile_expression(expression, version="3.0" if run.checks.version == "3.0" else "4.0")
+        except FhirPathError as error:
+            run.error(
+                "definition", (place, "constraint", index, None), f"has an expression that cannot be read: {error}"
+            )
 
 
 def _own_url(value: dict[str, Any], row: dict[str, Any], place: Place, run: Run) -> None:

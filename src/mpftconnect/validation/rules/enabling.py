@@ -80,7 +80,11 @@ def _expression(question: dict[str, Any]) -> str | None:
             return str(extension["valueString"])
         if url == _SDC:
             value = extension.get("valueExpression")
-            if isinstance(value, dict) and value.get("language") == "text/fhirpath" and isinstance(value.get("expression"), str):
+            if (
+                isinstance(value, dict)
+                and value.get("language") == "text/fhirpath"
+                and isinstance(value.get("expression"), str)
+            ):
                 return str(value["expression"])
     return None
 
@@ -105,8 +109,15 @@ def _find(holder: dict[str, Any], link: str) -> list[Any] | None:
 
 
 def _compared(answer: Any, wanted: Any, operator: str) -> bool | None:
-    if isinstance(answer, dict) and isinstance(wanted, dict) and ("code" in wanted or "system" in wanted) and "value" not in wanted:
-        same = answer.get("code") == wanted.get("code") and ("system" not in wanted or answer.get("system") == wanted.get("system"))
+    if (
+        isinstance(answer, dict)
+        and isinstance(wanted, dict)
+        and ("code" in wanted or "system" in wanted)
+        and "value" not in wanted
+    ):
+        same = answer.get("code") == wanted.get("code") and (
+            "system" not in wanted or answer.get("system") == wanted.get("system")
+        )
         return same if operator == "=" else not same if operator == "!=" else None
     if isinstance(answer, dict) and isinstance(wanted, dict) and "reference" in wanted:
         same = answer.get("reference") == wanted["reference"]

@@ -28,15 +28,23 @@ def questionnaire_response_rules(value: dict[str, Any], place: Place, run: Run) 
     if isinstance(named, dict):  # STU3: a Reference
         named = named.get("reference")
     if not isinstance(named, str) or not named:
-        run.not_checked("questionnaire-missing", place, "it does not say which questionnaire it answers", decisive=False)
+        run.not_checked(
+            "questionnaire-missing", place, "it does not say which questionnaire it answers", decisive=False
+        )
         return
     here = (place, "questionnaire", None, None)
     questionnaire = _find(named, run)
     if questionnaire is None:
-        run.not_checked("questionnaire-missing", here, f"questionnaire {named.partition('?')[0]} is not loaded", decisive=True)
+        run.not_checked(
+            "questionnaire-missing", here, f"questionnaire {named.partition('?')[0]} is not loaded", decisive=True
+        )
         return
     if questionnaire.get("resourceType") != "Questionnaire":
-        run.error("questionnaire-missing", here, f"must be the address of a Questionnaire, and is that of a {questionnaire.get('resourceType')}")
+        run.error(
+            "questionnaire-missing",
+            here,
+            f"must be the address of a Questionnaire, and is that of a {questionnaire.get('resourceType')}",
+        )
         return
     _Response(questionnaire, value, run).check(place)
 
@@ -86,7 +94,14 @@ class _Response:
     def check(self, place: Place) -> None:
         self._level(_items(self._questionnaire), self._response, place, [self._response], 0)
 
-    def _level(self, questions: list[dict[str, Any]], holder: dict[str, Any], place: Place, trail: list[dict[str, Any]], depth: int) -> None:
+    def _level(
+        self,
+        questions: list[dict[str, Any]],
+        holder: dict[str, Any],
+        place: Place,
+        trail: list[dict[str, Any]],
+        depth: int,
+    ) -> None:
         """The items of one level against the questions of that level."""
         run = self._run
         if depth > _DEEPEST:
@@ -114,30 +129,53 @@ class _Response:
         for question in questions:
             self._question(question, given.get(str(question.get("linkId")), []), place, trail, depth)
 
-    def _question(self, question: dict[str, Any], given: list[tuple[int, dict[str, Any]]], place: Place, trail: list[dict[str, Any]], depth: int) -> None:
+    def _question(
+        self,
+        question: dict[str, Any],
+        given: list[tuple[int, dict[str, Any]]],
+        place: Place,
+        trail: list[dict[str, Any]],
+        depth: int,
+    ) -> None:
         run = self._run
         enabled = self._enabling.enabled(question, trail)
         kind = question.get("type")
         if enabled is False:
             for number, item in given:
                 if _has_answer(item):
-                    run.error("questionnaire-enabled", (place, "item", number, None), "must have no answer, because its item is not enabled")
+                    run.error(
+                        "questionnaire-enabled",
+                        (place, "item", number, None),
+                        "must have no answer, because its item is not enabled",
+                    )
             return
         if enabled is None:
-            run.not_checked("questionnaire-enabled", place, "whether an item is enabled could not be worked out", decisive=True)
+            run.not_checked(
+                "questionnaire-enabled", place, "whether an item is enabled could not be worked out", decisive=True
+            )
             return
         if not given:
             if question.get("required") is True and self._finished and kind != "display":
-                run.error("questionnaire-required", place, f"must have an answer for the required item {_link(question)}")
+                run.error(
+                    "questionnaire-required", place, f"must have an answer for the required item {_link(question)}"
+                )
             return
         if len(given) > 1 and question.get("repeats") is not True:
-            run.error("questionnaire-item", (place, "item", given[1][0], None), "must stand once: its item does not repeat")
+            run.error(
+                "questionnaire-item", (place, "item", given[1][0], None), "must stand once: its item does not repeat"
+            )
         elif len(given) > 1 and kind not in ("group", None):
-            run.error("questionnaire-item", (place, "item", given[1][0], None), "must stand once: answers repeat inside one item")
+            run.error(
+                "questionnaire-item",
+                (place, "item", given[1][0], None),
+                "must stand once: answers repeat inside one item",
+            )
         for number, item in given:
             self._item(question, item, (place, "item", number, None), trail, depth)
 
-    def _item(self, question: dict[str, Any], item: dict[str, Any], here: Place, trail: list[dict[str, Any]], depth: int) -> None:
+    def _item(
+        self, question: dict[str, Any], item: dict[str, Any], here: Place, trail: list[dict[str, Any]], depth: int
+    ) -> None:
         run = self._run
         kind = question.get("type")
         text, wanted = item.get("text"), question.get("text")
@@ -157,10 +195,14 @@ class _Response:
                 self._level(_items(question), item, here, inside, depth + 1)
             return
         if _items(item):
-            run.error("questionnaire-item", here, "must have items only inside its answers, because its item is no group")
+            run.error(
+                "questionnaire-item", here, "must have items only inside its answers, because its item is no group"
+            )
         if not any(_answered(a) for a in answers):
             if question.get("required") is True and self._finished:
-                run.error("questionnaire-required", here, f"must have an answer for the required item {_link(question)}")
+                run.error(
+                    "questionnaire-required", here, f"must have an answer for the required item {_link(question)}"
+                )
             return
         if len(answers) > 1 and question.get("repeats") is not True:
             run.error("questionnaire-answer", here, "must have one answer: its item does not repeat")

@@ -20,7 +20,9 @@ _BCP_47 = re.compile(
     r"|x(?:-[A-Za-z0-9]{1,8})+"
 )
 # RFC 6838 section 4.2 and RFC 2045 section 5.1: type/subtype and parameters.
-_MIME = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9*][A-Za-z0-9!#$&^_.+-]{0,126}(?:\s*;\s*[A-Za-z0-9!#$&^_.+-]+=(?:\"[^\"]*\"|[^\s;\"]+))*")
+_MIME = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9*][A-Za-z0-9!#$&^_.+-]{0,126}(?:\s*;\s*[A-Za-z0-9!#$&^_.+-]+=(?:\"[^\"]*\"|[^\s;\"]+))*"
+)
 
 _GRAMMARS: dict[str, Callable[[str], bool | None]] = {
     UCUM: lambda code: _ucum(code),
@@ -41,10 +43,14 @@ def _ucum(code: str) -> bool | None:
 class CodeSystem:
     """A code system with a list of codes, or a grammar."""
 
-    def __init__(self, url: str, definition: Mapping[str, Any] | None, grammar: Callable[[str], bool | None] | None) -> None:
+    def __init__(
+        self, url: str, definition: Mapping[str, Any] | None, grammar: Callable[[str], bool | None] | None
+    ) -> None:
         self.url = url
         self.grammar = grammar
-        self.complete = definition is not None and definition.get("content", "complete") == "complete" and "concept" in definition
+        self.complete = (
+            definition is not None and definition.get("content", "complete") == "complete" and "concept" in definition
+        )
         self.case_sensitive = definition is None or definition.get("caseSensitive", True) is not False
         self.displays: dict[str, set[str]] = {}
         self.preferred: dict[str, str] = {}

@@ -20,7 +20,7 @@ _PREFIXES = {
 }  # fmt: skip
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40}
 # Base dimensions: length, time, mass, angle, temperature, charge, luminous intensity.
-_BASE = "m s g rad K C cd".split()
+_BASE = ["m", "s", "g", "rad", "K", "C", "cd"]
 # Metric atoms: they take prefixes. Value as (factor, in terms of).
 _METRIC: dict[str, tuple[Fraction, str] | None] = {
     "m": None, "s": None, "g": None, "rad": None, "K": None, "C": None, "cd": None,
@@ -168,9 +168,11 @@ _PLAIN: dict[str, tuple[Fraction, str] | None] = {
     "[c]": (_f("299792458"), "m/s"),
     "[pH]": None, "[Amb'a'1'U]": None, "[anti'Xa'U]": None, "[arb'U]": None, "[APL'U]": None, "[GPL'U]": None,
     "[MPL'U]": None, "[beth'U]": None, "[BAU]": None, "[AU]": None, "[CFU]": None, "[FFU]": None, "[PFU]": None,
-    "[CCID_50]": None, "[TCID_50]": None, "[EID_50]": None, "[D'ag'U]": None, "[ELU]": None, "[EU]": None, "[hnsf'U]": None,
+    "[CCID_50]": None, "[TCID_50]": None, "[EID_50]": None, "[D'ag'U]": None, "[ELU]": None, "[EU]": None,
+    "[hnsf'U]": None,
     "[HPF]": (_f("1"), "1"), "[LPF]": (_f("100"), "1"), "[IR]": None, "[knk'U]": None, "[kp_C]": None, "[Lf]": None,
-    "[mclg'U]": None, "[mesh_i]": None, "[MET]": None, "[PNU]": None, "[PRU]": None, "[pwr'tot]": None, "[smgy'U]": None,
+    "[mclg'U]": None, "[mesh_i]": None, "[MET]": None, "[PNU]": None, "[PRU]": None, "[pwr'tot]": None,
+    "[smgy'U]": None,
     "[smoot]": None, "[S]": None, "[SPD]": None, "[tb'U]": None, "[todd'U]": None, "[USP'U]": None, "[dye'U]": None,
     "[Ch]": (Fraction(1, 3), "mm"), "[dptr]": None, "[diop]": (_f("1"), "m-1"), "[p'diop]": None, "[bdsk'U]": None,
     "[mu_0]": None, "[eps_0]": None, "[k]": None, "[h]": None, "[e]": None, "[m_e]": None, "[m_p]": None, "[G]": None,
@@ -179,12 +181,18 @@ _PLAIN: dict[str, tuple[Fraction, str] | None] = {
     "cal_m": (_f("4.19002"), "J"), "Oe": None, "sph": None, "%[slope]": None,
     "B[SPL]": None, "B[V]": None, "B[mV]": None, "B[uV]": None, "B[10.nV]": None, "B[W]": None, "B[kW]": None,
     "AU": (_f("149597.870691"), "Mm"), "[ly]": (_f("1"), "[c].a_j"), "b": (_f("100"), "fm2"), "gf": (_f("1"), "g.[g]"),
-    "[car_m]": (_f("0.2"), "g"), "[car_Au]": None, "[degRe]": None, "[pca]": None, "[pied]": None, "[mil_i]": (_f("0.001"), "[in_i]"),
-    "[cicero]": None, "[didot]": None, "[pnt]": None, "[hd_i]": (_f("4"), "[in_i]"), "[cml_i]": None, "[oz_m]": (_f("28"), "g"),
+    "[car_m]": (_f("0.2"), "g"), "[car_Au]": None, "[degRe]": None, "[pca]": None, "[pied]": None,
+    "[mil_i]": (_f("0.001"), "[in_i]"),
+    "[cicero]": None, "[didot]": None, "[pnt]": None, "[hd_i]": (_f("4"), "[in_i]"), "[cml_i]": None,
+    "[oz_m]": (_f("28"), "g"),
 }  # fmt: skip
 # Units that measure by another function than a factor: comparable with themselves only, Celsius apart.
-_ARBITRARY = {name for table in (_METRIC, _PLAIN) for name, value in table.items() if value is None and name not in _BASE}
-_TOKEN = re.compile(r"(?P<atom>10\*|10\^|(?:\[[^\[\]{}\s]+\]|[^\d\[\]{}().+/\s-])+(?:\[[^\[\]{}\s]+\])?)(?P<exponent>[+-]?\d+)?|(?P<number>\d+)")
+_ARBITRARY = {
+    name for table in (_METRIC, _PLAIN) for name, value in table.items() if value is None and name not in _BASE
+}
+_TOKEN = re.compile(
+    r"(?P<atom>10\*|10\^|(?:\[[^\[\]{}\s]+\]|[^\d\[\]{}().+/\s-])+(?:\[[^\[\]{}\s]+\])?)(?P<exponent>[+-]?\d+)?|(?P<number>\d+)"
+)
 # Annotations of the published lists hold spaces ("{clock time}"), so they are allowed here.
 _ANNOTATION = re.compile(r"\{[\x20-\x7a\x7c\x7e]*\}")
 

@@ -18,6 +18,11 @@ from mpftconnect.validation.terminology.ucum import comparable, read_unit
 __all__ = ["Answer", "ValueSets"]
 
 _DEEPEST = 32
+# Addresses by which core definitions bind to what is a value set by another.
+_ALIASES = {
+    "http://www.rfc-editor.org/bcp/bcp13.txt": "http://hl7.org/fhir/ValueSet/mimetypes",
+    "http://tools.ietf.org/html/bcp47": "http://hl7.org/fhir/ValueSet/all-languages",
+}
 _UNSAFE = re.compile(r"[*+}]\)?[*+{]")
 
 
@@ -50,7 +55,9 @@ class _Include:
                         self.displays[concept["code"]] = concept["display"]
         self.filters = [f for f in source.get("filter") or () if isinstance(f, Mapping)]
         value_sets = source.get("valueSet")
-        self.value_sets = [value_sets] if isinstance(value_sets, str) else [v for v in value_sets or () if isinstance(v, str)]
+        self.value_sets = (
+            [value_sets] if isinstance(value_sets, str) else [v for v in value_sets or () if isinstance(v, str)]
+        )
 
 
 class _ValueSet:
@@ -85,7 +92,9 @@ class _ValueSet:
                 if isinstance(item.get("contains"), list):
                     stack.append(item["contains"])
         total = expansion.get("total")
-        toocostly = any("toocostly" in str(e.get("url")) for e in expansion.get("extension") or () if isinstance(e, Mapping))
+        toocostly = any(
+            "toocostly" in str(e.get("url")) for e in expansion.get("extension") or () if isinstance(e, Mapping)
+        )
         self.expansion_complete = count > 0 and not toocostly and (not isinstance(total, int) or total <= count)
 
 
@@ -105,6 +114,7 @@ class ValueSets:
     def _find(self, canonical: str) -> _ValueSet | None:
         if canonical in self._read:
             return self._read[canonical]
+        canonical = _ALIASES.get(canonical, canonical)
         if "#" in canonical:
             return self._contained(canonical)
         entry = self._definitions.find(canonical, "ValueSet")
@@ -125,7 +135,11 @@ class ValueSets:
         entry = self._definitions.find(url)
         held = entry.resource.get("contained") if entry else None
         for resource in held if isinstance(held, list) else ():
-            if isinstance(resource, Mapping) and resource.get("id") == local and resource.get("resourceType") == "ValueSet":
+            if (
+                isinstance(resource, Mapping)
+                and resource.get("id") == local
+                and resource.get("resourceType") == "ValueSet"
+            ):
                 found = self._read[canonical] = _ValueSet(canonical, resource)
                 return found
         return None
@@ -156,7 +170,7 @@ class ValueSets:
         if not found.includes:
             return self._in_expansion(found, system, code, "has no content")
         doubt = ""
-        included: str | None | bool = False
+        included: str | bool | None = False
         for include in found.includes:
             answer = self._included(include, system, code, depth)
             if answer.member:
@@ -183,7 +197,10 @@ class ValueSets:
                     return Answer(True, "", held)
             if found.expansion_complete:
                 return Answer(False)
-        return Answer(None, doubt if doubt.startswith("value set") or doubt.startswith("code system") else f"value set {found.url} {doubt}")
+        return Answer(
+            None,
+            doubt if doubt.startswith(("value set", "code system")) else f"value set {found.url} {doubt}",
+        )
 
     def _included(self, include: _Include, system: str | None, code: str, depth: int) -> Answer:
         for canonical in include.value_sets:
@@ -264,14 +281,23 @@ def _filter(system: CodeSystem, filter_: Mapping[str, Any], code: str) -> bool |
         except re.error:
             return None
     if prop in ("parent", "child", "concept", "code") and op == "=":
-        return value in system.parents.get(code, ()) if prop == "parent" else code in system.parents.get(value, ()) if prop == "child" else code == value
+        return (
+            value in system.parents.get(code, ())
+            if prop == "parent"
+            else code in system.parents.get(value, ())
+            if prop == "child"
+            else code == value
+        )
     held = [v for name, v in system.properties.get(code, ()) if name == prop]
-    words = [str(v).lower() if isinstance(v, bool) else str(v.get("code")) if isinstance(v, Mapping) else str(v) for v in held]
+    words = [
+        str(v).lower() if isinstance(v, bool) else str(v.get("code")) if isinstance(v, Mapping) else str(v)
+        for v in held
+    ]
     if op == "=":
         return value in words
     if op in ("in", "not-in"):
-        wanted = {part.strip() for part in value.split(",")}
-        inside = bool(wanted.intersection(words))
+        listed = {part.strip() for part in value.split(",")}
+        inside = bool(listed.intersection(words))
         return inside if op == "in" else not inside
     if op == "exists":
         return bool(held) == (value == "true")

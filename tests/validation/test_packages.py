@@ -1,0 +1,255 @@
+"""Packages: found, ordered, locked, refused; the core pack of the wheel; a registry."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from judging import BASE, PATIENT, profile, rules
+
+from mpftconnect.errors import ConfigurationError, PackageNotFound, PackageRefused
+from mpftconnect.validation import Validator
+from mpftconnect.validation.definitions import archives
+from mpftconnect.validation.definitions.core_pack import CorePack, load_core_pack, write_pack
+from mpftconnect.validation.definitions.packages import read_package
+from mpftconnect.validation.definitions.registry import install
+from mpftconnect.validation.definitions.resolve import read_lock, resolve_packages
+
+STRICT = profile("strict", "Patient", {"path": "Patient.telecom", "min": 1})
+
+
+@pytest.fixture(autouse=True)
+def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own cache must not decide a test."""
+    monkeypatch.setenv("FHIR_PACKAGE_CACHE", str(tmp_path / "cache"))
+
+
+def archive(files: dict[str, bytes], *, links: tuple[tuple[str, str], ...] = ()) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+        for name, target in links:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.SYMTYPE, target
+            tar.addfile(info)
+    return buffer.getvalue()
+
+
+def package(
+    name: str, version: str = "1.0.0", *resources: dict[str, Any], needs: dict[str, str] | None = None
+) -> bytes:
+    manifest = {"name": name, "version": version, "fhirVersions": ["4.0.1"], "dependencies": needs or {}}
+    files = {"package/package.json": json.dumps(manifest).encode()}
+    for number, resource in enumerate(resources):
+        files[f"package/r{number}.json"] = json.dumps(resource).encode()
+    return archive(files)
+
+
+def put(folder: Path, name: str, version: str = "1.0.0", *resources: dict[str, Any], **more: Any) -> Path:
+    path = folder / f"{name}-{version}.tgz"
+    path.write_bytes(package(name, version, *resources, **more))
+    return path
+
+
+def test_a_package_is_found_by_name_version_range_or_path(tmp_path: Path) -> None:
+    for version in ("1.0.0", "1.0.2", "1.1.0", "2.0.0-beta"):
+        put(tmp_path, "zz.one", version, STRICT)
+    for wanted, found in (
+        ("zz.one", "1.1.0"),
+        ("zz.one@1.0.x", "1.0.2"),
+        ("zz.one#1.0.0", "1.0.0"),
+        ("zz.one@2.0.0-beta", "2.0.0-beta"),
+    ):
+        assert [str(p) for p in resolve_packages([wanted], [tmp_path]).packages] == [f"zz.one@{found}"]
+    validator = Validator([str(tmp_path / "zz.one-1.0.0.tgz")])
+    assert rules(validator.validate(PATIENT, [BASE + "strict"])) == ["cardinality-min"]
+
+
+def test_a_folder_is_a_package_too(tmp_path: Path) -> None:
+    folder = tmp_path / "zz.one#1.0.0" / "package"
+    folder.mkdir(parents=True)
+    (folder / "package.json").write_text('{"name": "zz.one", "version": "1.0.0"}')
+    (folder / "s.json").write_text(json.dumps(STRICT))
+    validator = Validator(["zz.one"], search_path=[tmp_path])
+    assert rules(validator.validate(PATIENT, [BASE + "strict"])) == ["cardinality-min"]
+
+
+def test_dependencies_come_first_and_a_ring_of_them_ends(tmp_path: Path) -> None:
+    put(tmp_path, "zz.one", needs={"zz.two": "1.0.x", "hl7.fhir.r4.core": "4.0.1"})
+    put(tmp_path, "zz.two", needs={"zz.one": "*"})
+    resolution = resolve_packages(["zz.one"], [tmp_path])
+    assert [p.name for p in resolution.packages] == ["zz.two", "zz.one"]
+    assert resolution.built_in == ["hl7.fhir.r4.core"]
+
+
+def test_what_is_absent_is_said_with_how_to_get_it(tmp_path: Path) -> None:
+    put(tmp_path, "zz.one", needs={"zz.absent": "1.0.0"})
+    validator = Validator(["zz.one"], search_path=[tmp_path])
+    assert "mpftconnect packages install zz.absent@1.0.0" in validator.missing_packages["zz.absent"]
+    with pytest.raises(PackageNotFound, match="packages install zz"):
+        Validator(["zz.nowhere"], search_path=[tmp_path])
+    with pytest.raises(PackageNotFound):
+        Validator(["hl7.fhir.r4.core@4.0.0"], search_path=[tmp_path])
+    with pytest.raises(ConfigurationError):
+        Validator([], search_path=[tmp_path / "none"])
+
+
+def test_a_lock_is_met_or_refused(tmp_path: Path) -> None:
+    put(tmp_path, "zz.one", "1.0.0")
+    lock = tmp_path / "lock.json"
+    lock.write_text(json.dumps(resolve_packages(["zz.one"], [tmp_path]).lock()))
+    put(tmp_path, "zz.one", "1.1.0")
+    assert [str(p) for p in resolve_packages(["zz.one"], [tmp_path], lock=read_lock(lock)).packages] == ["zz.one@1.0.0"]
+    put(tmp_path, "zz.one", "1.0.0", STRICT)
+    with pytest.raises(PackageRefused, match="differs from the lock"):
+        resolve_packages(["zz.one"], [tmp_path], lock=read_lock(lock))
+
+
+@pytest.mark.parametrize("name", ["../evil.json", "/etc/evil.json", "package/../../evil.json", "C:\\evil.json"])
+def test_a_path_that_leaves_the_package_refuses_it(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "zz.tgz"
+    path.write_bytes(archive({name: b"{}", "package/package.json": b'{"name": "zz"}'}))
+    with pytest.raises(PackageRefused, match="leaves the package"):
+        read_package(path)
+
+
+def test_a_link_refuses_it(tmp_path: Path) -> None:
+    path = tmp_path / "zz.tgz"
+    path.write_bytes(archive({}, links=(("package/a.json", "/etc/passwd"),)))
+    with pytest.raises(PackageRefused, match="link"):
+        read_package(path)
+    folder = tmp_path / "zz.linked"
+    folder.mkdir()
+    (tmp_path / "secret.json").write_text("{}")
+    (folder / "a.json").symlink_to(tmp_path / "secret.json")
+    with pytest.raises(PackageRefused, match="leaves the package"):
+        read_package(folder)
+
+
+def test_limits_hold_against_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MAXIMUM_TOTAL_BYTES", 1_000_000)
+    monkeypatch.setattr(archives, "MAXIMUM_FILE_BYTES", 800_000)
+    monkeypatch.setattr(archives, "MAXIMUM_FILES", 50)
+    path = tmp_path / "zz.tgz"
+    path.write_bytes(archive({"package/a.json": b" " * 900_000}))
+    assert path.stat().st_size < 10_000
+    with pytest.raises(PackageRefused, match="larger"):
+        read_package(path)
+    path.write_bytes(archive({f"package/{i}.json": b" " * 400_000 for i in range(5)}))
+    with pytest.raises(PackageRefused, match="in all"):
+        read_package(path)
+    path.write_bytes(archive({f"package/{i}.json": b"" for i in range(60)}))
+    with pytest.raises(PackageRefused, match="files"):
+        read_package(path)
+
+
+@pytest.mark.parametrize("data", [b"", b"not an archive", gzip.compress(b"not a tar"), package("zz.one")[:100]])
+def test_what_is_no_package_is_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "zz.tgz"
+    path.write_bytes(data)
+    with pytest.raises(PackageRefused):
+        read_package(path)
+
+
+def test_files_that_cannot_be_read_are_kept_and_the_rest_is_loaded(tmp_path: Path) -> None:
+    files = {
+        "package/package.json": b'{"name": "zz.one", "version": "1.0.0"}',
+        "package/broken.json": b'{"resourceType": ',
+        "package/other.txt": b"hello",
+        "package/examples/p.json": json.dumps({"resourceType": "Patient", "id": "p"}).encode(),
+        "package/s.json": json.dumps(STRICT).encode(),
+        "package/s-again": json.dumps(STRICT).encode(),
+    }
+    path = tmp_path / "zz.one-1.0.0.tgz"
+    path.write_bytes(archive(files))
+    read = read_package(path)
+    assert [head.url for head, _ in read.resources()] == [BASE + "strict"]
+    assert read.unreadable == ["broken.json"]
+
+
+class Registry:
+    """A registry of the packages.fhir.org protocol, in memory."""
+
+    def __init__(self, *packages: tuple[str, str, bytes], checksum: str | None = None) -> None:
+        self.bodies: dict[str, bytes] = {}
+        listed: dict[str, dict[str, Any]] = {}
+        for name, version, data in packages:
+            digest = checksum or hashlib.sha1(data, usedforsecurity=False).hexdigest()
+            listed.setdefault(name, {})[version] = {"dist": {"shasum": digest}}
+            self.bodies[f"https://r/{name}/{version}"] = data
+        for name, versions in listed.items():
+            self.bodies[f"https://r/{name}"] = json.dumps({"name": name, "versions": versions}).encode()
+
+    def __call__(self, url: str, /) -> bytes | None:
+        return self.bodies.get(url)
+
+
+def test_a_package_is_installed_with_what_it_needs(tmp_path: Path) -> None:
+    registry = Registry(
+        ("zz.one", "1.0.0", package("zz.one", "1.0.0", STRICT, needs={"zz.two": "1.0.x", "hl7.fhir.r4.core": "4.0.1"})),
+        ("zz.two", "1.0.0", package("zz.two", "1.0.0")),
+        ("zz.two", "1.0.5", package("zz.two", "1.0.5")),
+    )
+    told: list[str] = []
+    assert install("zz.one", registry="https://r", fetch=registry, tell=told.append) == ["zz.one@1.0.0", "zz.two@1.0.5"]
+    assert told == ["installed zz.one@1.0.0", "installed zz.two@1.0.5"]
+    assert rules(Validator(["zz.one"]).validate(PATIENT, [BASE + "strict"])) == ["cardinality-min"]
+
+
+def test_an_installation_that_cannot_be_trusted_is_refused(tmp_path: Path) -> None:
+    good = package("zz.one")
+    with pytest.raises(PackageRefused, match="checksum"):
+        install("zz.one", registry="https://r", fetch=Registry(("zz.one", "1.0.0", good), checksum="0" * 40))
+    with pytest.raises(PackageRefused, match="another package"):
+        install("zz.one", registry="https://r", fetch=Registry(("zz.one", "1.0.0", package("zz.two"))))
+    with pytest.raises(PackageRefused, match="leaves the package"):
+        install("zz.one", registry="https://r", fetch=Registry(("zz.one", "1.0.0", archive({"../x": b""}))))
+    with pytest.raises(PackageNotFound):
+        install("zz.one", registry="https://r", fetch=Registry())
+    with pytest.raises(PackageRefused, match="https"):
+        install("zz.one", registry="http://zz.example.test")
+    assert not list((tmp_path / "cache").rglob("*.json"))
+
+
+def test_the_core_pack_says_what_it_is_made_from() -> None:
+    pack = load_core_pack()
+    assert pack.package["license"] == "CC0-1.0"
+    assert sum(entry.resource_type == "StructureDefinition" for entry in pack.entries) == 655
+    assert "text" not in pack.read(next(place for head, place in pack.heads() if head.url.endswith("/Patient")))
+
+
+def test_a_damaged_pack_is_refused() -> None:
+    data = write_pack({"name": "zz", "version": "1"}, [[{"resourceType": "ValueSet", "url": "u"}]])
+    assert CorePack(data).read((0, 0))["url"] == "u"
+    for damaged in (b"", data[:30], b"x" + data):
+        with pytest.raises(PackageRefused, match="damaged"):
+            CorePack(damaged)
+
+
+def test_the_core_pack_holds_what_the_published_package_says(packages: Path) -> None:
+    """The pack against an independent copy of R4 core: every type agrees in each element's cardinality and types."""
+    other = Validator([str(next(packages.glob("hl7.fhir.r4.core-*.tgz")))])._checks.trees
+    ours = Validator()._checks.trees
+    for code in ("Patient", "Observation", "Bundle", "Timing", "ElementDefinition", "MedicationRequest", "Extension"):
+        assert _plain(ours.type_tree(code).to_json()) == _plain(other.type_tree(code).to_json()), code
+
+
+def _plain(tree: Any) -> Any:
+    """Without the invariants that the pack leaves out because they are checked structurally everywhere."""
+    if isinstance(tree, dict):
+        left_out = {"ele-1", "ext-1"}
+        plain = {
+            k: _plain({i: e for i, e in v.items() if i not in left_out} if k == "constraints" else v)
+            for k, v in tree.items()
+        }
+        return {k: v for k, v in plain.items() if v != {} or k != "constraints"}
+    return [_plain(item) for item in tree] if isinstance(tree, list) else tree
