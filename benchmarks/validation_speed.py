@@ -54,7 +54,8 @@ def examples(folder: Path, validator: Validator) -> list[tuple[bytes, list[str]]
 def cold() -> tuple[float, float]:
     """Seconds of the whole command on one Patient, and of importing two common libraries."""
     command = [
-        sys.executable, "-c", "from mpftconnect.cli import main; main()", "validate", "-", "--package", validation_uk.UKCORE,
+        sys.executable, "-c", "from mpftconnect.cli import main; main()",
+        "validate", "-", "--package", validation_uk.UKCORE,
         "--package-path", str(validation_uk.material() / "packages"),
         "--profile", "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Patient",
     ]  # fmt: skip

@@ -287,3 +287,13 @@ def test_as_string_means_fhir_strings_too(make: Make) -> None:
     validator = make(profile("as", "Patient", {"path": "Patient", "constraint": [row]}))
     assert validator.validate(PATIENT, [BASE + "as"]).verdict == "valid"
     assert rules(validator.validate({**PATIENT, "name": [{"family": "Other"}]}, [BASE + "as"])) == ["zz-1"]
+
+
+def test_threads_share_a_validator(make: Make) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    validator = make(sliced("closed"))
+    resources = [PATIENT, {**PATIENT, "identifier": [{"system": "urn:oid:1.2"}]}, {**PATIENT, "gender": "femal"}] * 20
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda resource: validator.validate(resource, [BASE + "sliced"]), resources))
+    assert together == [make(sliced("closed")).validate(resource, [BASE + "sliced"]) for resource in resources[:3]] * 20
