@@ -44,6 +44,8 @@ def test_what_is_repeated_is_never_read_fast(value: dict[str, Any], other: Any, 
     [
         '{"a": 1, "a": "\\u0022:"}',
         '{"a": "\\u003a", "a": 1}',
+        '{"a": 1, "a": "\\u003a"}',
+        '{"a": 1, "a": "\\\\u003a \\u003a"}',
         '{"a": "\\":", "a": 1}',
         '{"a": 1, "\\u0061": 1}',
         '{"a":1, "a" :1}',
