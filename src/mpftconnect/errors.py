@@ -13,10 +13,12 @@
     │       └── NotEvaluable          a FHIRPath expression that cannot be judged here, and why
     ├── AccessRefused                 governance said no; the refusal is audited
     ├── AuditUnavailable              no audit entry could be made durable, so nothing was shown
+    ├── LedgerUnavailable             the ledger of what was published cannot be written, so nothing was sent
     ├── DecisionsUnsound              what was decided about identity cannot be believed: nothing was changed
     ├── IncompleteRecord              `require_complete()` on a section that is not
     ├── TooManyMatches                a demographic search fits more people than may be shown
     ├── PersonUnknown                 no system that answered could say who the identifier belongs to
+    ├── ItemNotShown                  the record shows no such item: withheld or never there, which is the same here
     └── AdapterError                  one system's failure; becomes a gap, never spoils another system
         ├── Unreachable               no connection: DNS, TCP, TLS              (may be tried again)
         ├── TimedOut                  no whole answer before the deadline       (may be tried again)
@@ -49,6 +51,8 @@ __all__ = [
     "FhirPathError",
     "GapReason",
     "IncompleteRecord",
+    "ItemNotShown",
+    "LedgerUnavailable",
     "MpftConnectError",
     "NotADate",
     "NotAnNhsNumber",
@@ -163,6 +167,10 @@ class AuditUnavailable(MpftConnectError):
     """Neither the audit store nor its second sink could take the entry, so the data was not shown."""
 
 
+class LedgerUnavailable(MpftConnectError):
+    """The ledger of what was published cannot be used, so nothing was sent."""
+
+
 class DecisionsUnsound(MpftConnectError):
     """The store of identity decisions was damaged, lost or put back, or cannot be read.
 
@@ -187,6 +195,10 @@ class TooManyMatches(MpftConnectError):
 
 class PersonUnknown(MpftConnectError):
     """No connected system could turn the local identifier into a person."""
+
+
+class ItemNotShown(MpftConnectError):
+    """The record shows no such item. It says nothing of why: withheld and never there are the same (rule 6)."""
 
 
 class AdapterError(MpftConnectError):

@@ -265,7 +265,7 @@ def test_a_bad_adapter_fails_the_test_that_is_meant_for_it(run):
 def test_an_undeclared_support_is_reported(run):
     result = run(["unknown"], node("unknown", "test_support_is_declared_for_every_capability"))
     assert result.parseoutcomes() == {"skipped": 1}
-    result.stdout.fnmatch_lines(["*SKIPPED*support is unknown for: fetch_document, read_alerts, *"])
+    result.stdout.fnmatch_lines(["*SKIPPED*support is unknown for: draft_pointer, *fetch_document, *read_alerts, *"])
 
 
 def test_a_missing_fixture_is_named(pytester):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mpftconnect import AccessContext, Hub, connect, load_plugins
-from mpftconnect.adapters import Fault
+from mpftconnect.adapters import Fault, auth
 from mpftconnect.errors import GapReason
 from mpftconnect.events import EventStream
 from mpftconnect.hub import load_configuration, sandbox_table
@@ -44,6 +45,14 @@ CALLED: dict[Fault, GapReason | None] = {
 }
 
 OpenHub = Callable[..., Hub]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_key() -> Iterator[None]:
+    """Checking a private key takes longer than many of these tests, and every twin of a process has the same one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(auth, "_rsa_key", lru_cache(maxsize=4)(auth._rsa_key))
+        yield
 
 
 @pytest.fixture(scope="session")

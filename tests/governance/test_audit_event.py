@@ -17,6 +17,7 @@ from mpftconnect.governance.audit_event import (
     Action,
     AuditRecord,
     Outcome,
+    Sent,
     Shown,
     Withholding,
     agent_of,
@@ -265,3 +266,22 @@ def test_reading_an_event_that_somebody_made_up_raises_nothing(event):
     assert user_of(event) is None or isinstance(user_of(event), str)
     list(shown_in(event))
     list(withheld_in(event))
+
+
+def test_what_was_sent_stands_beside_its_system_and_is_nobodys_item(audit_record):
+    sent = (Sent("nrl", (("verb", "POST"), ("body", "{}"))), Sent("nrl", (("verb", "DELETE"),)))
+    event = to_audit_event(
+        audit_record(action="write", outcome="intended", sent=sent, shown=(), systems_asked=("rio",))
+    )
+    AuditEvent.model_validate(event)
+    (nrl,) = [e for e in event["entity"] if e["what"].get("identifier", {}).get("value") == "nrl"]
+    told = [(d["type"], d["valueString"]) for d in nrl["detail"]]
+    assert told == [("sent-verb", "POST"), ("sent-body", "{}"), ("sent-verb", "DELETE")]
+    assert list(shown_in(event)) == []
+    assert event["outcomeDesc"].startswith("intended")
+
+
+def test_a_fetched_document_is_a_read_that_does_not_claim_the_profile(audit_record):
+    event = to_audit_event(audit_record(action="fetch"))
+    assert (event["action"], event["subtype"][0]["code"]) == ("R", "read")
+    assert "meta" not in event

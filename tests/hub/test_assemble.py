@@ -453,3 +453,32 @@ def test_a_whole_record_is_the_same_in_any_order_of_systems_and_entries(seed: in
         assert one.section(name).items == other.section(name).items
     assert (one.conflicts, one.sameness, one.held_as) == (other.conflicts, other.sameness, other.held_as)
     assert set(one.joined) == set(other.joined)
+
+
+def index(number: str = NUMBER) -> Asked:
+    """An index that files under NHS numbers and says nothing else of anybody."""
+    bare = Patient(
+        source=Source(system="nrl", id=f"Patient/{number}", fetched=NOW), identifiers=(Identifier.nhs(number),)
+    )
+    said = SystemRead(bare, True, None, {ALLERGIES: SectionRead((allergy("nrl", "Latex"),), None)})
+    return asked("nrl", said, keeps_demographics=False)
+
+
+def test_what_an_index_files_under_the_traced_number_joins_and_is_no_account_of_the_person() -> None:
+    found = record(index())
+    assert [item.key for item in found.allergies] == ["nrl:AllergyIntolerance/Latex"]
+    assert [why.rule for why in found.joined] == ["traced-number"]
+    assert found.held_as == ()
+    assert found.explain(found.allergies[0]).words().startswith("nrl: the source keeps no demographics")
+
+
+def test_what_it_files_under_another_number_is_set_apart() -> None:
+    found = record(index("9990000026"))
+    assert found.allergies.status == "unavailable"
+    assert [(apart.system, apart.reason) for apart in found.unmatched] == [("nrl", "number-differs")]
+
+
+def test_without_a_trace_an_index_is_set_apart_and_spoils_nobodys_agreement() -> None:
+    found = record(asked("rio", read("rio", allergy("rio"))), index(), untraced=True)
+    assert [(apart.system, apart.reason) for apart in found.unmatched] == [("nrl", "number-not-traced")]
+    assert [why.rule for why in found.joined] == ["untraced-agree"]

@@ -269,6 +269,23 @@ def test_a_decision_holds_under_every_number_of_the_person(open_hub: Open) -> No
     assert [one.reason for one in hub.record(NUMBER, WHO).unmatched] == ["unlinked-by-decision"]
 
 
+def test_a_former_number_of_a_record_that_was_unlinked_is_not_believed(open_hub: Open) -> None:
+    held = (Identifier.nhs(NUMBER), Identifier.nhs(FORMER).model_copy(update={"use": "old"}))
+    asked: list[str | None] = []
+
+    def trace(reading: Reading) -> Trace:
+        asked.append(reading.nhs_number)
+        return found(reading)
+
+    hub = open_hub(pds=Tracer(trace), rio=Fake(lambda reading: person(reading, identifiers=held)))
+    hub.record(NUMBER, WHO)
+    assert asked == [NUMBER, FORMER]
+    decide(hub, "unlink")
+    del asked[:]
+    hub.record(NUMBER, WHO)
+    assert asked == [NUMBER]
+
+
 def test_without_a_trace_an_unlink_holds_and_a_link_waits(open_hub: Open) -> None:
     def silent(reading: Reading) -> Trace:
         raise RuntimeError

@@ -258,7 +258,7 @@ def test_an_end_in_the_middle_is_audited_too(
     open_hub: Open, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     hub = open_hub(pds=tracer(), rio=Fake(read_problems=problems))
-    monkeypatch.setattr("mpftconnect.hub.hub.assemble", raising(error))
+    monkeypatch.setattr("mpftconnect.hub.gathering.assemble", raising(error))
     with pytest.raises(type(error)):
         hub.record(NUMBER, WHO)
     ((outcome, number),) = entries(hub)
@@ -310,7 +310,7 @@ def test_ctrl_c_stays_ctrl_c_even_where_the_trail_fails(
 ) -> None:
     hub = open_hub(pds=tracer())
     break_store(tmp_path / "audit")
-    monkeypatch.setattr("mpftconnect.hub.hub.assemble", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("mpftconnect.hub.gathering.assemble", raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         hub.record(NUMBER, WHO)
 

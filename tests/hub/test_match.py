@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mpftconnect.hub.match import RULES, agreeing, compare, match
+from mpftconnect.hub.match import RULES, agreeing, compare, match, match_by_number
 from mpftconnect.model import Address, ContactPoint, Demographics, HumanName, Identifier, PartialDate, Patient, Source
 
 NUMBER, OTHER = "9990000018", "9990000026"
@@ -271,3 +271,22 @@ def test_every_field_that_can_be_expected_is_compared() -> None:
     odd |= {"given": ("x",), "birth_date": PartialDate("1900")}
     for field, value in odd.items():
         assert len(compare(Demographics(**{field: value}), EXPECTED)) == 1, field
+
+
+@pytest.mark.parametrize(
+    ("number", "traced", "rule"),
+    [
+        ("9990000018", True, "traced-number"),
+        ("9990000018", False, "number-not-traced"),
+        ("9990000026", True, "number-differs"),
+        (None, True, "number-differs"),
+    ],
+)
+def test_an_index_without_demographics_joins_by_the_traced_number_or_not_at_all(
+    number: str | None, traced: bool, rule: str
+) -> None:
+    source = Source(system="nrl", id="1", fetched=datetime(2026, 1, 1, tzinfo=UTC))
+    found = Patient(source=source, identifiers=(Identifier.nhs(number),) if number else ())
+    told = match_by_number(found, {"9990000018"}, traced=traced)
+    assert (told.rule, told.joins) == (rule, rule == "traced-number")
+    assert told.text

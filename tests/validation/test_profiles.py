@@ -269,3 +269,31 @@ def test_core_types_are_printed_as_their_definitions_say(core: Validator) -> Non
     period = core.profile(CORE + "Period")
     assert period["constraints"] == {"per-1": "start.hasValue().not() or end.hasValue().not() or (start <= end)"}
     assert list(period["children"]) == ["id", "extension", "start", "end"]
+
+
+def test_a_profile_that_asks_whether_it_fits_itself_ends(make: Make) -> None:
+    asking = {"key": "zz-1", "severity": "error", "human": "h", "expression": f"conformsTo('{BASE}self')"}
+    validator = make(profile("self", "Patient", {"path": "Patient", "constraint": [asking]}))
+    assert validator.validate(PATIENT, [BASE + "self"]).verdict == "valid"
+
+
+def test_as_string_means_fhir_strings_too(make: Make) -> None:
+    row = {
+        "key": "zz-1",
+        "severity": "error",
+        "human": "h",
+        "expression": "(name.first().family as String) = 'Ashdown'",
+    }
+    validator = make(profile("as", "Patient", {"path": "Patient", "constraint": [row]}))
+    assert validator.validate(PATIENT, [BASE + "as"]).verdict == "valid"
+    assert rules(validator.validate({**PATIENT, "name": [{"family": "Other"}]}, [BASE + "as"])) == ["zz-1"]
+
+
+def test_threads_share_a_validator(make: Make) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    validator = make(sliced("closed"))
+    resources = [PATIENT, {**PATIENT, "identifier": [{"system": "urn:oid:1.2"}]}, {**PATIENT, "gender": "femal"}] * 20
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda resource: validator.validate(resource, [BASE + "sliced"]), resources))
+    assert together == [make(sliced("closed")).validate(resource, [BASE + "sliced"]) for resource in resources[:3]] * 20

@@ -101,3 +101,14 @@ def test_order_and_repeats(make: Callable[..., Validator]) -> None:
 def test_a_questionnaire_that_nobody_has_leaves_it_undecided(core: Validator) -> None:
     report = core.validate({"resourceType": "QuestionnaireResponse", "questionnaire": URL, "status": "completed"})
     assert (report.verdict, report.not_checked[0].rule) == ("undecided", "questionnaire-missing")
+
+
+@pytest.mark.parametrize(("behaviour", "enabled"), [("any", True), ("all", False)])
+def test_any_or_all_conditions_enable(make: Callable[..., Validator], behaviour: str, enabled: bool) -> None:
+    when = [
+        {"question": "q1", "operator": "=", "answerInteger": 1},
+        {"question": "q1", "operator": ">", "answerInteger": 1},
+    ]
+    items = [question("integer"), {"linkId": "q2", "type": "string", "enableWhen": when, "enableBehavior": behaviour}]
+    given = [answer({"valueInteger": 2}), {"linkId": "q2", "answer": [{"valueString": "x"}]}]
+    assert judged(make, items, given) == ([] if enabled else ["questionnaire-enabled"])

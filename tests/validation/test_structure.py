@@ -176,3 +176,77 @@ def test_no_json_makes_it_fail(core: Validator, value: Any, code: str) -> None:
 def test_no_bytes_make_it_fail(core: Validator, data: bytes) -> None:
     for text in (data, b"{" + data, b"<" + data, b'{"resourceType":"Patient",' + data):
         assert core.validate(text).verdict == "invalid"
+
+
+JUNK = [
+    None,
+    True,
+    0,
+    1.5,
+    "",
+    " ",
+    "x" * 300,
+    [],
+    {},
+    [None],
+    [[]],
+    {"a": {}},
+    "#",
+    "urn:uuid:x",
+    ["a"],
+    {"coding": [{}]},
+]
+KEYS = [
+    "resourceType",
+    "id",
+    "url",
+    "system",
+    "code",
+    "contained",
+    "extension",
+    "reference",
+    "item",
+    "linkId",
+    "type",
+    "_id",
+]
+SEEDS: list[dict[str, Any]] = [
+    {**PATIENT, "contained": [{"resourceType": "Basic", "id": "o"}], "managingOrganization": {"reference": "#o"}},
+    {"resourceType": "Bundle", "type": "document", "entry": [{"fullUrl": "urn:x", "resource": PATIENT}, {"link": []}]},
+    {
+        "resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": "#q",
+        "contained": [{"resourceType": "Questionnaire", "id": "q", "item": [{"linkId": "1", "type": "string"}]}],
+        "item": [{"linkId": "1", "answer": [{"valueString": "x"}]}],
+    },
+    {
+        "resourceType": "StructureDefinition", "url": "https://zz.example.test/s", "type": "Patient",
+        "differential": {"element": [{"path": "Patient.name", "type": [{"code": "HumanName", "profile": ["x"]}]}]},
+    },
+    {"resourceType": "Parameters", "parameter": [{"name": "a", "resource": PATIENT}, {"part": [{"name": "b"}]}]},
+    {"resourceType": "ValueSet", "url": "x", "compose": {"include": [{"system": "y", "concept": [{"code": "z"}]}]}},
+    {"resourceType": "CodeSystem", "content": "complete", "property": [{"code": "a"}], "concept": [{"code": "c"}]},
+]  # fmt: skip
+
+
+def broken(value: Any, draw: Any) -> Any:
+    """A value with one part replaced, removed or added."""
+    if isinstance(value, dict) and value and draw(st.booleans()):
+        key = draw(st.sampled_from([*value, draw(st.sampled_from(KEYS))]))
+        return {**value, key: broken(value.get(key), draw)}
+    if isinstance(value, list) and value and draw(st.booleans()):
+        index = draw(st.integers(0, len(value) - 1))
+        return [*value[:index], broken(value[index], draw), *value[index + 1 :]]
+    return draw(st.sampled_from(JUNK))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_no_broken_resource_makes_it_fail(core: Validator, data: Any) -> None:
+    resource = data.draw(st.sampled_from(SEEDS))
+    for _ in range(data.draw(st.integers(1, 3))):
+        resource = broken(resource, data.draw)
+        if not isinstance(resource, dict):
+            return
+    report = core.validate(json.dumps(resource))
+    assert report.verdict in ("valid", "invalid", "undecided")
+    assert report.to_operation_outcome()["issue"]

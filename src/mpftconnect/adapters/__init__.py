@@ -33,6 +33,7 @@ from mpftconnect.adapters.contract import (
 )
 from mpftconnect.adapters.deadline import Deadline
 from mpftconnect.adapters.endpoint import Endpoint, is_cleartext, origin
+from mpftconnect.adapters.pointers import Draft, NewPointer, PublishedPointer, Written
 from mpftconnect.adapters.recorder import Exchange, FolderRecorder, MemoryRecorder, Recorder
 from mpftconnect.adapters.twin import (
     WIRE_FAULTS,
@@ -62,6 +63,7 @@ __all__ = [
     "ClientCredentialsAuth",
     "Deadline",
     "DocumentContent",
+    "Draft",
     "Endpoint",
     "Exchange",
     "Fault",
@@ -69,6 +71,8 @@ __all__ = [
     "FolderRecorder",
     "Found",
     "MemoryRecorder",
+    "NewPointer",
+    "PublishedPointer",
     "RateBudget",
     "Reading",
     "Recorder",
@@ -86,6 +90,7 @@ __all__ = [
     "TwinSpec",
     "Verified",
     "Wire",
+    "Written",
     "auth_from",
     "is_cleartext",
     "json_response",

@@ -70,6 +70,10 @@ class Capability(StrEnum):
     RESOLVE_IDENTIFIER = "resolve_identifier"
     VERIFY_RELATIONSHIP = "verify_relationship"
     FETCH_DOCUMENT = "fetch_document"
+    FIND_POINTERS = "find_pointers"
+    DRAFT_POINTER = "draft_pointer"
+    DRAFT_REMOVAL = "draft_removal"
+    WRITE_POINTER = "write_pointer"
     READ_CARE_PLANS = "read_care_plans"
     READ_PROBLEMS = "read_problems"
     READ_MEDICATIONS = "read_medications"
@@ -320,6 +324,12 @@ class Adapter(Protocol):
         verify_relationship(reading) -> Verified | None
         fetch_document(reading, document: DocumentReference, attachment: Attachment) -> DocumentContent; the document
             is one that this system gave for this person, the attachment one of the document's
+        find_pointers(reading, kind: str | None) -> Iterable[PublishedPointer]; those of the user's organisation alone
+        draft_pointer(reading, pointer: NewPointer, replaces: Sequence[str]) -> Draft; asks nobody. `replaces` are ids
+            of pointers that go when this one comes
+        draft_removal(reading, pointer_id) -> Draft; asks nobody
+        write_pointer(reading, draft: Draft, replaces: Sequence[str]) -> Written; sends it once. Raises OutcomeUnknown
+            where it may have been done
         read_<section>(reading) -> Iterable[Item | Notice | Refusal]
     Methods are called from several threads at once.
     """
@@ -376,6 +386,8 @@ class AdapterSpec:
         secrets: Names of the secrets that it needs.
         optional_secrets: Names of those that it can use.
         endpoint: `http`, `file` or `none`: what sort of endpoint a configuration must give.
+        keeps_demographics: Whether it says who people are. An index that files under NHS numbers alone does not, so
+            that what it gives joins by the number that the tracing service gave, or not at all.
         rate_per_second: The limit that the supplier states, used where a configuration gives none.
         api: Version of this contract that the adapter was written for.
     """
@@ -390,6 +402,7 @@ class AdapterSpec:
     secrets: tuple[str, ...] = ()
     optional_secrets: tuple[str, ...] = ()
     endpoint: Literal["http", "file", "none"] = "http"
+    keeps_demographics: bool = True
     rate_per_second: float | None = None
     api: int = API_VERSION
 

@@ -7,7 +7,7 @@ Source: HL7 FHIR R4 (4.0.1), RESTful API, sections 3.1.0.11 (paging) and 3.1.1 (
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +29,12 @@ _ISSUE_CODE = re.compile(r"[a-z]+(-[a-z]+){0,3}|[A-Z]+(_[A-Z]+){0,8}", re.ASCII)
 
 
 def search(
-    reading: Reading, resource_type: str, params: Params | None = None, *, page_limit: int = 200
+    reading: Reading,
+    resource_type: str,
+    params: Params | None = None,
+    *,
+    page_limit: int = 200,
+    first: Callable[[], Any] | None = None,
 ) -> Iterator[dict[str, Any] | Notice]:
     """The resources that a search finds, over all its pages, each once, without those that were only included.
 
@@ -38,6 +43,7 @@ def search(
         resource_type: `Condition`, ...
         params: Search parameters.
         page_limit: More pages than these are taken for a fault of the server.
+        first: Gives the first page, for a server that is asked in a way of its own, such as by POST.
     Yields:
         Resources as sent (decimals exact); a `Notice` for each warning that the server attached.
     Raises:
@@ -47,7 +53,7 @@ def search(
         AdapterError: As `Wire.get_json` does.
     """
     unreadable: Refusal | None = None
-    for found in _Search(reading, resource_type, page_limit).run(params):
+    for found in _Search(reading, resource_type, page_limit).run(params, first):
         if isinstance(found, Refusal):
             unreadable = unreadable or found
         else:
@@ -63,6 +69,7 @@ def items(
     *,
     of: type[Item] | None = None,
     page_limit: int = 200,
+    first: Callable[[], Any] | None = None,
 ) -> Iterator[Item | Notice | Refusal]:
     """What a search finds, as items of the model: the usual body of a `read_...` method.
 
@@ -74,10 +81,11 @@ def items(
         resource_type: `Condition`, ...
         params: Search parameters; the caller says by which of them the patient is meant.
         of: The type that the section holds; an item of another type is refused.
+        first: As for `search`.
     Raises:
         AdapterError: As `search` does.
     """
-    for found in _Search(reading, resource_type, page_limit).run(params):
+    for found in _Search(reading, resource_type, page_limit).run(params, first):
         yield _item(reading, found, of) if isinstance(found, _Match) else found
 
 
@@ -136,10 +144,13 @@ class _Search:
     totals: set[int] = field(default_factory=set)
     failure: AdapterError | None = None
 
-    def run(self, params: Params | None) -> Iterator[_Match | Notice | Refusal]:
+    def run(self, params: Params | None, first: Callable[[], Any] | None = None) -> Iterator[_Match | Notice | Refusal]:
         where, asked = self.resource_type, params
         for number in range(self.page_limit):
-            page = self.reading.wire.get_json(where, asked, label=f"{self.resource_type}.search")
+            if number == 0 and first is not None:
+                page = first()
+            else:
+                page = self.reading.wire.get_json(where, asked, label=f"{self.resource_type}.search")
             place = f"page[{number}]."
             link = self._check(page, place if number else "")
             yield from self._entries(page, number, place if number else "")

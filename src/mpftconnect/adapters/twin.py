@@ -55,6 +55,8 @@ class Fault(StrEnum):
     REPEATED_PAGE = "repeated-page"  # the next link leads to a page already seen
     LYING_TOTAL = "lying-total"  # the stated total is not the number of entries
     NO_CONSENT = "no-consent"  # says of everybody that they do not share their record
+    WRONG_DOCUMENT = "wrong-document"  # a document of another type than was promised
+    LOST_ANSWER = "lost-answer"  # a write is done, and a gateway's 504 is all that comes back
 
 
 WIRE_FAULTS = frozenset(

@@ -264,6 +264,15 @@ class Wire:
         ask = self._ask("POST", path, None, headers, label, accept=_JSON_ACCEPT, safe=safe)
         return self._send(with_body(ask, json, data))
 
+    def delete(self, path: str, *, headers: Mapping[str, str] | None = None, label: str | None = None) -> Answer:
+        """DELETE below the base URL. Sent once.
+
+        Raises:
+            OutcomeUnknown: As for `post`.
+            AdapterError: As for `get`; then nothing was done.
+        """
+        return self._send(self._ask("DELETE", path, None, headers, label, accept=_JSON_ACCEPT, safe=False))
+
     def fetch_token(self, url: str, form: Mapping[str, str], *, deadline: Deadline) -> Answer:
         """POST credentials to a token endpoint, which may be of another origin.
 

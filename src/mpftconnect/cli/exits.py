@@ -17,6 +17,8 @@ from mpftconnect.errors import (
     AuditUnavailable,
     DecisionsUnsound,
     IncompleteRecord,
+    ItemNotShown,
+    LedgerUnavailable,
     MpftConnectError,
     PersonUnknown,
     TooManyMatches,
@@ -46,10 +48,12 @@ _BY_ERROR: tuple[tuple[type[MpftConnectError], Exit], ...] = (
     (UsageError, Exit.USAGE),
     (AccessRefused, Exit.NOT_MET),
     (PersonUnknown, Exit.NOT_MET),
+    (ItemNotShown, Exit.NOT_MET),
     (TooManyMatches, Exit.UNDECIDED),
     (IncompleteRecord, Exit.UNDECIDED),
     (AdapterError, Exit.UNDECIDED),
     (AuditUnavailable, Exit.OUR_FAULT),
+    (LedgerUnavailable, Exit.OUR_FAULT),
     (DecisionsUnsound, Exit.OUR_FAULT),
 )
 

@@ -17,6 +17,7 @@ from mpftconnect.hub import Hub, connect
 from mpftconnect.model import AccessContext
 
 __all__ = [
+    "SANDBOX_USER",
     "connected",
     "connection_options",
     "moment_from",
@@ -68,6 +69,8 @@ SANDBOX_USER = AccessContext(
     organisation="RRE",
     purpose="direct-care",
     relationship="caseload",
+    # As the Spine wants it of whoever fetches a document through its proxy; nobody's.
+    role_profile_id="990000000003",
 )
 
 

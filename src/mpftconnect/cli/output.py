@@ -38,18 +38,18 @@ def check_writable(path: Path) -> None:
         raise UsageError(f"{path} cannot be written")
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private(path: Path, content: str | bytes) -> None:
     """Write a file of mode 0600: what a command writes may hold a patient's record.
 
     Raises:
         UsageError: It cannot be written.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+        with os.fdopen(descriptor, "wb") as file:
             if os.name == "posix":
                 path.chmod(0o600)  # a file that was there keeps its old mode otherwise
-            file.write(text)
+            file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({type(error).__name__})") from None
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import tomli_w
 
+from mpftconnect.cli.options import SANDBOX_USER
 from mpftconnect.hub import sandbox_table
 from mpftconnect.sandbox import Sandbox
 
@@ -29,14 +30,7 @@ def write_configuration(sandbox: Sandbox, folder: Path) -> Path:
             system["secrets"][key] = _kept(keep / f"{name}-{key}", reference["value"])
     for trail in ("audit", "privacy"):
         table[trail]["key"] = _kept(keep / trail, secrets.token_hex(32))
-    table["who"] = {
-        "user": "sandbox.user",
-        "name": "Sandbox User",
-        "role": "community-nurse",
-        "organisation": "RRE",
-        "purpose": "direct-care",
-        "relationship": "caseload",
-    }
+    table["who"] = SANDBOX_USER.model_dump(exclude_none=True)
     path = folder / "mpftconnect.toml"
     path.write_text(tomli_w.dumps(_plain(table)), encoding="utf-8")
     return path

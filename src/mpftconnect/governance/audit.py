@@ -21,6 +21,7 @@ from mpftconnect.governance.affected import NEVER_SEEN, Affected, showings
 from mpftconnect.governance.anchor import Anchor, KeyDoesNotFit
 from mpftconnect.governance.audit_event import (
     AuditRecord,
+    Sent,
     Shown,
     Withholding,
     fhir_text,
@@ -42,6 +43,7 @@ __all__ = [
     "Entry",
     "Finding",
     "PrivacyStream",
+    "Sent",
     "Shown",
     "Verification",
     "Withholding",

@@ -27,6 +27,7 @@ __all__ = [
     "Action",
     "AuditRecord",
     "Outcome",
+    "Sent",
     "Shown",
     "Withholding",
     "agent_of",
@@ -45,11 +46,11 @@ __all__ = [
 
 # fmt: off
 Action = Literal[
-    "read", "find", "write", "audit-read", "break-glass", "refused", "export",
+    "read", "find", "fetch", "write", "audit-read", "break-glass", "refused", "export",
     "identity-link", "identity-unlink", "identity-read", "identity-erase",
 ]
 # fmt: on
-Outcome = Literal["success", "partial", "failure", "refused"]
+Outcome = Literal["intended", "success", "partial", "failure", "refused"]
 
 PATIENT_READ = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.PatientRead"
 
@@ -87,6 +88,8 @@ _KINDS: dict[str, _Kind] = {
     # BALP PatientQuery wants the whole query in entity.query. It would be a person's demographics, so it is left out
     # and the profile is not claimed.
     "find": _Kind(_REST, (_INTERACTION, "search", "search"), "E"),
+    # A document's bytes: a read of its own, since the record holds only where they are.
+    "fetch": _Kind(_REST, (_INTERACTION, "read", "read"), "R"),
     "write": _Kind(_REST, (_INTERACTION, "update", "update"), "U"),
     # DICOM PS3.15, A.5.3.2 Audit Log Used; A.5.3.5 Data Export; A.5.3.11 Security Alert.
     "audit-read": _Kind((_DCM, "110101", "Audit Log Used"), None, "R"),
@@ -101,7 +104,8 @@ _KINDS: dict[str, _Kind] = {
 }
 
 # FHIR R4 CodeSystem audit-event-outcome: 0 completed, with warnings or not; 4 as HTTP 400; 8 as HTTP 500.
-_OUTCOMES: dict[str, str] = {"success": "0", "partial": "0", "refused": "4", "failure": "8"}
+# What is intended is written before it is done; until another entry says how it ended, nobody knows.
+_OUTCOMES: dict[str, str] = {"intended": "0", "success": "0", "partial": "0", "refused": "4", "failure": "8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,19 @@ class Shown:
 
     system: str
     items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was sent to a system to be written there, and what it answered.
+
+    Args:
+        details: Pairs of kind and value: `verb`, `url`, `body`, `status`, `answer`, `pointer`, `request-id`. A body of
+            a pointer names the person by NHS number and holds no clinical content beside the kind of document.
+    """
+
+    system: str
+    details: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +152,7 @@ class AuditRecord:
 
     Args:
         action: What was done, or asked for.
-        outcome: How it went; `partial` where systems did not answer.
+        outcome: How it went; `partial` where systems did not answer, `intended` before something is written elsewhere.
         who: Who asked, and why.
         patient: NHS number; None where no person was identified.
         verified_by: Who verified the claimed relationship; None if it was only asserted.
@@ -144,6 +161,7 @@ class AuditRecord:
         systems_asked: Configured names of the systems that were asked. Nothing of silent policies.
         gaps: Systems that did not contribute, each with its reason code.
         shown: What was returned to the user.
+        sent: What was sent to be written, and answered.
         not_for_role: Sections that were asked for and are not for the user's role.
         decision: What was done to an identity decision, as pairs of a word and its value.
         correlation_id: The `X-Request-ID` of the work.
@@ -163,6 +181,7 @@ class AuditRecord:
     systems_asked: tuple[str, ...] = ()
     gaps: tuple[tuple[str, str], ...] = ()
     shown: tuple[Shown, ...] = ()
+    sent: tuple[Sent, ...] = ()
     not_for_role: tuple[str, ...] = ()
     decision: tuple[tuple[str, str], ...] = ()
     correlation_id: str
@@ -388,8 +407,12 @@ def _entities(record: AuditRecord) -> list[dict[str, Any]]:
     shown: dict[str, list[str]] = {}
     for seen in record.shown:
         shown.setdefault(seen.system, []).extend(seen.items)
-    for system in dict.fromkeys((*record.systems_asked, *gaps, *shown)):
+    sent: dict[str, list[tuple[str, str]]] = {}
+    for one in record.sent:
+        sent.setdefault(one.system, []).extend((f"sent-{kind}", value) for kind, value in one.details)
+    for system in dict.fromkeys((*record.systems_asked, *gaps, *shown, *sent)):
         details = [("gap", reason) for reason in gaps.get(system, ())] + [("shown", i) for i in shown.get(system, ())]
+        details += sent.get(system, ())
         if system in record.systems_asked:
             details.insert(0, ("asked", "yes"))
         entities.append(_system_entity(system, details))

@@ -58,7 +58,8 @@ def places(
         Place(
             "audit trail",
             audit,
-            "NHS numbers, who read what and when, ids of the items shown; no names and no clinical content",
+            "NHS numbers, who read what and when, ids of the items shown; of what was published, the request and the "
+            "answer, which say the kind of document; no names and no other clinical content",
             f"sealed; {_PRIVATE}",
             kept(audit_days),
             _KEPT,
@@ -82,6 +83,14 @@ def places(
         Place("anchors", anchors, "none: counts and digests", "sealed", "as long as the trail", "not needed"),
         Place(
             "rate budgets", f"{state}/budgets", "none: times of requests", "folder 0700", "overwritten", "not needed"
+        ),
+        Place(
+            "ledger of published plans",
+            f"{state}/published/ledger.sqlite",
+            "NHS numbers, keys of care plans, kinds of document, ids of pointers; no names and no clinical content",
+            _PRIVATE,
+            "as long as a pointer stands or may stand; Hub.published.purge() removes rows of pointers that went",
+            "Hub.published.forget(), once no pointer of the person stands",
         ),
         Place(
             "systems' own state",

@@ -12,9 +12,12 @@ from mpftconnect.hub.connect import connect, sandbox_table
 
 if TYPE_CHECKING:
     from mpftconnect.hub.configuration import Configuration, load_configuration
+    from mpftconnect.hub.documents import FetchedDocument
     from mpftconnect.hub.hub import Hub
+    from mpftconnect.hub.ledger import Ledger
     from mpftconnect.hub.people import People
     from mpftconnect.hub.plan_view import CarePlanView, FromPlan, PlanLine
+    from mpftconnect.hub.publication import Preview, Publication
     from mpftconnect.hub.record import (
         NEVER_SHOWN,
         NOT_FOR,
@@ -36,12 +39,16 @@ __all__ = [
     "Configuration",
     "Conflict",
     "Explanation",
+    "FetchedDocument",
     "FromPlan",
     "Gap",
     "Hub",
     "Joined",
+    "Ledger",
     "People",
     "PlanLine",
+    "Preview",
+    "Publication",
     "Record",
     "Sameness",
     "SystemAnswer",
@@ -55,7 +62,10 @@ __all__ = [
 _WHERE = {
     **dict.fromkeys(("Configuration", "load_configuration"), "mpftconnect.hub.configuration"),
     "Hub": "mpftconnect.hub.hub",
+    "FetchedDocument": "mpftconnect.hub.documents",
+    "Ledger": "mpftconnect.hub.ledger",
     "People": "mpftconnect.hub.people",
+    **dict.fromkeys(("Preview", "Publication"), "mpftconnect.hub.publication"),
     **dict.fromkeys(("CarePlanView", "FromPlan", "PlanLine"), "mpftconnect.hub.plan_view"),
     **dict.fromkeys(
         (

@@ -23,7 +23,7 @@ from mpftconnect.governance.roles import NOT_FOR_ROLE
 from mpftconnect.hub.conflicts import conflicts
 from mpftconnect.hub.decided import decision_notices, joined_by_decision, names_another, set_apart_by_decision
 from mpftconnect.hub.fan_out import Failure, SystemRead
-from mpftconnect.hub.match import Match, agreeing, compare, match
+from mpftconnect.hub.match import Match, agreeing, compare, match, match_by_number
 from mpftconnect.hub.merge import SameAs, put_together
 from mpftconnect.hub.person_conflicts import patient_conflicts
 from mpftconnect.hub.record import Gap, Joined, Record, Sameness, SystemAnswer, Unmatched, Withheld, sections_from
@@ -73,6 +73,7 @@ class Asked:
     """One system's part in a read.
 
     Args:
+        keeps_demographics: Whether it says who people are (see `AdapterSpec`).
         could_hold: Sections wanted of it that it offers, so that it was asked for them.
         partly: Those of them of which it offers only a part.
         undeclared: Sections wanted that it may hold and its adapter does not read.
@@ -93,6 +94,7 @@ class Asked:
     refused: Mapping[SectionName, str] = field(default_factory=dict)
     withheld_by: tuple[PolicySpec, ...] = ()
     read: SystemRead | None = None
+    keeps_demographics: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,9 @@ def assemble(
         part.asked.system: part.contribution.patient
         for part in joined
         # A tracing service may keep records too: what it says there of the person is not what it traced.
-        if part.contribution.patient is not None and part.contribution.patient.source.key != patient.source.key
+        if part.contribution.patient is not None
+        and part.contribution.patient.source.key != patient.source.key
+        and part.asked.keeps_demographics
     }
     record = Record(
         patient=patient,
@@ -292,6 +296,9 @@ def _match(parts: Sequence[_Part], person: Person, decisions: Decisions) -> None
         if (patient := part.contribution.patient) is None:
             continue
         part.match = set_apart_by_decision(patient, person.numbers, decisions)
+        if part.match is None and not part.asked.keeps_demographics:
+            by_number = match_by_number(patient, person.numbers, traced=person.traced is not None)
+            part.match = joined_by_decision(patient, person.numbers, decisions, by_number)
         if part.match is None:
             held.append(part)
     if person.traced is None:

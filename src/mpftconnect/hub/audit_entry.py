@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Literal
 
-from mpftconnect.errors import AccessRefused, AuditUnavailable, TooManyMatches
+from mpftconnect.errors import AccessRefused, AdapterError, AuditUnavailable, TooManyMatches
 from mpftconnect.events import Code, EventStream
-from mpftconnect.governance.audit import AuditRecord, AuditTrail, Shown
+from mpftconnect.governance.audit import AuditRecord, AuditTrail, Sent, Shown
 from mpftconnect.hub.record import Gap, Record
-from mpftconnect.model import AccessContext, Patient
+from mpftconnect.model import AccessContext, Patient, Source
 
 __all__ = ["AuditEntry"]
 
@@ -27,7 +27,7 @@ class AuditEntry:
         trail: AuditTrail,
         events: EventStream,
         who: AccessContext,
-        action: Literal["read", "find"],
+        action: Literal["read", "find", "fetch", "write"],
         correlation: str,
         patient: str | None,
         sections: tuple[str, ...],
@@ -36,6 +36,7 @@ class AuditEntry:
         self.who, self._action, self._correlation = who, action, correlation
         self.patient, self._sections = patient, sections
         self.verified_by: str | None = None
+        self.sent: tuple[Sent, ...] = ()
         self.not_for_role: tuple[str, ...] = ()
         self._tried = False
 
@@ -51,7 +52,8 @@ class AuditEntry:
             self._events.emit(Code.ACCESS_REFUSED, reason=error.code)
             self.write(self._made("refused", reason_code=error.code))
             return
-        failed = self._made("failure", reason_code=_FAILED.get(type(error), type(error).__name__))
+        code = str(error.reason) if isinstance(error, AdapterError) else type(error).__name__
+        failed = self._made("failure", reason_code=_FAILED.get(type(error), code))
         if isinstance(error, Exception):
             self.write(failed)
             return
@@ -81,6 +83,24 @@ class AuditEntry:
             shown=tuple(Shown(system, tuple(ids)) for system, ids in sorted(by_system.items())),
         )
 
+    def fetching(self, source: Source) -> AuditRecord:
+        """The entry for a document whose bytes are about to be given out."""
+        return self._made("success", systems_asked=(source.system,), shown=(Shown(source.system, (source.id,)),))
+
+    def intend(self, what: str) -> None:
+        """Make durable what is about to be written elsewhere; `write` follows, however that ends.
+
+        Args:
+            what: Permanent code: `create`, `supersede`, `remove`.
+        Raises:
+            AuditUnavailable: Nothing may be sent.
+        """
+        self._trail.append(self._made("intended", reason_code=what))
+
+    def wrote(self, what: str, *, certain: bool = True) -> AuditRecord:
+        """The entry for what was written elsewhere, or may have been."""
+        return self._made("success" if certain else "failure", reason_code=what if certain else f"{what}-unknown")
+
     def finding(self, people: Sequence[Patient], gaps: Sequence[Gap], system: str) -> AuditRecord:
         """The entry for people who are about to be shown."""
         return self._made(
@@ -92,7 +112,7 @@ class AuditEntry:
 
     def _made(
         self,
-        outcome: Literal["success", "partial", "failure", "refused"],
+        outcome: Literal["intended", "success", "partial", "failure", "refused"],
         *,
         systems_asked: tuple[str, ...] = (),
         gaps: tuple[tuple[str, str], ...] = (),
@@ -111,6 +131,7 @@ class AuditEntry:
             systems_asked=systems_asked,
             gaps=gaps,
             shown=shown,
+            sent=self.sent,
             correlation_id=self._correlation,
             reason_code=reason_code,
             at=datetime.now(UTC),

@@ -70,6 +70,7 @@ class HubSettings(Model):
             every system is a declared test environment and no role is listed.
         parallel_per_system: How many requests one system gets at a time.
         sameness: Terminology plugins that may say that two codes mean the same; none by default.
+        publisher: ODS code of the organisation in whose name plans are published; by default the user's own.
     """
 
     deadline_seconds: float = Field(default=15.0, gt=0, le=LONGEST_SECONDS)
@@ -80,6 +81,7 @@ class HubSettings(Model):
     unlisted_role: Literal["none", "all"] | None = None
     parallel_per_system: int = Field(default=4, ge=1, le=32)
     sameness: tuple[str, ...] = ()
+    publisher: str | None = Field(default=None, pattern=r"^[A-Za-z0-9]{2,12}$")
 
 
 class AuditSettings(Model):
@@ -125,7 +127,10 @@ class IdentitySettings(Model):
 
 
 class SystemSettings(Model):
-    """`[systems.NAME]`; proxy, CA and client-certificate settings are the same for every system (rule 19)."""
+    """`[systems.NAME]`; proxy, CA and client-certificate settings are the same for every system (rule 19).
+
+    `allow_writes` is off: nothing is written to a system unless its table says so (rule 12).
+    """
 
     adapter: str
     endpoint: str | None = None
@@ -140,6 +145,7 @@ class SystemSettings(Model):
     ca_bundle: str | None = None
     client_certificate: str | None = None
     client_key: str | None = None
+    allow_writes: bool = False
     settings: dict[str, Any] = Field(default_factory=dict)
     secrets: dict[str, SecretReference] = Field(default_factory=dict)
     agreement: Agreement

@@ -7,12 +7,14 @@ leads to the current one does the number count as this person's. Nothing else th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mpftconnect.errors import NotAnNhsNumber
+from mpftconnect.governance.decision import Decisions
 from mpftconnect.governance.policies import Contribution, Policy, PolicySpec
 from mpftconnect.hub.assemble import Asked, Person, screen
+from mpftconnect.hub.decided import set_apart_by_decision
 from mpftconnect.hub.match import match
 from mpftconnect.model import NhsNumber, Notice, nhs_number
 
@@ -36,11 +38,18 @@ class Stated:
 
 
 def stated_former_numbers(
-    person: Person, asked: Sequence[Asked], policies: Sequence[tuple[PolicySpec, Policy]]
+    person: Person,
+    asked: Sequence[Asked],
+    policies: Sequence[tuple[PolicySpec, Policy]],
+    decided: Callable[[], Decisions],
 ) -> tuple[Stated, ...]:
     """Former numbers that systems which hold the right person state, and that are not known yet; at most three.
 
-    What a silent policy takes must not be learnt from either, so it is screened first (rule 6).
+    What a silent policy takes must not be learnt from either, so it is screened first (rule 6). Nor is a record
+    believed that people have decided is not this person's.
+
+    Args:
+        decided: Gives what people decided; asked only if a system states such a number.
     """
     found: dict[NhsNumber, Stated] = {}
     if person.traced is None:
@@ -51,11 +60,11 @@ def stated_former_numbers(
         patient = screen(Contribution(one.system, one.read.patient), policies).patient
         if patient is None or not match(patient, person.traced, person.numbers).joins:
             continue
-        for identifier in patient.identifiers:
-            if identifier.is_nhs_number and identifier.use == "old":
-                number = _valid(identifier.value)
-                if number is not None and number not in person.numbers:
-                    found.setdefault(number, Stated(number, one.system))
+        old = (_valid(i.value) for i in patient.identifiers if i.is_nhs_number and i.use == "old")
+        unknown = [number for number in old if number is not None and number not in person.numbers]
+        if unknown and set_apart_by_decision(patient, person.numbers, decided()) is None:
+            for number in unknown:
+                found.setdefault(number, Stated(number, one.system))
     return tuple(found[number] for number in sorted(found))[:_MOST]
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import replace
-from datetime import UTC, datetime
 from types import TracebackType
+from typing import Any
 
-from mpftconnect.adapters.contract import READS, Capability, Reading, Support
+from mpftconnect.adapters.contract import Capability
 from mpftconnect.adapters.deadline import Deadline
 from mpftconnect.errors import (
     AdapterError,
@@ -19,27 +18,29 @@ from mpftconnect.errors import (
     UsageError,
 )
 from mpftconnect.events import Code, EventStream
-from mpftconnect.governance.admission import BREAK_GLASS, admit, require_relationship
-from mpftconnect.governance.audit import AuditRecord, Withholding
-from mpftconnect.governance.policies import Contribution, Policy, PolicySpec, Taken
+from mpftconnect.governance.admission import admit
+from mpftconnect.governance.policies import Contribution, Policy, PolicySpec
 from mpftconnect.governance.restriction import restrict_patient
+from mpftconnect.hub.account import Account
 from mpftconnect.hub.asking import failure_of, method, not_to_be_asked
-from mpftconnect.hub.assemble import Asked, assemble, screen
-from mpftconnect.hub.audit_entry import AuditEntry
-from mpftconnect.hub.configuration import LONGEST_SECONDS, Configuration
-from mpftconnect.hub.fan_out import Failure, SystemRead, SystemReading, call
-from mpftconnect.hub.former_numbers import notices_of, silent_systems, stated_former_numbers, with_numbers
-from mpftconnect.hub.identity import Identity, Traced
+from mpftconnect.hub.assemble import screen
+from mpftconnect.hub.configuration import Configuration
+from mpftconnect.hub.documents import Documents, FetchedDocument
+from mpftconnect.hub.fan_out import Failure, call
+from mpftconnect.hub.gathering import Gathering
+from mpftconnect.hub.ledger import Ledger
 from mpftconnect.hub.people import People
+from mpftconnect.hub.publication import Preview, Publication, Wish
+from mpftconnect.hub.publishing import Publishing
 from mpftconnect.hub.record import Gap, Record
 from mpftconnect.hub.systems import OpenSystem, open_system
-from mpftconnect.hub.trails import open_identities, open_privacy_stream, open_trail, shown_systems
+from mpftconnect.hub.trails import open_identities, shown_systems
 from mpftconnect.model import (
     AccessContext,
+    CarePlan,
     Demographics,
     Identifier,
     NhsNumber,
-    Notice,
     Patient,
     SectionName,
     nhs_number,
@@ -61,10 +62,13 @@ class Hub:
         # A system that a silent policy excludes is never opened: nothing later can ask, time or name it.
         shown = shown_systems(configuration)
         self._systems = tuple(open_system(system, configuration, events) for system in shown)
-        self.audit = open_trail(configuration, events)
-        self.privacy = open_privacy_stream(configuration, events)
+        self._account = Account.of(configuration, events)
+        self.audit, self.privacy = self._account.audit, self._account.privacy
         self.identities = open_identities(configuration, self.audit, events)
-        self._identity = Identity(self._systems, configuration.hub, events, self._reading)
+        self._gathering = Gathering(configuration, self._systems, self._policies, self._account, self.identities)
+        self._identity = self._gathering.identity
+        self._documents = Documents(self._systems, self._gathering, self._account)
+        self._publishing = Publishing(configuration, self._systems, self._gathering, self._account)
         self._closed = threading.Event()
 
     # As a context manager
@@ -99,6 +103,8 @@ class Hub:
     def cautions(self) -> tuple[str, ...]:
         """What whoever runs this configuration ought to know of it."""
         said = [f"policy {spec.name}: {said}" for spec, policy in self._policies for said in policy.cautions]
+        writing = [s.name for s in self._systems if s.configured.settings.allow_writes]
+        said += [f"writes to {name} are allowed (allow_writes)" for name in writing]
         live = any(system.configured.settings.environment == "live" for system in self._systems)
         if live and self._configuration.hub.allow_asserted_relationship:
             said.append("[hub] allow_asserted_relationship: live systems are read where nobody verified a relationship")
@@ -143,59 +149,17 @@ class Hub:
         started = time.monotonic()
         self._check_open(who)
         wanted = _wanted(sections)
-        local = identifier if isinstance(identifier, Identifier) and not identifier.is_nhs_number else None
-        number = None if local else nhs_number(_number(identifier))
+        about = _about(identifier)
         correlation = str(uuid.uuid4())
-        until = self._until(deadline)
-        entry = AuditEntry(self.audit, self.events, who, "read", correlation, number, tuple(sorted(wanted)))
+        until = self._gathering.until(deadline)
+        entry = self._account.entry(who, "read", correlation, about, wanted)
         with entry:
-            admit(who)
-            outside = wanted - self._configuration.roles.sections(who)
-            entry.not_for_role = tuple(sorted(outside))
-            wanted -= outside
-            self._tell_of_break_glass(entry)
-            self.events.emit(Code.READ_STARTED, count=len(self._systems))
-            if local is not None:
-                number = self._identity.resolve(local, who, until, correlation)
-                entry.patient = number
-                self._tell_of_break_glass(entry)
-            assert number is not None  # noqa: S101 - one of the two branches above set it
-            # Verifying needs only the number, so it runs beside the trace and costs no time of its own.
-            verifying = self._identity.verifying(number, who, until, correlation)
-            traced = self._identity.trace(number, who, wanted, until, correlation)
-            entry.patient = traced.person.number
-            if traced.person.number != number:
-                self._tell_of_break_glass(entry)
-                verifying += self._identity.verifying(nhs_number(traced.person.number), who, until, correlation)
-            given = () if local is None else (local,)
-            if self._must_be_verified(who):
-                # Nothing may be read before somebody confirmed the relationship.
-                verified = verifying.result()
-                require_relationship(who, verified.by, silent=verified.silent)
-                asked = self._read(traced, who, wanted, until, correlation, given)
-            else:
-                asked = self._read(traced, who, wanted, until, correlation, given)
-                verified = verifying.result()
-            entry.verified_by = verified.by
-            traced, asked = self._read_by_former_numbers(traced, asked, who, wanted, until, correlation, given)
-            assembled = assemble(
-                traced.person,
-                asked,
-                wanted=wanted,
-                policies=self._policies,
-                made=datetime.now(UTC),
-                correlation_id=correlation,
-                expect=expect,
-                trace_failure=traced.failure,
-                notices=(*traced.notices, *_relationship_notice(who, verified.by)),
-                decisions=self.identities.about(traced.person.numbers, _held(asked)),
-                not_for_role=outside,
-                sameness=self._configuration.sameness,
-            )
+            gathered = self._gathering.gather(entry, who, about, wanted, until, correlation, expect=expect)
+            assembled = gathered.assembled
             record = assembled.record
-            showing = entry.showing(record, [one.system for one in asked if one.read is not None])
+            showing = entry.showing(record, gathered.systems_asked)
             # The privacy officer first: should that fail nothing is shown, and the trail must not say that it was.
-            self._tell_privacy_officer(showing, assembled.taken)
+            self._account.tell_privacy_officer(showing, assembled.taken)
             entry.write(showing)
         self.events.emit(
             Code.READ_FINISHED,
@@ -203,6 +167,154 @@ class Hub:
             duration_ms=round((time.monotonic() - started) * 1000, 1),
         )
         return record
+
+    def fetch_document(
+        self,
+        identifier: str | Identifier,
+        key: str,
+        who: AccessContext,
+        *,
+        attachment: int = 0,
+        deadline: float | None = None,
+    ) -> FetchedDocument:
+        """The bytes of a document that the person's record shows, from the system that holds or points at it.
+
+        The record's documents are read again, of that system alone, so that what may no longer be shown cannot be had.
+
+        Args:
+            identifier: As for `record`.
+            key: `Item.key` of the document.
+            who: Who asks, and why.
+            attachment: Which of its attachments.
+            deadline: Seconds for the whole of it; by default as configured.
+        Raises:
+            ItemNotShown: The record shows no such document, for whatever reason.
+            AdapterError: The system, or whoever holds the document, did not give it, or not in a shape to be trusted.
+            UsageError: It has no such attachment, or its system cannot fetch documents.
+            AccessRefused, PersonUnknown, AuditUnavailable: As for `record`.
+        """
+        self._check_open(who)
+        about, until = _about(identifier), self._gathering.until(deadline)
+        return self._documents.fetch(about, key, who, attachment, until)
+
+    # Publishing
+
+    @property
+    def published(self) -> Ledger:
+        """What was published where: `rows()`, `purge()` and `forget()`."""
+        return self._publishing.ledger
+
+    def preview_plan(
+        self,
+        plan: CarePlan | str,
+        who: AccessContext,
+        *,
+        identifier: str | Identifier | None = None,
+        kind: str | None = None,
+        author: str | None = None,
+        to: str | None = None,
+        deadline: float | None = None,
+    ) -> Preview:
+        """What `publish_plan` would do now, with exactly the requests that it would send. Nothing is written.
+
+        Args:
+            plan: A plan of a record, or its key.
+            who: Who asks, and why.
+            identifier: Whose plan it is; may be left out where the plan names its subject by NHS number.
+            kind: As which document: `crisis`, `contingency`, `personalised` or a SNOMED CT code; by default as
+                `mpftconnect.hub.plan_pointers.kind_of` says.
+            author: ODS code of the organisation that wrote the plan, where the plan does not say so.
+            to: Configured name of the system; by default the one that takes pointers.
+            deadline: Seconds for the whole of it; by default as configured.
+        Raises:
+            ItemNotShown: The record shows no such plan, for whatever reason.
+            AccessRefused: Governance refuses, or the tracing service did not confirm that the person is unrestricted.
+            OutcomeUnknown: Nobody knows what became of an earlier write: `reconcile_plan`.
+            UsageError, AdapterError, PersonUnknown, AuditUnavailable: As for `fetch_document`.
+        """
+        wish = self._wish(plan, who, identifier, kind=kind, author=author, to=to)
+        return self._publishing.preview(wish, who, self._gathering.until(deadline))
+
+    def publish_plan(
+        self,
+        plan: CarePlan | str,
+        who: AccessContext,
+        *,
+        identifier: str | Identifier | None = None,
+        kind: str | None = None,
+        author: str | None = None,
+        to: str | None = None,
+        deadline: float | None = None,
+    ) -> Publication:
+        """Make a plan known elsewhere by a pointer, or bring what is known there up to date.
+
+        An active plan gets a pointer; one that has changed gets a new one, which supersedes the old; nothing is sent
+        for one that has not. The pointer goes if the plan has ended or was entered in error, or if the person is
+        restricted or has died. Calling it again is harmless. Both the intent and the outcome are audited.
+
+        Args:
+            plan, who, identifier, kind, author, to, deadline: As for `preview_plan`.
+        Raises:
+            AccessRefused: As for `preview_plan`; or writes to the system are off (`writes-off`).
+            OutcomeUnknown: It may have been done. It is never sent again blindly: call `reconcile_plan`.
+            LedgerUnavailable: The ledger cannot be written, so nothing was sent.
+            ItemNotShown, UsageError, AdapterError, PersonUnknown, AuditUnavailable: As for `preview_plan`.
+        """
+        wish = self._wish(plan, who, identifier, kind=kind, author=author, to=to)
+        return self._publishing.publish(wish, who, self._gathering.until(deadline))
+
+    def withdraw_plan(
+        self,
+        plan: CarePlan | str,
+        who: AccessContext,
+        *,
+        identifier: str | Identifier | None = None,
+        to: str | None = None,
+        deadline: float | None = None,
+    ) -> Publication:
+        """Remove the pointer of a plan, whatever the plan says. As `publish_plan` otherwise."""
+        wish = self._wish(plan, who, identifier, to=to, mode="withdraw")
+        return self._publishing.publish(wish, who, self._gathering.until(deadline))
+
+    def reconcile_plan(
+        self,
+        plan: CarePlan | str,
+        who: AccessContext,
+        *,
+        identifier: str | Identifier | None = None,
+        to: str | None = None,
+        deadline: float | None = None,
+    ) -> Publication:
+        """Ask the system what stands there for a plan, and set the ledger right. Nothing is written there.
+
+        For after a lost answer: wait until the system can have done what it was sent.
+        """
+        wish = self._wish(plan, who, identifier, to=to)
+        return self._publishing.reconcile(wish, who, self._gathering.until(deadline))
+
+    def review_published(
+        self, identifier: str | Identifier, who: AccessContext, *, deadline: float | None = None
+    ) -> tuple[Publication, ...]:
+        """Look at every published plan of a person, and do for each what `publish_plan` does.
+
+        A plan that its system, having answered wholly, no longer holds has ended. What could not be looked at says so
+        in `problem`, and stays as it is.
+        """
+        self._check_open(who)
+        return self._publishing.review(_about(identifier), who, self._gathering.until(deadline))
+
+    def _wish(self, plan: CarePlan | str, who: AccessContext, identifier: str | Identifier | None, **more: Any) -> Wish:
+        self._check_open(who)
+        if not isinstance(plan, CarePlan | str):
+            raise UsageError("plan: expected a CarePlan of a record, or its key")
+        if identifier is None:
+            subject = plan.subject.identifier if isinstance(plan, CarePlan) and plan.subject else None
+            if subject is None or not subject.is_nhs_number:
+                raise UsageError("identifier: the plan does not say by NHS number whose it is")
+            identifier = subject
+        if isinstance(plan, str):
+            return Wish(plan, _about(identifier), **more)
+        return Wish(plan.key, _about(identifier), plan=plan, **more)
 
     def find(self, demographics: Demographics, who: AccessContext, *, deadline: float | None = None) -> People:
         """People who fit the demographics, by the tracing service.
@@ -213,12 +325,12 @@ class Hub:
         """
         self._check_open(who)
         correlation = str(uuid.uuid4())
-        until = self._until(deadline)
-        entry = AuditEntry(self.audit, self.events, who, "find", correlation, None, ())
+        until = self._gathering.until(deadline)
+        entry = self._account.entry(who, "find", correlation)
         with entry:
             admit(who)
             self._configuration.roles.sections(who)  # a role that may see nothing may not look for people either
-            self._tell_of_break_glass(entry)
+            self._account.tell_of_break_glass(entry)
             searching = [s for s in self._systems if s.offers(Capability.SEARCH_PEOPLE)]
             tracer = self._identity.tracer()
             searching = [tracer] if tracer in searching else searching[:1]
@@ -240,7 +352,7 @@ class Hub:
     ) -> tuple[tuple[Patient, ...], Failure | None]:
         if failure := not_to_be_asked(system, who):
             return (), failure
-        reading = self._reading(system, who, until, correlation)
+        reading = self._gathering.reading(system, who, until, correlation)
 
         def search() -> tuple[Patient, ...]:
             found: list[Patient] = []
@@ -263,176 +375,6 @@ class Hub:
         if not isinstance(who, AccessContext):
             raise UsageError("who: expected an AccessContext")
 
-    def _until(self, deadline: float | None) -> Deadline:
-        seconds = self._configuration.hub.deadline_seconds if deadline is None else deadline
-        if not isinstance(seconds, int | float) or not 0 < seconds <= LONGEST_SECONDS:
-            raise UsageError(f"deadline: expected seconds, more than 0 and at most {LONGEST_SECONDS}")
-        return Deadline.after(seconds)
-
-    def _must_be_verified(self, who: AccessContext) -> bool:
-        """Whether a claim of a relationship is not enough: a live system is asked, and nothing says otherwise."""
-        live = any(system.configured.settings.environment == "live" for system in self._systems)
-        allowed = self._configuration.hub.allow_asserted_relationship
-        return live and not allowed and who.relationship != BREAK_GLASS
-
-    # Reading
-
-    def _reading(
-        self,
-        system: OpenSystem,
-        who: AccessContext,
-        until: Deadline,
-        correlation: str,
-        *,
-        number: NhsNumber | None = None,
-        sections: frozenset[SectionName] = frozenset(),
-        identifiers: tuple[Identifier, ...] = (),
-        former: tuple[NhsNumber, ...] = (),
-        traced: Patient | None = None,
-        in_full: bool = False,
-    ) -> Reading:
-        """One reading of one system. Nothing is recorded in full before it is known that the person is unrestricted."""
-        settings = system.configured.settings
-        limit = settings.deadline_seconds or self._configuration.hub.system_deadline_seconds
-        deadline = until.earlier(limit)
-        return Reading(
-            system=system.name,
-            who=who,
-            wire=system.wire.bound(deadline=deadline, correlation_id=correlation, in_full=in_full),
-            deadline=deadline,
-            nhs_number=number,
-            former_numbers=former,
-            identifiers=identifiers,
-            sections=sections,
-            traced=traced,
-            zone=settings.zone,
-        )
-
-    def _read(
-        self,
-        traced: Traced,
-        who: AccessContext,
-        wanted: frozenset[SectionName],
-        until: Deadline,
-        correlation: str,
-        identifiers: tuple[Identifier, ...] = (),
-        only: frozenset[str] | None = None,
-    ) -> list[Asked]:
-        person = traced.person
-        running: list[tuple[Asked, SystemReading | None, Deadline]] = []
-        for system in self._systems:
-            if only is not None and system.name not in only:
-                continue
-            asked = self._asked(system, who, wanted)
-            if asked.withheld_by:
-                running.append((asked, None, until))
-                continue
-            is_tracer = system.name == person.tracer
-            if is_tracer and traced.reading is None:
-                silent = SystemRead(None, False, traced.failure, {})
-                running.append((_with(asked, silent), None, until))
-                continue
-            if system.adapter is None:
-                running.append((_with(asked, SystemRead(None, False, system.failure, {})), None, until))
-                continue
-            if asked.refused and not asked.could_hold:
-                running.append((asked, None, until))
-                continue
-            if not asked.could_hold and not is_tracer:
-                running.append((asked, None, until))
-                continue
-            former = tuple(nhs_number(n) for n in sorted(person.numbers - {person.number}))
-            reading = self._reading(
-                system,
-                who,
-                until,
-                correlation,
-                number=nhs_number(person.number),
-                sections=asked.could_hold,
-                identifiers=identifiers,
-                former=former,
-                traced=person.traced,
-                in_full=not person.is_restricted,
-            )
-            if is_tracer and traced.reading is not None and not former:
-                reading = traced.reading.continued(reading)
-            # A system that traces may keep its records under another id than its register: the trace stands in for
-            # finding the patient only where no record is read.
-            known = person.traced if is_tracer and not asked.could_hold else None
-            one = SystemReading(
-                system.adapter,
-                reading,
-                sorted(asked.could_hold),
-                parallel=self._configuration.hub.parallel_per_system,
-                events=self.events,
-                known=known,
-            )
-            running.append((asked, one.start(), reading.deadline))
-        done = [asked if one is None else _with(asked, one.result(deadline)) for asked, one, deadline in running]
-        for asked in done:
-            if asked.read is not None and asked.read.failure is not None:
-                self.events.emit(Code.SYSTEM_GAP, system=asked.system, reason=str(asked.read.failure.reason))
-        return done
-
-    def _read_by_former_numbers(
-        self,
-        traced: Traced,
-        asked: list[Asked],
-        who: AccessContext,
-        wanted: frozenset[SectionName],
-        until: Deadline,
-        correlation: str,
-        identifiers: tuple[Identifier, ...],
-    ) -> tuple[Traced, list[Asked]]:
-        """Ask systems that hold nobody once more, by former numbers that another states and the trace confirms."""
-        person = traced.person
-        stated = tuple(
-            replace(one, confirmed=self._identity.leads_to(one.number, person.number, who, until, correlation))
-            for one in stated_former_numbers(person, asked, self._policies)
-        )
-        if not stated or person.tracer is None:
-            return traced, asked
-        notices = (*traced.notices, *notices_of(stated, person.tracer))
-        traced = replace(traced, person=with_numbers(person, stated), notices=notices)
-        only = silent_systems(asked, stated)
-        again = {one.system: one for one in self._read(traced, who, wanted, until, correlation, identifiers, only)}
-        return traced, [again.get(one.system, one) for one in asked]
-
-    def _asked(self, system: OpenSystem, who: AccessContext, wanted: frozenset[SectionName]) -> Asked:
-        spec, settings = system.configured.spec, system.configured.settings
-        holds = frozenset(name for name in wanted if system.offers(READS[name]))
-        hides = frozenset(name for name in wanted if system.hides(name, READS[name]))
-        refused = {name: why for name in holds | hides if (why := system.agreement_refusal(who, name))}
-        return Asked(
-            system=system.name,
-            supplier=spec.supplier,
-            product=spec.product,
-            tried_against=spec.tried_against.words(),
-            assumed=spec.tried_against.assumed,
-            environment=settings.environment,
-            could_hold=holds - refused.keys(),
-            undeclared=hides - refused.keys(),
-            partly=frozenset(name for name in holds if system.support(READS[name]) == Support.PARTIAL),
-            refused=refused,
-            withheld_by=tuple(
-                spec
-                for spec, policy in self._policies
-                if spec.kind == "declared" and policy.withholds_system(system.name)
-            ),
-        )
-
-    # Telling
-
-    def _tell_privacy_officer(self, read: AuditRecord, taken: Sequence[tuple[str, Taken]]) -> None:
-        """Written at every read, whether anything was taken or not, so that the time it takes tells nothing."""
-        withheld = [Withholding(one.system, one.item, policy, str(one.section)) for policy, one in taken]
-        self.privacy.record_withheld(read, withheld)
-
-    def _tell_of_break_glass(self, entry: AuditEntry) -> None:
-        """Before anything is asked of any system; should that fail nothing is. Again for each number it leads to."""
-        if entry.who.relationship == BREAK_GLASS:
-            self.privacy.append(replace(entry.beginning(), action="break-glass"))
-
 
 def _wanted(sections: Iterable[SectionName | str] | None) -> frozenset[SectionName]:
     if sections is None:
@@ -446,27 +388,16 @@ def _wanted(sections: Iterable[SectionName | str] | None) -> frozenset[SectionNa
     return wanted
 
 
+def _about(identifier: object) -> NhsNumber | Identifier:
+    """Whom a request is about: an NHS number, or a local identifier that a system must resolve."""
+    if isinstance(identifier, Identifier) and not identifier.is_nhs_number:
+        return identifier
+    return nhs_number(_number(identifier))
+
+
 def _number(identifier: object) -> str:
     if isinstance(identifier, Identifier):
         return identifier.value or ""
     if not isinstance(identifier, str):
         raise UsageError("identifier: expected an NHS number as text, or an Identifier")
     return identifier
-
-
-def _held(asked: Sequence[Asked]) -> list[tuple[str, str]]:
-    """System and id of each record that was found."""
-    return [(one.system, one.read.patient.source.id) for one in asked if one.read and one.read.patient]
-
-
-def _with(asked: Asked, read: SystemRead) -> Asked:
-    return replace(asked, read=read)
-
-
-def _relationship_notice(who: AccessContext, verified_by: str | None) -> tuple[Notice, ...]:
-    if who.relationship == BREAK_GLASS:
-        return (Notice("break-glass", "Opened by break-glass; the privacy officer has been told.", "mpftconnect"),)
-    if verified_by is None:
-        text = "Nobody verified the relationship to this person; it is as the user states it."
-        return (Notice("relationship-asserted", text, "mpftconnect"),)
-    return ()

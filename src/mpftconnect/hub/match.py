@@ -2,7 +2,8 @@
 
 A contribution joins when the NHS number (current or former) *and* the full date of birth agree with the trace, *and*
 either a current, previous or known-as family name agrees or the source states verification status 01 ("number
-present and verified"). Otherwise it is set apart. The number alone never joins anything, and nothing is guessed: no
+present and verified"). Otherwise it is set apart. The number alone never joins anything but what an index without
+demographics files under the number that the tracing service gave (`match_by_number`), and nothing is guessed: no
 spelling, no part of a name, no date of which day and month are exchanged. `RULES` is the table; the first of them that
 holds decides. docs/matching.md shows it, and a test holds the page against it.
 """
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from mpftconnect.errors import NotAnNhsNumber
 from mpftconnect.model import Demographics, HumanName, Patient, nhs_number
 
-__all__ = ["RULES", "Match", "Rule", "agreeing", "compare", "family_names", "given_names", "match"]
+__all__ = ["RULES", "Match", "Rule", "agreeing", "compare", "family_names", "given_names", "match", "match_by_number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,33 @@ def match(found: Patient, traced: Patient, numbers: Collection[str]) -> Match:
     compared = _Compared(found, traced, frozenset(numbers))
     decided = next(rule for rule in RULES if rule.holds(compared))
     return Match(decided.joins, decided.code, decided.text)
+
+
+_BY_NUMBER = {
+    "number-differs": "the source gives another NHS number",
+    "traced-number": (
+        "the source keeps no demographics; it files this under the NHS number that the tracing service gave"
+    ),
+    "number-not-traced": "the source keeps no demographics, and the tracing service did not confirm the NHS number",
+}
+
+
+def match_by_number(found: Patient, numbers: Collection[str], *, traced: bool) -> Match:
+    """As `match`, for an index that keeps no demographics.
+
+    Args:
+        numbers: The current and former NHS numbers of the person.
+        traced: Whether the tracing service gave them.
+
+    >>> from datetime import UTC, datetime
+    >>> from mpftconnect.model import Identifier, Source
+    >>> found = Patient(source=Source(system="s", id="1", fetched=datetime.now(UTC)),
+    ...                 identifiers=(Identifier.nhs("9990000018"),))
+    >>> [match_by_number(found, {"9990000018"}, traced=traced).rule for traced in (True, False)]
+    ['traced-number', 'number-not-traced']
+    """
+    rule = "number-differs" if found.nhs_number not in numbers else "traced-number" if traced else "number-not-traced"
+    return Match(rule == "traced-number", rule, _BY_NUMBER[rule])
 
 
 def agreeing(found: Collection[Patient], number: str) -> bool:

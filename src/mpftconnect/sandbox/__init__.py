@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         TwinSpec,
         json_response,
     )
+    from mpftconnect.sandbox.authorisation import AuthorisationServer
     from mpftconnect.sandbox.cast import PEOPLE, people_known_to, people_without_excluded_data, person
     from mpftconnect.sandbox.chart import Chart
     from mpftconnect.sandbox.fhir_twin import FhirTwin
@@ -48,6 +49,7 @@ _WHERE = {
         ("Fault", "FaultSwitch", "Twin", "TwinRequest", "TwinResponse", "TwinSpec", "json_response"),
         "mpftconnect.adapters.twin",
     ),
+    "AuthorisationServer": "mpftconnect.sandbox.authorisation",
     **dict.fromkeys(
         ("PEOPLE", "people_known_to", "people_without_excluded_data", "person"), "mpftconnect.sandbox.cast"
     ),
@@ -80,6 +82,7 @@ __all__ = [
     "EXCLUDED_SERVICES",
     "EXCLUDED_SYSTEMS",
     "PEOPLE",
+    "AuthorisationServer",
     "Chart",
     "Fault",
     "FaultSwitch",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mpftconnect import hookimpl
-from mpftconnect.adapters import AdapterContext, AdapterSpec, Capability, Fault, Support, TriedAgainst, TwinSpec
+from mpftconnect.adapters import READS, AdapterContext, AdapterSpec, Capability, Fault, Support, TriedAgainst, TwinSpec
 from mpftconnect_rio.settings import RioExtractSettings, RioFhirSettings
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ _EXTRACT_READS = (
     *(Capability.READ_REFERRALS, Capability.READ_CARE_TEAM, Capability.READ_CARE_PLANS),
     *(Capability.READ_ENCOUNTERS, Capability.READ_NOTES, Capability.READ_ALERTS, Capability.READ_APPOINTMENTS),
 )
-_FACADE_READS = set(Capability) - {Capability.TRACE_PERSON, Capability.SEARCH_PEOPLE, Capability.FETCH_DOCUMENT}
+_FACADE_READS = {
+    *(Capability.FIND_PATIENT, Capability.RESOLVE_IDENTIFIER, Capability.VERIFY_RELATIONSHIP),
+    *READS.values(),
+}
 
 
 # Opened when they are needed: every program that loads plugins passes by here.

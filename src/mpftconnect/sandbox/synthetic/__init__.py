@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mpftconnect.adapters import AdapterSpec, Capability, Fault, Support, TriedAgainst, TwinSpec
+from mpftconnect.adapters import READS, AdapterSpec, Capability, Fault, TriedAgainst, TwinSpec, only
 from mpftconnect.hookspecs import hookimpl
 from mpftconnect.sandbox.synthetic.adapter import SyntheticAdapter
 
@@ -30,8 +30,11 @@ def mpft_adapters() -> Sequence[AdapterSpec]:
             supplier="mpftconnect",
             product="Synthetic community record",
             tried_against=_TRIED,
-            capabilities=dict.fromkeys(Capability, Support.FULL)
-            | dict.fromkeys((Capability.VERIFY_RELATIONSHIP, Capability.FETCH_DOCUMENT), Support.UNSUPPORTED),
+            capabilities=only(
+                *(Capability.FIND_PATIENT, Capability.TRACE_PERSON, Capability.SEARCH_PEOPLE),
+                Capability.RESOLVE_IDENTIFIER,
+                *READS.values(),
+            ),
             open=SyntheticAdapter,
             secrets=("token",),
         )

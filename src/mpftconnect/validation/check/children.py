@@ -209,8 +209,22 @@ def _primitive(
             extras(extra, None, None, obj, place, run, label)
 
     if not element.is_list:
+        allowed = most != 0
 
         def handle(value: Any, obj: dict[str, Any], place: Place, run: Run) -> None:
+            if allowed and form(value) is None:  # the usual case, in as few steps as it can be
+                if facets or slices is not None:
+                    here: Place = (place, key, None, label)
+                    for facet in facets:
+                        facet(value, here, run)
+                    if slices is not None:
+                        slices.check([(value, code, here)], place, run)
+                if under in obj:
+                    extras(obj[under], value, None, obj, place, run, label)
+                return
+            unusual(value, obj, place, run)
+
+        def unusual(value: Any, obj: dict[str, Any], place: Place, run: Run) -> None:
             here = (place, key, None, label)
             if most == 0:
                 _count(element, 1, place, run, profile)
@@ -292,7 +306,7 @@ def _extensions(checks: Checks, element: Element, key: str, profile: str | None,
         for index, item in enumerate(value):
             here = (place, key, index, None)
             if item.__class__ is dict:
-                check(item, here, run, modifier=modifier, inside=obj, sliced=item.get("url") in inline)
+                check(item, here, run, modifier=modifier, inside=obj, sliced=str(item.get("url")) in inline)
                 for facet in facets:
                     facet(item, here, run)
             else:

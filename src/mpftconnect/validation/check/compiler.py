@@ -51,12 +51,16 @@ class Structure:
         self.code = code
         self.is_resource = is_resource
 
+    @property
+    def compiled(self) -> ValueCheck:
+        """The check itself."""
+        if self._compiled is None:
+            self._compiled = self._checks.compile_structure(self)
+        return self._compiled
+
     def check(self, value: Any, place: Place, run: Run) -> None:
         """Check an object against this structure."""
-        compiled = self._compiled
-        if compiled is None:
-            compiled = self._compiled = self._checks.compile_structure(self)
-        compiled(value, place, run)
+        (self._compiled or self.compiled)(value, place, run)
 
 
 class Checks:
@@ -208,6 +212,8 @@ class Checks:
         url = profile
         fixed = list(form_facets(self, code, element)) if structure.code == "xhtml" else []
         problems = list(element.problems)
+        if special is None and not constraints and not fixed and not problems:
+            return properties
 
         def check(value: Any, place: Place, run: Run) -> None:
             properties(value, place, run)
@@ -264,9 +270,12 @@ class Checks:
 
     def _later(self, code: str) -> ValueCheck:
         """A type's check, compiled when first called: types refer to each other."""
+        held: list[ValueCheck] = []
 
         def check(value: Any, place: Place, run: Run) -> None:
-            self.type_check(code)(value, place, run)
+            if not held:
+                held.append(self.structure(code if ":" in code else CORE + code).compiled)
+            held[0](value, place, run)
 
         return check
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mpftconnect.validation.check.run import Frame, Run
 from mpftconnect.validation.compile.element import TypeRef
@@ -83,8 +83,16 @@ def _entry_frame(bundle: Frame, resource: dict[str, Any], number: int, full_url:
     return Frame(resource, place, bundle, "entry", full_url)
 
 
-def find_target(reference: str, run: Run) -> Target | None:
-    """Where a reference leads inside the document, or among what is loaded."""
+Parts: TypeAlias = tuple[str | None, str, str, str | None] | None
+_UNREAD: Parts = ("", "", "", "")
+
+
+def find_target(reference: str, run: Run, parts: Parts = _UNREAD) -> Target | None:
+    """Where a reference leads inside the document, or among what is loaded.
+
+    Args:
+        parts: What `rest_parts` gave, where it was asked already.
+    """
     frame = run.frame
     if frame is None:
         return None
@@ -100,7 +108,8 @@ def find_target(reference: str, run: Run) -> Target | None:
         return Target(
             found, "contained", Frame(found, (container.place, "contained", number, None), container, "contained")
         )
-    parts = rest_parts(reference)
+    if parts is _UNREAD:
+        parts = rest_parts(reference)
     inner = frame.container
     full_url = inner.full_url
     for bundle in frame.bundles():
@@ -209,9 +218,10 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
         if not isinstance(reference, str) or not reference:
             _stated_type(value, place, run)
             return
-        target = find_target(reference, run)
-        level = run.options.reference_level
-        implied = implied_type(reference)
+        parts = rest_parts(reference)
+        target = find_target(reference, run, parts)
+        level = run.options.reference_level if target is None or target.how == "loaded" else "none"
+        implied = parts[1] if parts is not None else None
         if implied is not None and not run.checks.is_resource(implied):
             implied = None
         if target is None:

@@ -72,9 +72,13 @@ def is_type(source: Code, name: str, types: Types, position: int) -> Code:
     return Code(truth=truth, position=position)
 
 
-def of_type(source: Code, name: str, types: Types, position: int) -> Code:
-    """The items that are of a type."""
+def of_type(source: Code, name: str, types: Types, position: int, *, converts: bool = False) -> Code:
+    """The items that are of a type. `converts`: a System type means FHIR's primitive of that name too."""
     wanted = meant_types(name, types, position)
+    primitive = name[:1].lower() + name[1:]
+    if converts and wanted == (f"System.{name}",) and types.known(primitive):
+        # Profiles write `as String`; FHIR's primitives convert to System types (R4, 2.9.1.1), so both are meant.
+        wanted = (*wanted, primitive)
     if source.narrow is not None and len(wanted) == 1:
         narrowed = source.narrow(wanted[0])
         if narrowed is not None:
@@ -106,7 +110,7 @@ def as_type(source: Code, name: str, types: Types, position: int) -> Code:
     N1, 6.3.2 makes several items an error. Invariant dom-3 of FHIR R4 applies `as` to `descendants()` all the same, so
     this asks it only of collections whose type is known.
     """
-    chosen = of_type(source, name, types, position)
+    chosen = of_type(source, name, types, position, converts=True)
     if source.type is None:
         return chosen
     items, kept = source.items, chosen.items

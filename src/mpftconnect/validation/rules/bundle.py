@@ -26,7 +26,7 @@ _COMPOSITION = ("subject", "encounter", "custodian")
 
 def bundle_rules(value: dict[str, Any], place: Place, run: Run) -> None:
     """Rules of a Bundle as a whole."""
-    kind = value.get("type")
+    kind = str(value.get("type"))
     listed = value.get("entry")
     entries = [e if isinstance(e, dict) else {} for e in listed] if isinstance(listed, list) else []
     if kind in ("document", "message") and not entries:

@@ -57,23 +57,28 @@ def contained_rules(value: dict[str, Any], place: Place, run: Run) -> None:
     inside = {id(item): _addresses(item, skip_contained=False) for _, item in resources}
     reached = set(everything)
     # What a contained resource that is reached refers to is reached too.
-    todo = [item for _, item in resources if item.get("id") in reached or "" in inside[id(item)]]
+    todo = [item for _, item in resources if _id(item) in reached or "" in inside[id(item)]]
     done: set[int] = set()
     while todo:
         item = todo.pop()
         if id(item) in done:
             continue
         done.add(id(item))
-        todo.extend(other for _, other in resources if other.get("id") in inside[id(item)])
+        todo.extend(other for _, other in resources if _id(other) in inside[id(item)])
     referred = set().union(*inside.values()) | reached
     for index, item in resources:
-        if id(item) not in done and item.get("id") not in referred:
+        if id(item) not in done and _id(item) not in referred:
             run.error(
                 "dom-3", (place, "contained", index, None),
                 "breaks dom-3: a contained resource SHALL be referred to from elsewhere in the resource "
                 "or SHALL refer to the containing resource",
                 _DOMAIN_RESOURCE,
             )  # fmt: skip
+
+
+def _id(resource: dict[str, Any]) -> str | None:
+    found = resource.get("id")
+    return found if isinstance(found, str) else None
 
 
 def _addresses(value: Any, *, skip_contained: bool) -> set[str]:

@@ -22,10 +22,9 @@ from mpftconnect.adapters import Fault, FaultSwitch, TwinRequest, TwinResponse, 
 from mpftconnect.errors import AnswerRejected, NotADate, NotAnNhsNumber
 from mpftconnect.fhir import parse_json
 from mpftconnect.model import NhsNumber, PartialDate, Patient, RelatedPerson, SectionName, When, nhs_number
-from mpftconnect.sandbox import Person
+from mpftconnect.sandbox import AuthorisationServer, Person
 from mpftconnect_pds.outcomes import PdsCode
 from mpftconnect_pds.twin import searching
-from mpftconnect_pds.twin.authorisation import AuthorisationServer
 from mpftconnect_pds.twin.demographics import patient_resource, related_resources, search_resource
 from mpftconnect_pds.twin.refusals import Refused
 

@@ -1,4 +1,4 @@
-"""The authorisation server in front of PDS: OAuth 2.0 client credentials with a signed JWT.
+"""The authorisation server in front of the NHS APIs: OAuth 2.0 client credentials with a signed JWT.
 
 Source: NHS England API platform, "Application-restricted RESTful APIs - signed JWT authentication": `alg` RS512,
 `typ` JWT, `kid`; `iss` = `sub` = API key, `aud` = the token URL, `jti` unique, `exp` at most five minutes ahead.

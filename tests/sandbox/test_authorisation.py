@@ -12,10 +12,25 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from mpftconnect.adapters import TwinRequest, TwinResponse
-from mpftconnect_pds.twin.authorisation import AuthorisationServer
+from mpftconnect.sandbox import AuthorisationServer
 
-BASE_URL = "http://pds.example"
+BASE_URL = "http://api.example"
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+class Clock:
+    """A clock that moves only when told."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
