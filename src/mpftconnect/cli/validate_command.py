@@ -46,7 +46,8 @@ def _options(words: Iterable[str]) -> dict[str, str]:
 @click.option("--lock", type=click.Path(), metavar="FILE", help="A package lock that must be met.")
 @click.option(
     "--format", "form", default="text",
-    type=click.Choice(["text", "json", "ndjson", "operation-outcome", "junit", "sarif"]), help="How to print; ndjson and operation-outcome: one line an input.",
+    type=click.Choice(["text", "json", "ndjson", "operation-outcome", "junit", "sarif"]),
+    help="How to print; ndjson and operation-outcome: one line an input.",
 )  # fmt: skip
 @click.option("--show-values", is_flag=True, help="Messages may repeat values of the resource: patient data.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on standard error.")
