@@ -22,6 +22,7 @@ import importing
 import merging
 import reading
 import trails
+import validation
 from result import Result, as_json, as_markdown, as_text
 from size import FULL, SMALL, Size
 
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[Size], list[Result]]] = {
     "trails": trails.run,
     "exchanging": exchanging.run,
     "fhirpath": fhirpath.run,
+    "validation": validation.run,
 }
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"

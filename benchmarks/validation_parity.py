@@ -270,12 +270,15 @@ def page(outcomes: list[Outcome]) -> str:
             f"{s['agreement_or_excused']} | {s['recall']} | {s['false_alarms']} | {s['always_valid']} | "
             f"{s['same_element']} |"
         )
-    lines += ["", "## Disagreements", ""]
-    for outcome in outcomes:
-        if not outcome.agrees and outcome.row["runnableLocalFiles"] and not outcome.apart:
-            excuse = " (what it needs is in no package at hand)" if outcome.excused else ""
-            lines.append(f"- {describe(outcome)}{excuse}")
-            lines += [f"    - {line.replace('|', '/').replace('<', '&lt;')}" for line in reasons(outcome)]
+    inside = [outcome for outcome in outcomes if outcome.row["runnableLocalFiles"] and not outcome.apart]
+    outside = [outcome for outcome in outcomes if not outcome.row["runnableLocalFiles"] or outcome.apart]
+    for title, held in (("Disagreements", inside), ("Disagreements outside the bar", outside)):
+        lines += ["", f"## {title}", ""]
+        for outcome in held:
+            if not outcome.agrees:
+                excuse = " (what it needs is in no package at hand)" if outcome.excused else ""
+                lines.append(f"- {describe(outcome)}{excuse}")
+                lines += [f"    - {line.replace('|', '/').replace('<', '&lt;')}" for line in reasons(outcome)]
     return "\n".join(lines) + "\n"
 
 

@@ -47,6 +47,10 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]
         r"^one audit entry made durable$",
         r"^one GET, recorded and limited, wall$",
         r"^invariant dom-3$",
+        r"^median .* validated, CPU$",
+        r"^each entry of a Bundle of \d+ that refer to each other, CPU$",
+        r"^peak memory, \d+ lines of NDJSON$",
+        r"^mpftconnect validate one-patient\.json .*, wall$",
     ],
 )
 def test_each_benchmark_gives_a_number_beside_a_peer(small: tuple[str, dict[str, Any], str], measured: str) -> None:

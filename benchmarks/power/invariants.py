@@ -60,6 +60,7 @@ def _reference(value: Json) -> bool:
 
 
 def _contact_without_system(value: Json) -> bool:
+    value.pop("_system", None)
     return "value" in value and value.pop("system", None) is not None
 
 

@@ -74,7 +74,7 @@ def test_one_that_is_not_as_promised_is_written_and_not_met(call: Call, sandbox:
     ("number", "key", "fault", "code", "words"),
     [
         (NUMBER, "nrl:DocumentReference/none", None, 1, "the record shows no such document"),
-        ("9990000123", "nrl:DocumentReference/ZZ555-sexualhealth-plan", None, 1, "the record shows no such document"),
+        ("9990000123", "nrl:DocumentReference/ZZ555-sh-plan", None, 1, "the record shows no such document"),
         ("9990000034", "nrl:DocumentReference/ZZ506-restricted-tern-island-refuge", None, 1, "no such document"),
         (NUMBER, DOCUMENT, Fault.SERVER_ERROR, 3, "status 503"),
         ("999 000 0019", DOCUMENT, None, 2, "check digit"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -108,6 +109,56 @@ def test_values_are_shown_only_when_asked(files: Path, capsys: pytest.CaptureFix
     (files / "bad.json").write_bytes(BAD.replace(b"femal", b"Quibble"))
     assert "Quibble" not in "".join(run(capsys, "validate", str(files / "bad.json"))[1:])
     assert "Quibble" in run(capsys, "validate", str(files / "bad.json"), "--show-values")[1]
+
+
+# A value in each place that a message might be tempted to repeat.
+SEEDED = [
+    b'{"resourceType": "Patient", "birthDate": "Quibble"}',
+    b'{"resourceType": "Patient", "active": "Quibble"}',
+    b'{"resourceType": "Patient", "id": "Quibble Quibble"}',
+    b'{"resourceType": "Patient", "name": [{"family": "Quibble", "family": "Quibble"}]}',
+    b'{"resourceType": "Patient", "name": "Quibble"}',
+    b'{"resourceType": "Patient", "identifier": [{"system": "https://zz.example.test/Quibble", "value": ""}]}',
+    b'{"resourceType": "Patient", "text": {"status": "generated", "div": "<div>Quibble"}}',
+    b'{"resourceType": "Patient", "maritalStatus": {"coding": [{"system": "Quibble", "code": "Quibble"}]}}',
+    b'{"resourceType": "Patient", "managingOrganization": {"reference": "Patient/Quibble"}}',
+    b'{"resourceType": "Patient", "photo": [{"contentType": "Quibble", "data": "Quibble!"}]}',
+    b'{"resourceType": "Patient", "name": [{"family": "Quibble"}',
+    b'<Patient xmlns="http://hl7.org/fhir"><gender value="Quibble"/><active>Quibble</active></Patient>',
+    b'<Patient xmlns="http://hl7.org/fhir"><gender value="Quibble"',
+]
+
+
+@pytest.mark.parametrize("form", ["text", "json", "ndjson", "operation-outcome", "junit", "sarif"])
+def test_no_format_repeats_a_value(tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str) -> None:
+    for number, data in enumerate(SEEDED):
+        (tmp_path / f"{number}.{'xml' if data.startswith(b'<') else 'json'}").write_bytes(data)
+    code, out, err = run(capsys, "validate", str(tmp_path), "--format", form)
+    assert code == 1
+    assert [line for line in (out + err).splitlines() if "Quibble" in line] == []
+
+
+def test_standard_input_is_an_input(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for data, expected in ((GOOD, 0), (BAD, 1), (b"", 1), (GOOD + b"\n" + BAD, 1)):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        code, out, _ = run(capsys, "validate", "-", "--format", "ndjson")
+        assert (code, len(out.splitlines())) == (expected, max(1, len(data.splitlines()))), data
+
+
+def test_help_says_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "validate", "--help")
+    assert code == 0
+    words = " ".join(out.split())
+    for exit_code in ("0: every", "1: at least one", "2: this call", "3: none"):
+        assert exit_code in words
+
+
+def test_a_mistaken_call_says_what_is_wrong(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, _, err = run(capsys, "validate", str(files / "good.json"), "--package", "zz.nowhere")
+    assert "zz.nowhere" in err
+    _, _, err = run(capsys, "validate", str(files / "good.json"), "--option", "a=1", "--option", "b=1")
+    assert "option a" in err
+    assert "option b" in err
 
 
 def test_packages_are_listed_and_shown(

@@ -140,9 +140,9 @@ class TestWhatIsNotShown:
         "rio:DocumentReference/full-outpatient-letter",
     )
     EXCLUDED = (
-        "nrl:DocumentReference/ZZ555-sexualhealth-plan",
-        "nrl:DocumentReference/RRE-sexualhealth-by-type",
-        "nrl:DocumentReference/ZZ504-sexualhealth-by-text",
+        "nrl:DocumentReference/ZZ555-sh-plan",
+        "nrl:DocumentReference/RRE-sh-by-type",
+        "nrl:DocumentReference/ZZ504-sh-by-text",
     )
 
     def test_an_excluded_document_is_as_one_that_never_was(
@@ -159,7 +159,7 @@ class TestWhatIsNotShown:
             for key in self.EXCLUDED:
                 assert str(error_of(without, number, key)) == next(iter(told))[1]
             assert _entries_but_for_times(without)[-1] == _entries_but_for_times(hub)[0]
-        assert hub.fetch_document(number, "nrl:DocumentReference/RRE-sexualhealth-plan", WHO).data
+        assert hub.fetch_document(number, "nrl:DocumentReference/RRE-sh-plan", WHO).data
 
     def test_no_request_for_an_excluded_document_leaves(self, hub: Hub) -> None:
         for key in self.EXCLUDED:

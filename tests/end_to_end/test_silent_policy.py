@@ -17,7 +17,7 @@ from mpftconnect.pages import record_page
 from mpftconnect.plugins import PluginRegistry
 from mpftconnect.sandbox import PEOPLE, Sandbox, people_without_excluded_data, person
 
-SYSTEMS = ["pds", "rio", "synthetic", "icr", "icr-border", "sexual-health"]
+SYSTEMS = ["pds", "rio", "synthetic", "gpconnect", "nrl", "icr", "icr-border", "sexual-health"]
 PERSON = person("sexual-health")
 # The fields in which two reads may differ: when, under which request id, on which port, after how long.
 MAY_DIFFER = re.compile(

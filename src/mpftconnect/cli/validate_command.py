@@ -23,7 +23,11 @@ def _options(words: Iterable[str]) -> dict[str, str]:
 @click.command("validate")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
-    "--package", "packages", multiple=True, metavar="NAME[@VERSION]", help="A FHIR package; also a .tgz or folder."
+    "--package",
+    "packages",
+    multiple=True,
+    metavar="NAME[@VERSION]",
+    help="A FHIR package (repeatable); also a .tgz or folder. R4 core comes with mpftconnect.",
 )
 @click.option(
     "--package-path",
@@ -31,14 +35,19 @@ def _options(words: Iterable[str]) -> dict[str, str]:
     multiple=True,
     metavar="DIR",
     type=click.Path(),
-    help="Where packages are looked for.",
+    help="A folder of packages (repeatable), before ~/.fhir/packages.",
 )
-@click.option("--profile", "profiles", multiple=True, metavar="URL", help="A profile that every input must fit.")
-@click.option("--option", "options", multiple=True, metavar="K=V", help="A policy, such as validate_reference=true.")
+@click.option(
+    "--profile", "profiles", multiple=True, metavar="URL", help="A profile that every input must fit (repeatable)."
+)
+@click.option(
+    "--option", "options", multiple=True, metavar="K=V", help="A policy (repeatable), such as validate_reference=true."
+)
 @click.option("--lock", type=click.Path(), metavar="FILE", help="A package lock that must be met.")
 @click.option(
     "--format", "form", default="text",
-    type=click.Choice(["text", "json", "ndjson", "operation-outcome", "junit", "sarif"]), help="How to print.",
+    type=click.Choice(["text", "json", "ndjson", "operation-outcome", "junit", "sarif"]),
+    help="How to print; ndjson and operation-outcome: one line an input.",
 )  # fmt: skip
 @click.option("--show-values", is_flag=True, help="Messages may repeat values of the resource: patient data.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on standard error.")
@@ -55,7 +64,8 @@ def command(
 ) -> None:
     """Validate FHIR resources: files, folders, .ndjson[.gz], or - for standard input.
 
-    Exit code 1: at least one input is invalid; 3: none is, and at least one could not be decided.
+    Exit code 0: every input is structurally valid; 1: at least one is invalid, or cannot be read; 2: this call needs
+    mending; 3: none is invalid, and at least one could not be decided. A verdict says nothing clinical.
     """
     from pathlib import Path
 

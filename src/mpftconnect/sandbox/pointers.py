@@ -211,7 +211,7 @@ def _restricted() -> SystemView:
 
 def _sexual_health(*, with_excluded: bool) -> SystemView:
     """One plan that may be shown; and one each that gives the clinic away by custodian, by type and by text."""
-    pointers = _Pointers("sexual-health")
+    pointers = _Pointers("sh")
     pointers.add(
         "plan",
         _SUPPORT,

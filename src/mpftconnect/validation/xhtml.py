@@ -57,6 +57,10 @@ _SCHEMES = {"http", "https", "ftp", "mailto", "tel", "tftp", "data", "cid"}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 # The entities that XHTML 1.0 declares are not declared in FHIR: only XML's own five may stand (R4 Narrative).
 _DEEPEST = 200
+# The commonest narrative, a div of plain text: what XML allows there without markup, entities and escapes.
+_PLAIN = re.compile(
+    r'<div xmlns="http://www\.w3\.org/1999/xhtml">([^<>&\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]*)</div>'
+)
 
 
 @dataclass(slots=True)
@@ -82,6 +86,9 @@ def read_narrative(text: str) -> Narrative:
     >>> read_narrative('<div xmlns="http://www.w3.org/1999/xhtml"><script/>x</div>').problems[0][0]
     'txt-1'
     """
+    plain = _PLAIN.fullmatch(text)
+    if plain is not None and not plain[1].isspace() and plain[1]:
+        return Narrative(has_content=True, without_source=True)
     found = Narrative()
     reader = _Reader(found)
     try:

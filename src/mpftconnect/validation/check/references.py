@@ -212,6 +212,7 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
     anything = not ref.targets or "Resource" in targets
     aggregation = set(ref.aggregation)
     words = ", ".join(sorted(targets))
+    fitting: dict[str, list[str]] = {}
 
     def check(value: dict[str, Any], place: Place, run: Run) -> None:
         reference = value.get("reference")
@@ -245,7 +246,11 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
             _aggregated(reference, target, place, run)
         if found_type is None or anything:
             return
-        matching = [address for code, held in targets.items() if checks.is_a(found_type, {code}) for address in held]
+        matching = fitting.get(found_type)
+        if matching is None:
+            matching = [a for code, held in targets.items() if checks.is_a(found_type, {code}) for a in held]
+            if checks.is_resource(found_type):  # never more than there are types
+                fitting[found_type] = matching
         if not matching:
             if not unknown:
                 run.error(

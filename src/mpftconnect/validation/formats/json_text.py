@@ -1,8 +1,10 @@
 """JSON as FHIR has it: a fast reader, and a careful one that says what is wrong and where.
 
 The fast reader is `msgspec` with decimals kept as written. It cannot see repeated properties, so it counts:
-the number of `":` in the text is never less than the number of properties read, and equal only if no
-property was dropped (RFC 8259 section 4; FHIR R4 "JSON", "duplicate property names"). Where the counts
+written again, a value has as many colons as the text that it was read from, one for each property and those
+inside texts, and fewer only if a property was dropped (RFC 8259 section 4; FHIR R4 "JSON", "duplicate property
+names"). Where a colon may have been written as an escape, the `":` of the text are counted and compared with
+the properties that were read, which are never more. Where the counts
 differ, or the text is refused, the careful reader runs. It goes on after common mistakes, so that one
 comma too many does not hide the rest.
 """
@@ -22,6 +24,7 @@ Pointer = tuple[str | int, ...]
 DEEPEST = 256
 
 _FAST = msgspec.json.Decoder(float_hook=Decimal)
+_ENCODER = msgspec.json.Encoder()
 _COLON = re.compile(rb'"\s+:')
 _SPACES = re.compile(r"[ \t\r\n]*")
 _PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
@@ -58,12 +61,14 @@ def read_fast(data: bytes) -> Any | None:
         value = _FAST.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, InvalidOperation):
         return None
-    expected = data.count(b'":')
-    if b'" :' in data or b'"\n' in data or b'"\t' in data or b'"\r' in data:
-        expected += len(_COLON.findall(data))
-    if _properties(value) != expected:
-        return None
-    return value
+    if b"\\" not in data or b"\\u" not in data:
+        try:
+            written = _ENCODER.encode(value)
+        except (OverflowError, RecursionError, msgspec.MsgspecError):  # a whole number of more than 64 bits
+            return None
+        return value if written.count(b":") == data.count(b":") else None
+    expected = data.count(b'":') + len(_COLON.findall(data))
+    return value if _properties(value) == expected else None
 
 
 def _properties(value: Any) -> int:

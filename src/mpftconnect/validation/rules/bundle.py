@@ -49,7 +49,7 @@ def _full_urls(kind: Any, entries: list[dict[str, Any]], place: Place, run: Run)
         resource = entry.get("resource")
         full_url = entry.get("fullUrl")
         if not isinstance(full_url, str):
-            if kind not in _WITHOUT_FULL_URL and isinstance(resource, dict) and "_fullUrl" not in entry:
+            if str(kind) not in _WITHOUT_FULL_URL and isinstance(resource, dict) and "_fullUrl" not in entry:
                 run.error(
                     "bundle-full-url", here, "must have a fullUrl: only entries of a transaction or batch may lack it"
                 )
