@@ -90,7 +90,7 @@ def measure(validator: Validator, published: Published, over: Iterable[Example],
 def validator_of(folder: Path) -> Validator:
     """The validator under test, with UK Core, judging references by their form."""
     return Validator(
-        packages=["hl7.fhir.r4.core@4.0.1", str(folder / "packages" / UK_CORE)],
+        packages=["hl7.fhir.r4.core@4.0.1", folder / "packages" / UK_CORE],
         search_path=[folder / "packages"],
         options=Options(validate_reference=True),
     )

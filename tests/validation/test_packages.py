@@ -70,8 +70,11 @@ def test_a_package_is_found_by_name_version_range_or_path(tmp_path: Path) -> Non
         ("zz.one@2.0.0-beta", "2.0.0-beta"),
     ):
         assert [str(p) for p in resolve_packages([wanted], [tmp_path]).packages] == [f"zz.one@{found}"]
-    validator = Validator([str(tmp_path / "zz.one-1.0.0.tgz")])
-    assert rules(validator.validate(PATIENT, [BASE + "strict"])) == ["cardinality-min"]
+    for path in (tmp_path / "zz.one-1.0.0.tgz", str(tmp_path / "zz.one-1.0.0.tgz")):
+        validator = Validator([path])
+        assert rules(validator.validate(PATIENT, [BASE + "strict"])) == ["cardinality-min"]
+    with pytest.raises(PackageNotFound):
+        Validator([tmp_path / "absent.tgz"])
 
 
 def test_a_folder_is_a_package_too(tmp_path: Path) -> None:

@@ -15,12 +15,13 @@ from types import ModuleType
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-# Published examples with a true defect, and the rule that says so.
+# Published examples that are called invalid as they are, and all the rules that say so. All but the list of allergies
+# have true defects; that one refers out of its Bundle, which is only wrong where references have to lead somewhere.
 DEFECTS = {
-    "Extension-UKCore-DeliveryChannel-Example": "display",
-    "UKCore-HealthcareService-OrthopaedicService-Example": "display",
-    "UKCore-Bundle-AllergyList-Example": "reference-resolve",
-    "UKCore-Bundle-NEWS2Observations-Example": "bundle-full-url",
+    "Extension-UKCore-DeliveryChannel-Example": {"display"},
+    "UKCore-HealthcareService-OrthopaedicService-Example": {"display"},
+    "UKCore-Bundle-AllergyList-Example": {"reference-resolve"},
+    "UKCore-Bundle-NEWS2Observations-Example": {"bundle-full-url", "reference-resolve"},
 }
 
 
@@ -43,7 +44,8 @@ def test_every_sampled_mutation_is_caught_and_no_clean_example_is_flagged(benchm
     assert dict(power.missed) == {}
     assert power.made.total() > 200
     assert len(power.made) >= 10
-    flagged = {Path(name).name.partition(".")[0]: found for name, found in power.alarms.items()}
-    assert set(flagged) == set(DEFECTS)
-    for name, rule in DEFECTS.items():
-        assert any(f"({rule})" in one for one in flagged[name]), name
+    flagged = {
+        Path(name).name.partition(".")[0]: {one.rpartition("(")[2].rstrip(")") for one in found}
+        for name, found in power.alarms.items()
+    }
+    assert flagged == DEFECTS

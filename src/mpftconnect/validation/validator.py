@@ -44,7 +44,7 @@ class Validator:
 
     def __init__(
         self,
-        packages: Iterable[str] = (),
+        packages: Iterable[str | os.PathLike[str]] = (),
         *,
         search_path: Sequence[str | os.PathLike[str]] = (),
         resources: Iterable[Mapping[str, Any] | bytes | str | os.PathLike[str]] = (),

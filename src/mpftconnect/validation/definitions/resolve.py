@@ -61,7 +61,7 @@ def read_lock(path: Path) -> dict[str, tuple[str, str]]:
 
 
 def resolve_packages(
-    wanted: Iterable[str],
+    wanted: Iterable[str | os.PathLike[str]],
     search_path: Sequence[str | os.PathLike[str]] = (),
     *,
     lock: Mapping[str, tuple[str, str]] | None = None,
@@ -84,7 +84,8 @@ def resolve_packages(
     result = Resolution()
     queue: list[tuple[PackageSpec, str | None]] = []
     given: list[Package] = []
-    for text in wanted:
+    for one in wanted:
+        text = os.fspath(one)
         path = Path(text)
         if text.endswith((".tgz", ".tar.gz")) or path.is_dir():
             if not path.exists():
