@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mpftconnect import AccessContext, Demographics, Event, Hub, Record
+from mpftconnect import AccessContext, Demographics, Event, Hub, Record, SectionName
 from mpftconnect.cli.summary import summary
 from mpftconnect.fhir import dump_json
 from mpftconnect.pages import record_page
@@ -85,6 +85,22 @@ def test_with_and_without_the_excluded_data_everything_is_equal(
     with_data, without = results
     for name in with_data:
         assert with_data[name] == without[name], name
+
+
+@pytest.mark.parametrize("section", sorted(SectionName))
+def test_a_read_of_one_section_is_equal_too(
+    pair: tuple[Sandbox, Sandbox], open_hub: Callable[..., Hub], who: AccessContext, section: SectionName
+) -> None:
+    """What an item points at may stand in a section that nobody asked for: it is read for judging, and not shown."""
+    results = []
+    for sandbox in pair:
+        hub = open_hub(of=sandbox)
+        record = hub.record(PERSON.nhs_number, who, sections=[section])
+        assert {name for name, held in record.sections.items() if held.status != "not-asked"} == {section}
+        assert all(gap.section in (None, section) for gap in record.gaps)
+        audit = [entry.event for entry in hub.audit.entries()]
+        results.append((same(record.to_json()), same(record_page(record)), same(json.dumps(audit, sort_keys=True))))
+    assert results[0] == results[1]
 
 
 def test_the_comparison_would_notice(

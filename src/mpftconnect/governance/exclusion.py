@@ -105,6 +105,8 @@ def _folded(words: Iterable[str]) -> frozenset[str]:
 class Exclusion:
     """The policy: see the module's text."""
 
+    judges_by_links = True
+
     def __init__(self, settings: ExclusionSettings, codes_from_files: Iterable[str] = ()) -> None:
         self._systems = frozenset(settings.systems)
         self._has_files = bool(settings.code_files)

@@ -55,6 +55,8 @@ class Policy(Protocol):
     """One configured policy. `withholds_system` is asked before a system is; `apply` after it answered.
 
     `cautions` are what whoever runs it must know of this configuration; `mpftconnect doctor` prints them.
+    A silent policy may have `judges_by_links = True`: an item may have to be kept back for what it points at in another
+    section. Of a system that is read for a few sections, the others are then read too, for judging alone.
     """
 
     @property

@@ -120,6 +120,17 @@ class _Part:
     kept_back: set[SectionName] = field(default_factory=set)
     failure: Failure | None = None
 
+    def keep(self, wanted: frozenset[SectionName]) -> None:
+        """Drop what was read for judging alone: nothing of it is shown, counted or mentioned."""
+        said = self.contribution
+        self.contribution = replace(
+            said,
+            items={name: items for name, items in said.items.items() if name in wanted},
+            notices={name: notices for name, notices in said.notices.items() if name in wanted},
+            refusals={name: refusals for name, refusals in said.refusals.items() if name in wanted},
+        )
+        self.failures = {name: failure for name, failure in self.failures.items() if name in wanted}
+
     def set_aside(self) -> None:
         """Drop all that it says: a policy could not judge it, and what is not judged is not shown."""
         self.contribution = Contribution(self.asked.system)
@@ -160,8 +171,9 @@ def assemble(
     withheld: list[Withheld] = []
     for part in parts:
         screened, gone = _screen(part, policies)
-        taken += screened
-        withheld += gone
+        taken += [(policy, one) for policy, one in screened if one.section in wanted]
+        withheld += [one for one in gone if one.section is None or one.section in wanted]
+        part.keep(wanted)
     _match(parts, person, decisions)
     joined = [part for part in parts if part.match is None or part.match.joins]
     hidden: frozenset[SectionName] = frozenset()

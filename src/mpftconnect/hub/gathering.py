@@ -71,6 +71,9 @@ class Gathering:
     ) -> None:
         self._configuration, self._systems, self._policies = configuration, systems, policies
         self._account, self._identities, self._events = account, identities, account.events
+        self._judges_by_links = any(
+            getattr(policy, "judges_by_links", False) for spec, policy in policies if spec.kind == "silent"
+        )
         self.identity = Identity(systems, configuration.hub, account.events, self.reading)
 
     def gather(
@@ -239,8 +242,12 @@ class Gathering:
             if not asked.could_hold and not is_tracer:
                 running.append((asked, None, until))
                 continue
+            sections = asked.could_hold
+            if sections and self._judges_by_links:
+                # What is excluded can show by what an item of another section points at, so that is read too (rule 6).
+                sections = self._asked(system, who, frozenset(SectionName)).could_hold
             reading = self.reading_of(
-                system, traced, who, until, correlation, sections=asked.could_hold, identifiers=identifiers
+                system, traced, who, until, correlation, sections=sections, identifiers=identifiers
             )
             if is_tracer and traced.reading is not None and not reading.former_numbers:
                 reading = traced.reading.continued(reading)
@@ -250,7 +257,7 @@ class Gathering:
             one = SystemReading(
                 system.adapter,
                 reading,
-                sorted(asked.could_hold),
+                sorted(sections),
                 parallel=self._configuration.hub.parallel_per_system,
                 events=self._events,
                 known=known,

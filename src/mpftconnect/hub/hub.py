@@ -135,7 +135,8 @@ class Hub:
         Args:
             identifier: An NHS number, or an `Identifier` (a local id) that a connected system can resolve.
             who: Who asks, and why.
-            sections: Sections to ask for; systems are asked for no more. By default all.
+            sections: Sections to ask for; by default all. Systems are asked for no more, unless a silent policy needs
+                more to judge by (decision 0018); nothing of that is shown.
             deadline: Seconds for the whole read; by default as configured.
             expect: What the user has in front of them; differences stand in `record.mismatches`.
         Raises:
