@@ -155,7 +155,12 @@ def test_limits_hold_against_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         read_package(path)
 
 
-@pytest.mark.parametrize("data", [b"", b"not an archive", gzip.compress(b"not a tar"), package("zz.one")[:100]])
+# Named, since a compressed file holds its time, and a test's name must be the same in every process.
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"not an archive", gzip.compress(b"not a tar"), package("zz.one")[:100]],
+    ids=["empty", "no-archive", "no-tar", "cut-short"],
+)
 def test_what_is_no_package_is_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "zz.tgz"
     path.write_bytes(data)
