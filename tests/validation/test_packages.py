@@ -7,6 +7,8 @@ import hashlib
 import io
 import json
 import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -261,3 +263,32 @@ def _plain(tree: Any) -> Any:
         }
         return {k: v for k, v in plain.items() if v != {} or k != "constraints"}
     return [_plain(item) for item in tree] if isinstance(tree, list) else tree
+
+
+def test_a_package_without_a_checksum_is_refused() -> None:
+    class Silent(Registry):
+        def __call__(self, url: str, /) -> bytes | None:
+            answer = super().__call__(url)
+            return answer.replace(b'"shasum"', b'"other"') if answer else answer
+
+    with pytest.raises(PackageRefused, match="no checksum"):
+        install("zz.one", registry="https://r", fetch=Silent(("zz.one", "1.0.0", package("zz.one"))))
+
+
+def test_a_registry_that_redirects_is_refused() -> None:
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", "http://127.0.0.1:9/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            with pytest.raises(PackageRefused, match="status 302"):
+                install("zz.one", registry=f"http://127.0.0.1:{server.server_port}")
+        finally:
+            server.shutdown()

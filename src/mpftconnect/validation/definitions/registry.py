@@ -103,7 +103,9 @@ def _install_one(spec: PackageSpec, registry: str, folder: Path, get: Fetch) -> 
     if archive is None:
         raise PackageNotFound(f"the registry has no archive of {spec.name}@{version}")
     checksum = versions[version]
-    if checksum and hashlib.sha1(archive, usedforsecurity=False).hexdigest() != checksum:
+    if not checksum:
+        raise PackageRefused(f"{spec.name}@{version}: the registry states no checksum, so nothing can be trusted")
+    if hashlib.sha1(archive, usedforsecurity=False).hexdigest() != checksum:
         raise PackageRefused(f"{spec.name}@{version}: the checksum differs from what the registry states")
     _unpack(archive, place, spec.name, version)
     return spec.name, version, place
@@ -161,8 +163,13 @@ def _http(registry: str) -> Fetch:
     def get(url: str, /) -> bytes | None:
         deadline = time.monotonic() + _SECONDS
         try:
+            # A redirect is refused by its status: it could lead to another host, or off https.
             with requests.get(
-                url, timeout=(10, 30), stream=True, headers={"Accept": "application/json, application/gzip"}
+                url,
+                timeout=(10, 30),
+                stream=True,
+                allow_redirects=False,
+                headers={"Accept": "application/json, application/gzip"},
             ) as answer:
                 if answer.status_code == 404:
                     return None
