@@ -16,6 +16,7 @@ LOW = {"errors", "events"}
 PLUGINS = {*LOW, "hookspecs", "plugins"}
 MODEL = {*LOW, "model"}
 FHIR = {*MODEL, "fhir"}
+HL7V2 = {*FHIR, "hl7v2"}
 ADAPTERS = {*FHIR, "adapters"}
 GOVERNANCE = {*ADAPTERS, "governance", "hookspecs"}
 HUB = {*GOVERNANCE, "plugins", "hub"}
@@ -26,6 +27,7 @@ MAY_IMPORT = {
     "plugins": {"errors", "hookspecs"},
     "model": {"errors", "model"},
     "fhir": FHIR,
+    "hl7v2": HL7V2,
     "adapters": ADAPTERS,
     "governance": GOVERNANCE,
     "validation": {"errors"},
