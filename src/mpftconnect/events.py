@@ -43,11 +43,21 @@ class Code(StrEnum):
     AUDIT_FAILED = "audit-failed"
     DECISIONS_UNSOUND = "decisions-unsound"
     PLUGIN_BROKEN = "plugin-broken"
+    LINE_OPENED = "line-opened"
+    LINE_CLOSED = "line-closed"
+    LINE_REFUSED = "line-refused"
+    FRAME_REFUSED = "frame-refused"
+    MESSAGE_PARKED = "message-parked"
+    MESSAGES_PROCESSED = "messages-processed"
+    INBOX_FAILED = "inbox-failed"
+    FEED_OVERDUE = "feed-overdue"
     STEP_STARTED = "step-started"
     STEP_FINISHED = "step-finished"
 
 
-ALARMS = frozenset({Code.AUDIT_FALLBACK, Code.AUDIT_FAILED, Code.DECISIONS_UNSOUND})
+ALARMS = frozenset(
+    {Code.AUDIT_FALLBACK, Code.AUDIT_FAILED, Code.DECISIONS_UNSOUND, Code.INBOX_FAILED, Code.FEED_OVERDUE}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ class Exchange:
         system: Configured name of the system.
         environment: Of the system.
         label: What the adapter calls the request; never a value.
-        method: HTTP method; `READ` for a file.
+        method: HTTP method; `READ` for a file, `MLLP` for an HL7 v2 message.
         request_id: `X-Request-ID`: the same for all attempts at one request.
         correlation_id: `X-Correlation-ID`: the same for all requests of one reading.
         attempt: 1, 2, ...
@@ -105,6 +105,7 @@ class Exchange:
         response_bytes: Size of the answer's body, decompressed, as far as it was read.
         request_digest: Of method, address and body; see `digest`.
         response_digest: Of the answer's body.
+        acknowledged: Of MLLP: the acknowledgement code (MSA-1), if one came.
         url: Address asked. This and all below: in the test environment alone.
         request_body: None where it held credentials.
         response_body: None where it held credentials.
@@ -126,6 +127,7 @@ class Exchange:
     response_bytes: int
     request_digest: str
     response_digest: str
+    acknowledged: str | None = None
     url: str | None = field(default=None, repr=False)
     request_headers: tuple[tuple[str, str], ...] | None = field(default=None, repr=False)
     request_body: bytes | None = field(default=None, repr=False)
