@@ -16,8 +16,8 @@ LOW = {"errors", "events"}
 PLUGINS = {*LOW, "hookspecs", "plugins"}
 MODEL = {*LOW, "model"}
 FHIR = {*MODEL, "fhir"}
-HL7V2 = {*FHIR, "hl7v2"}
-ADAPTERS = {*FHIR, "adapters"}
+CODECS = {*FHIR, "hl7v2"}
+ADAPTERS = {*CODECS, "adapters"}
 GOVERNANCE = {*ADAPTERS, "governance", "hookspecs"}
 HUB = {*GOVERNANCE, "plugins", "hub"}
 MAY_IMPORT = {
@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "plugins": {"errors", "hookspecs"},
     "model": {"errors", "model"},
     "fhir": FHIR,
-    "hl7v2": HL7V2,
+    "hl7v2": CODECS,
     "adapters": ADAPTERS,
     "governance": GOVERNANCE,
     "validation": {"errors"},
@@ -107,7 +107,10 @@ def test_an_upward_import_is_found(room: str, source: str, target: str) -> None:
 PUBLIC = {
     "mpftconnect",
     "mpftconnect.fhir.stu3",
-    *(f"mpftconnect.{room}" for room in ("adapters", "errors", "events", "fhir", "hookspecs", "model", "sandbox")),
+    *(
+        f"mpftconnect.{room}"
+        for room in ("adapters", "errors", "events", "fhir", "hl7v2", "hookspecs", "model", "sandbox")
+    ),
     *(
         f"mpftconnect.adapters.{module}"
         for module in ("contract_tests", "fhir_r4", "fhir_reads", "fhir_subject", "twin_transport")

@@ -9,8 +9,11 @@
     │   ├── PackageNotFound           a FHIR package, or a definition in it, that was asked for is nowhere
     │   ├── PackageRefused            a FHIR package is broken, hostile, or not what was promised
     │   ├── DefinitionBroken          a profile, value set or other definition contradicts itself
-    │   └── FhirPathError             not a FHIRPath expression, or one that this input makes an error
-    │       └── NotEvaluable          a FHIRPath expression that cannot be judged here, and why
+    │   ├── FhirPathError             not a FHIRPath expression, or one that this input makes an error
+    │   │   └── NotEvaluable          a FHIRPath expression that cannot be judged here, and why
+    │   ├── NotAnHl7Path              not a place in an HL7 v2 message, as paths are written
+    │   └── NotWritable               what cannot be written into an HL7 v2 message, and where
+    ├── MessageUnreadable             not an HL7 v2 message, or larger than is read: a place and a rule
     ├── AccessRefused                 governance said no; the refusal is audited
     ├── AuditUnavailable              no audit entry could be made durable, so nothing was shown
     ├── LedgerUnavailable             the ledger of what was published cannot be written, so nothing was sent
@@ -53,13 +56,16 @@ __all__ = [
     "IncompleteRecord",
     "ItemNotShown",
     "LedgerUnavailable",
+    "MessageUnreadable",
     "MpftConnectError",
     "NotADate",
+    "NotAnHl7Path",
     "NotAnNhsNumber",
     "NotDeclared",
     "NotEvaluable",
     "NotPermitted",
     "NotShown",
+    "NotWritable",
     "OutcomeUnknown",
     "PackageNotFound",
     "PackageRefused",
@@ -153,6 +159,28 @@ class NotEvaluable(FhirPathError):
     def reason(self) -> str:
         """What is missing, without the position."""
         return self.rule
+
+
+class NotAnHl7Path(UsageError, ValueError):
+    """Not a place in an HL7 v2 message. The message says how paths are written."""
+
+
+class NotWritable(UsageError, ValueError):
+    """Something cannot be written into an HL7 v2 message. The message says where, and never repeats the value."""
+
+
+class MessageUnreadable(MpftConnectError, ValueError):
+    """Bytes that are no HL7 v2 message, or more of one than is read.
+
+    Args:
+        code: Permanent, as in the list of findings.
+        place: Where: a path (`MSH-1`), a segment's number or a byte's. Never a value.
+        rule: What was expected, in our words.
+    """
+
+    def __init__(self, code: str, place: str, rule: str) -> None:
+        self.code, self.place, self.rule = code, place, rule
+        super().__init__(f"{place}: {rule}")
 
 
 class AccessRefused(MpftConnectError):

@@ -1,0 +1,15 @@
+"""HL7 v2: ER7 messages read lazily and byte for byte, checked, made, and read from batches.
+
+message = parse(raw)
+message["PID-3[1].1"], message.segments("OBX"), message.control_id, message.type
+"""
+
+from __future__ import annotations
+
+from mpftconnect.hl7v2.delimiters import Delimiters
+from mpftconnect.hl7v2.limits import Limits
+from mpftconnect.hl7v2.message import Message, Repetition, Segment
+from mpftconnect.hl7v2.nulls import NULL, Null, Value
+from mpftconnect.hl7v2.parsing import parse
+
+__all__ = ["NULL", "Delimiters", "Limits", "Message", "Null", "Repetition", "Segment", "Value", "parse"]

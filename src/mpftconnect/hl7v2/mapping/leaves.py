@@ -1,0 +1,148 @@
+"""The populated leaves of a message: every sub-component that holds something, under its place.
+
+What is mapped is taken away from what is left, so that nothing can be dropped by forgetting it: what is left in the
+end is kept as extra.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from mpftconnect.hl7v2.delimiters import Delimiters
+from mpftconnect.hl7v2.escapes import unescape
+
+__all__ = ["NULL", "Place", "Segment", "leaves_of", "read_segment"]
+
+Place = tuple[int, int, int, int]
+"""Field, repetition, component and sub-component, each counted from 1."""
+
+NULL: Final = '""'
+# Header segments: their first field is the separator itself (HL7 v2.5.1, chapter 2, section 2.14.9).
+_HEADERS = frozenset(("MSH", "BHS", "FHS"))
+
+
+class Segment:
+    """One segment that is being mapped.
+
+    Args:
+        name: `OBX`.
+        number: Which of its name, from 1.
+        sent: Its populated leaves, decoded.
+        repetitions: How many repetitions each populated field has.
+        nulls: Fields that are `""` as a whole.
+
+    `left` is what no item has taken yet.
+    """
+
+    __slots__ = ("left", "name", "nulls", "number", "repetitions", "sent")
+
+    def __init__(self, name: str, number: int, sent: dict[Place, str], repetitions: dict[int, int]) -> None:
+        self.name, self.number, self.sent, self.repetitions = name, number, sent, repetitions
+        self.left = dict(sent)
+        self.nulls = frozenset(place[0] for place, value in sent.items() if value == NULL and _alone(place, sent))
+
+    def get(self, field: int, component: int = 1, repetition: int = 1, sub: int = 1) -> str | None:
+        """What was sent there, taken or not; None for absent and null."""
+        value = self.sent.get((field, repetition, component, sub))
+        return None if value == NULL else value
+
+    def location(self, place: Place) -> str:
+        """The place as a path: `PID-3[2].1.2`, `OBX[3]-5`."""
+        return f"{self.where}-{short_path(place)}"
+
+    @property
+    def where(self) -> str:
+        """The segment as a path: `PID`, `OBX[3]`."""
+        return self.name if self.number == 1 else f"{self.name}[{self.number}]"
+
+
+def _alone(place: Place, sent: dict[Place, str]) -> bool:
+    field, repetition, component, sub = place
+    return (repetition, component, sub) == (1, 1, 1) and not any(
+        other[0] == field and other != place for other in sent
+    )
+
+
+def short_path(place: Place) -> str:
+    """Field, repetition, component, sub-component, as far as they say anything.
+
+    >>> short_path((3, 1, 1, 1)), short_path((3, 2, 4, 1)), short_path((3, 1, 4, 2))
+    ('3', '3[2].4', '3.4.2')
+    """
+    field, repetition, component, sub = place
+    path = f"{field}[{repetition}]" if repetition > 1 else str(field)
+    if sub > 1:
+        return f"{path}.{component}.{sub}"
+    return f"{path}.{component}" if component > 1 else path
+
+
+def leaves_of(
+    text: str, delimiters: Delimiters, codec: str = "utf-8", *, header: bool = False
+) -> tuple[dict[Place, str], dict[int, int]]:
+    """Every populated leaf of a segment's text, and the number of repetitions of each populated field.
+
+    >>> leaves_of("PID|1||7^^^RRE~8", Delimiters())[0]
+    {(1, 1, 1, 1): '1', (3, 1, 1, 1): '7', (3, 1, 4, 1): 'RRE', (3, 2, 1, 1): '8'}
+    """
+    found: dict[Place, str] = {}
+    repetitions: dict[int, int] = {}
+    component, repetition, escape, sub = (
+        delimiters.component,
+        delimiters.repetition,
+        delimiters.escape,
+        delimiters.subcomponent,
+    )
+    fields = text.split(delimiters.field)
+    first = 1
+    if header:
+        found[1, 1, 1, 1], repetitions[1] = delimiters.field, 1
+        if len(fields) > 1 and fields[1]:
+            found[2, 1, 1, 1], repetitions[2] = fields[1], 1
+        first = 2
+    for index in range(first, len(fields)):
+        field = fields[index]
+        if not field:
+            continue
+        number = index + 1 if header else index
+        if field.isalnum():
+            found[number, 1, 1, 1], repetitions[number] = field, 1
+            continue
+        repeated = field.split(repetition) if repetition and repetition in field else (field,)
+        before = len(found)
+        for nth, repeat in enumerate(repeated, 1):
+            if not repeat:
+                continue
+            parts = repeat.split(component) if component and component in repeat else (repeat,)
+            for c, part in enumerate(parts, 1):
+                if not part:
+                    continue
+                if sub and sub in part:
+                    for s, leaf in enumerate(part.split(sub), 1):
+                        if leaf:
+                            value = unescape(leaf, delimiters, codec) if escape and escape in leaf else leaf
+                            found[number, nth, c, s] = value
+                else:
+                    value = unescape(part, delimiters, codec) if escape and escape in part else part
+                    found[number, nth, c, 1] = value
+        if len(found) > before:
+            repetitions[number] = len(repeated)
+    return found, repetitions
+
+
+def read_segment(text: str, number: int, delimiters: Delimiters, codec: str = "utf-8") -> Segment:
+    """A segment from its ER7 text."""
+    name = text[:3] if text[:3] in _HEADERS else text.partition(delimiters.field)[0]
+    sent, repetitions = leaves_of(text, delimiters, codec, header=name in _HEADERS)
+    return Segment(name, number, sent, repetitions)
+
+
+def numbered(texts: Iterable[str], delimiters: Delimiters, codec: str = "utf-8") -> list[Segment]:
+    """The segments of a message, each numbered among those of its name."""
+    counts: dict[str, int] = {}
+    segments = []
+    for text in texts:
+        segment = read_segment(text, 1, delimiters, codec)
+        counts[segment.name] = segment.number = counts.get(segment.name, 0) + 1
+        segments.append(segment)
+    return segments
