@@ -19,7 +19,8 @@ FHIR = {*MODEL, "fhir"}
 CODECS = {*FHIR, "hl7v2"}
 ADAPTERS = {*CODECS, "adapters"}
 GOVERNANCE = {*ADAPTERS, "governance", "hookspecs"}
-HUB = {*GOVERNANCE, "plugins", "hub"}
+INBOX = {*GOVERNANCE, "hl7v2", "inbox"}
+HUB = {*INBOX, "plugins", "hub"}
 MAY_IMPORT = {
     "errors": set(),
     "events": {"errors"},
@@ -30,6 +31,7 @@ MAY_IMPORT = {
     "hl7v2": CODECS,
     "adapters": ADAPTERS,
     "governance": GOVERNANCE,
+    "inbox": INBOX,
     "validation": {"errors"},
     "sandbox": {*ADAPTERS, "hookspecs", "plugins", "sandbox"},
     "hub": HUB,

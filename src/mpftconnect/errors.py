@@ -32,7 +32,8 @@
         │   └── WrongPerson           it answered, about somebody else than was asked for
         ├── NotShown                  it may hold the person, and says that it does not show them
         ├── NotDeclared               it says of itself that it does not offer what was asked
-        └── OutcomeUnknown            a write was sent and its answer was lost: check, never resend
+        ├── OutcomeUnknown            a write was sent and its answer was lost: check, never resend
+        └── FeedOverdue               what it pushes to us has not come for too long
 
 Rule 16 binds every message here: it carries where and which rule, never a value. Values are patient
 data, and messages reach logs.
@@ -51,6 +52,7 @@ __all__ = [
     "ConfigurationError",
     "DecisionsUnsound",
     "DefinitionBroken",
+    "FeedOverdue",
     "FhirPathError",
     "GapReason",
     "IncompleteRecord",
@@ -97,6 +99,7 @@ class GapReason(StrEnum):
     ADAPTER_FAULT = "adapter-fault"
     IDENTITY_UNCONFIRMED = "identity-unconfirmed"
     OUTCOME_UNKNOWN = "outcome-unknown"
+    FEED_OVERDUE = "feed-overdue"
 
 
 class MpftConnectError(Exception):
@@ -306,3 +309,9 @@ class OutcomeUnknown(AdapterError):
     """A write left here and its answer was lost. Check the system; never send it again blindly."""
 
     reason = GapReason.OUTCOME_UNKNOWN
+
+
+class FeedOverdue(AdapterError):
+    """What the system pushes to us has not come for longer than it should: what there is may be out of date."""
+
+    reason = GapReason.FEED_OVERDUE

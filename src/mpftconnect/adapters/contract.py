@@ -33,6 +33,7 @@ from mpftconnect.model import (
 )
 
 if TYPE_CHECKING:
+    from mpftconnect.adapters.pushed import Pushed
     from mpftconnect.adapters.wire import Wire
     from mpftconnect.events import EventStream
 
@@ -358,6 +359,7 @@ class AdapterContext:
         wire: The system's wire.
         state: A folder of its own, mode 0700, made on first use; None where nothing may be kept.
         folder: The configuration file's folder: relative paths among the settings are relative to it.
+        inbox: What the system's feeds have pushed to us; None where no inbox is configured.
     """
 
     name: str
@@ -369,6 +371,7 @@ class AdapterContext:
     zone: str = DEFAULT_ZONE
     state: Path | None = None
     folder: Path = Path()
+    inbox: Pushed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

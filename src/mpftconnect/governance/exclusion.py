@@ -121,6 +121,21 @@ class Exclusion:
         """That the list that ships is incomplete, unless code files bring the licensed ones."""
         return () if self._has_files else (SEED_WARNING,)
 
+    @property
+    def codes(self) -> frozenset[str]:
+        """Every excluded code."""
+        return self._codes
+
+    @property
+    def organisations(self) -> frozenset[str]:
+        """Codes and names of excluded organisations and sites, in one case, single-spaced."""
+        return self._organisations
+
+    @property
+    def services(self) -> frozenset[str]:
+        """Names and codes of excluded services, in one case, single-spaced."""
+        return self._services
+
     def withholds_system(self, system: str) -> bool:
         return system in self._systems
 

@@ -81,6 +81,7 @@ _GAP_ISSUES = {
     GapReason.ADAPTER_FAULT: "exception",
     GapReason.IDENTITY_UNCONFIRMED: "incomplete",
     GapReason.OUTCOME_UNKNOWN: "incomplete",
+    GapReason.FEED_OVERDUE: "timeout",
 }
 
 # HL7 v3 Confidentiality, and REDACTED as the PDS FHIR API (patient-get) uses it beside them.

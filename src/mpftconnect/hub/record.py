@@ -77,6 +77,7 @@ _REASON_WORDS = {
     GapReason.ADAPTER_FAULT: "could not be read because its adapter failed",
     GapReason.IDENTITY_UNCONFIRMED: "could not confirm who this is",
     GapReason.OUTCOME_UNKNOWN: "took a request whose outcome is unknown: check there",
+    GapReason.FEED_OVERDUE: "has sent us nothing for longer than it should, so this may be out of date",
 }
 
 
@@ -102,7 +103,9 @@ class Gap(Model):
         'rio did not answer in time (allergies).'
         """
         about = f" ({self.section.replace('_', ' ')})" if self.section else ""
-        return f"{self.system} {_REASON_WORDS[self.reason]}{about}."
+        # Since when a feed is silent is what a reader has to know of it.
+        since = f"; {self.detail}" if self.reason == GapReason.FEED_OVERDUE and self.detail else ""
+        return f"{self.system} {_REASON_WORDS[self.reason]}{since}{about}."
 
 
 class Conflict(Model):

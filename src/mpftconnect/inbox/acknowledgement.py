@@ -1,0 +1,80 @@
+"""Acknowledgements: MSH, MSA and, where something is wrong, ERR. Their texts are ours and hold no value (rule 16).
+
+Source: HL7 v2.5.1, chapter 2, sections 2.9 (processing rules), 2.15.5 (ERR) and 2.15.8 (MSA); ERR-1 as before version
+2.5: HL7 v2.4, section 2.16.5. Codes: HL7 tables 0008 (acknowledgement), 0357 (error condition), 0516 (severity).
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from mpftconnect.inbox.header import Header
+
+__all__ = ["Problem", "acknowledgement"]
+
+_WORDS = {
+    "100": "Segment sequence error",
+    "101": "Required field missing",
+    "102": "Data type error",
+    "205": "Duplicate key identifier",
+    "206": "Application record locked",
+    "207": "Application internal error",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong: a code of HL7 table 0357, where (`MSH-10`), and which rule, in our words."""
+
+    code: str
+    place: str
+    rule: str
+
+
+def acknowledgement(header: Header | None, code: str, at: datetime, problem: Problem | None = None) -> bytes:
+    r"""The bytes of an acknowledgement.
+
+    Args:
+        header: Of the message that is answered; None where it has none that could be read.
+        code: MSA-1.
+        at: For MSH-7; aware.
+
+    >>> from mpftconnect.inbox.header import header_of
+    >>> from datetime import UTC
+    >>> header = header_of(b"MSH|^~\\&|RIO|RRE|US|ZZ1|20260102||ADT^A01|7|P|2.4\r")
+    >>> acknowledgement(header, "AA", datetime(2026, 1, 2, tzinfo=UTC)).split(b"\r")[1]
+    b'MSA|AA|7'
+    """
+    marks = header.separators if header and len(header.separators) >= 5 else "|^~\\&"
+    bar, hat, amp = marks[0], marks[1], marks[4]
+    trigger = header.kind.split(hat)[1] if header and hat in header.kind else ""
+    stamp = at.strftime("%Y%m%d%H%M%S%z")
+    first = bar.join(
+        (
+            f"MSH{bar}{marks[1:]}",
+            *(header.receiver if header else ("", "")),
+            *((header.application, header.facility) if header else ("", "")),
+            stamp,
+            "",
+            hat.join(("ACK", trigger)) if trigger else "ACK",
+            uuid.uuid4().hex[:20],
+            header.processing if header else "P",
+            header.version if header else "2.4",
+        )
+    )
+    lines = [first, bar.join(("MSA", code, header.control_id if header else ""))]
+    if problem is not None:
+        lines.append(_error(problem, header.version if header else "2.4", bar, hat, amp))
+    return ("\r".join(lines) + "\r").encode("latin-1", errors="replace")
+
+
+def _error(problem: Problem, version: str, bar: str, hat: str, amp: str) -> str:
+    segment, _, position = problem.place.partition("-")
+    words = _WORDS.get(problem.code, "Error")
+    if version[:3] in ("2.1", "2.2", "2.3", "2.4"):
+        return bar.join(("ERR", hat.join((segment, "1", position, amp.join((problem.code, words, "HL70357"))))))
+    location = hat.join((segment, "1", position)) if position else hat.join((segment, "1"))
+    # The rule is our own text, without delimiters.
+    return bar.join(("ERR", "", location, hat.join((problem.code, words, "HL70357")), "E", "", "", "", problem.rule))

@@ -1,0 +1,447 @@
+"""The store on SQLite: a log of messages, flushed before anything is acknowledged, and the tables projected from it.
+
+Write-ahead log, `synchronous = FULL`: each commit returns after the log file's flush (sqlite.org/pragma.html,
+sqlite.org/wal.html). The log needs a local disk, not a network share. Receivers share one writing connection and one
+flush (see `group_commit`); everything else opens a connection of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from mpftconnect.inbox import projection
+from mpftconnect.inbox.group_commit import GroupCommit
+from mpftconnect.inbox.protection import Protection, Unencrypted, Unreadable
+from mpftconnect.inbox.removal import erase, purge
+from mpftconnect.inbox.store import (
+    Arrival,
+    Entry,
+    FeedCounts,
+    LinkRow,
+    Projected,
+    Receipt,
+    Settlement,
+    State,
+    StoreFailed,
+)
+from mpftconnect.model import SectionName
+
+__all__ = ["SqliteStore"]
+
+_VERSION = "1"
+_LOG = (
+    "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE log (seq INTEGER PRIMARY KEY AUTOINCREMENT, feed TEXT NOT NULL, at TEXT NOT NULL, "
+    "sender TEXT NOT NULL, control TEXT NOT NULL, kind TEXT NOT NULL, digest TEXT NOT NULL, body BLOB NOT NULL, "
+    "size INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT, repeats INTEGER NOT NULL DEFAULT 0, person BLOB, "
+    "via TEXT NOT NULL DEFAULT '')",
+    "CREATE INDEX log_by_control ON log (sender, control)",
+    "CREATE INDEX log_by_state ON log (state, seq) WHERE state IN ('received', 'parked')",
+    "CREATE TABLE feeds (feed TEXT PRIMARY KEY, heard TEXT NOT NULL, total INTEGER NOT NULL DEFAULT 0, "
+    "repeats INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
+)
+_COLUMNS = "seq, feed, at, sender, control, kind, digest, size, state, reason, repeats, via, person"
+_REASONS = {
+    "SQLITE_BUSY": "store-locked",
+    "SQLITE_LOCKED": "store-locked",
+    "SQLITE_FULL": "store-full",
+    "SQLITE_CORRUPT": "store-corrupt",
+    "SQLITE_NOTADB": "store-corrupt",
+    "SQLITE_READONLY": "store-read-only",
+    "SQLITE_CANTOPEN": "store-unreachable",
+    "SQLITE_PERM": "store-unreachable",
+    "SQLITE_IOERR": "store-input-output",
+}
+_PAGE = 200
+
+
+def _text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+class SqliteStore:
+    """A folder with one database, for its owner alone (0700, 0600).
+
+    Args:
+        folder: Made on first use.
+        protection: How bodies are sealed.
+        lock_seconds: How long to wait for another process before a message is answered by AE.
+        synchronous: SQLite's setting. Anything but `FULL` loses acknowledged messages when the power fails; it is here
+            so that a test can show that the proof of durability notices.
+        max_pages: Most pages of the database; for tests of a full disk.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        protection: Protection | None = None,
+        lock_seconds: float = 5.0,
+        synchronous: Literal["FULL", "OFF"] = "FULL",
+        max_pages: int | None = None,
+    ) -> None:
+        self.path = folder / "inbox.sqlite"
+        self.protection: Protection = protection or Unencrypted()
+        self._lock_seconds, self._synchronous, self._max_pages = lock_seconds, synchronous, max_pages
+        self._together: GroupCommit[Arrival, Receipt] = GroupCommit(self._append)
+        self._writer: sqlite3.Connection | None = None
+        self._writer_of: tuple[int, int] | None = None
+        self._opening = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<SqliteStore, protection {self.protection.name}>"
+
+    # --- the log ---
+
+    def append(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        return self._together.submit(arrivals)
+
+    def _append(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        # Only one thread at a time comes here: see `GroupCommit`.
+        with self._failing_plainly():
+            db = self._writing_connection()
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                receipts = [self._add(db, arrival) for arrival in arrivals]
+                self._pulse(db, arrivals, receipts)
+                db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                raise
+        return receipts
+
+    @staticmethod
+    def _pulse(db: sqlite3.Connection, arrivals: Sequence[Arrival], receipts: Sequence[Receipt]) -> None:
+        """A feed was heard whatever came; counted is only what was kept."""
+        pulses: dict[str, list[int]] = {}
+        for arrival, receipt in zip(arrivals, receipts, strict=True):
+            counts = pulses.setdefault(arrival.feed, [0, 0])
+            counts[0] += receipt.outcome in ("kept", "parked")
+            counts[1] += receipt.outcome == "repeat"
+        heard = {arrival.feed: arrival.at for arrival in arrivals}
+        for feed, (total, repeats) in pulses.items():
+            db.execute(
+                "INSERT INTO feeds (feed, heard, total, repeats) VALUES (?, ?, ?, ?) ON CONFLICT (feed) DO UPDATE SET "
+                "heard = max(heard, excluded.heard), total = total + excluded.total, "
+                "repeats = repeats + excluded.repeats",
+                (feed, _text(heard[feed]), total, repeats),
+            )
+
+    def _add(self, db: sqlite3.Connection, arrival: Arrival) -> Receipt:
+        if arrival.body is None:
+            return Receipt(None, "excluded")
+        digest = self.protection.digest(arrival.body)
+        same = db.execute(
+            "SELECT seq, digest, state, reason FROM log WHERE sender = ? AND control = ? ORDER BY seq",
+            (arrival.sender, arrival.control_id),
+        ).fetchall()
+        for seq, known, state, reason in same:
+            if known == digest:
+                db.execute("UPDATE log SET repeats = repeats + 1 WHERE seq = ?", (seq,))
+                return Receipt(seq, "repeat", reason if state == "parked" else None)
+        # The same number for other content: nobody can say which one the sender means.
+        parked = "control-id-reused" if same else arrival.parked
+        body = self.protection.seal(arrival.body, digest)
+        added = db.execute(
+            "INSERT INTO log (feed, at, sender, control, kind, digest, body, size, state, reason) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(arrival.feed, _text(arrival.at), arrival.sender, arrival.control_id, arrival.kind, digest, body),
+                *(len(arrival.body), "parked" if parked else "received", parked),
+            ),
+        )
+        return Receipt(added.lastrowid, "parked" if parked else "kept", parked)
+
+    def pending(self, limit: int, *, after: int = 0) -> list[Entry]:
+        asked = f"SELECT {_COLUMNS}, body FROM log WHERE state = 'received' AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - ours
+        with self._reading() as db:
+            return [self._entry(row) for row in db.execute(asked, (after, limit))]
+
+    def entry(self, seq: int) -> Entry | None:
+        with self._reading() as db:
+            row = db.execute(f"SELECT {_COLUMNS}, body FROM log WHERE seq = ?", (seq,)).fetchone()  # noqa: S608 - ours
+            return self._entry(row) if row else None
+
+    def entries(self, states: Sequence[State], *, feed: str | None = None) -> Iterator[Entry]:
+        marks = ", ".join("?" for _ in states)
+        asked = (
+            f"SELECT {_COLUMNS} FROM log WHERE state IN ({marks}) AND seq > ? AND feed = coalesce(?, feed) "  # noqa: S608 - ours
+            "ORDER BY seq LIMIT ?"
+        )
+        after = 0
+        while True:
+            with self._reading() as db:
+                page = [self._entry(row) for row in db.execute(asked, (*states, after, feed, _PAGE))]
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1].seq
+
+    def _entry(self, row: tuple[object, ...]) -> Entry:
+        seq, feed, at, sender, control, kind, digest, size, state, reason, repeats, via, person, *body = row
+        held = bytes(body[0]) if body else None  # type: ignore[call-overload]
+        return Entry(
+            seq=int(seq),  # type: ignore[call-overload]
+            feed=str(feed),
+            at=datetime.fromisoformat(str(at)),
+            sender=str(sender),
+            control_id=str(control),
+            kind=str(kind),
+            state=state,  # type: ignore[arg-type]
+            reason=None if reason is None else str(reason),
+            size=int(size),  # type: ignore[call-overload]
+            repeats=int(repeats),  # type: ignore[call-overload]
+            digest=str(digest),
+            via=tuple(str(via).split()),
+            person=None if person is None else self.protection.open(person, "person").decode(),  # type: ignore[arg-type]
+            body=None if held is None else self.protection.open(held, str(digest)),
+        )
+
+    def decide(self, seq: int, to: Literal["received", "discarded"], reason: str) -> bool:
+        with self._writing() as db:
+            changed = db.execute(
+                "UPDATE log SET state = ?, reason = ? WHERE seq = ? AND state = 'parked'", (to, reason, seq)
+            )
+            return changed.rowcount == 1
+
+    def since(self) -> datetime | None:
+        if not self.path.exists():
+            return None
+        with self._reading() as db:
+            (since,) = db.execute("SELECT value FROM about WHERE name = 'since'").fetchone()
+            return datetime.fromisoformat(since)
+
+    def feeds(self) -> list[FeedCounts]:
+        with self._reading() as db:
+            found = {
+                feed: FeedCounts(feed=feed, heard=datetime.fromisoformat(heard), total=total, repeats=repeats)
+                for feed, heard, total, repeats in db.execute("SELECT feed, heard, total, repeats FROM feeds")
+            }
+            waiting = {
+                (feed, state): (count, oldest)
+                for feed, state, count, oldest in db.execute(
+                    "SELECT feed, state, count(*), min(at) FROM log WHERE state IN ('received', 'parked') "
+                    "GROUP BY feed, state"
+                )
+            }
+        out = []
+        for feed, known in sorted(found.items()):
+            depth, oldest = waiting.get((feed, "received"), (0, None))
+            parked, _ = waiting.get((feed, "parked"), (0, None))
+            oldest_at = datetime.fromisoformat(oldest) if oldest else None
+            out.append(replace(known, depth=depth, oldest=oldest_at, parked=parked))
+        return out
+
+    # --- what is projected ---
+
+    def known_people(self, identifiers: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        with self._reading() as db:
+            return projection.known_people(db, self.protection, identifiers)
+
+    def settle(self, settlements: Sequence[Settlement]) -> None:
+        with self._writing() as db:
+            for one in settlements:
+                if one.state is None:
+                    projection.forget_message(db, self.protection, one.seq)
+                    db.execute("DELETE FROM log WHERE seq = ?", (one.seq,))
+                    continue
+                db.execute(
+                    "UPDATE log SET state = ?, reason = ?, person = ?, via = ? WHERE seq = ?",
+                    (
+                        *(one.state, one.reason),
+                        self.protection.seal(one.person.encode(), "person") if one.person else None,
+                        *(" ".join(one.via), one.seq),
+                    ),
+                )
+                projection.apply(db, self.protection, one)
+
+    def items(self, systems: Sequence[str], person: str, kind: SectionName | Literal["patient"]) -> list[Projected]:
+        with self._reading() as db:
+            return projection.items(db, self.protection, systems, person, str(kind))
+
+    def links(self) -> list[LinkRow]:
+        with self._reading() as db:
+            return projection.links(db)
+
+    def undo_link(self, id: str) -> int:
+        with self._writing() as db:
+            return projection.undo_link(db, self.protection, id)
+
+    def begin_replay(self) -> int:
+        with self._writing() as db:
+            projection.clear(db)
+            return db.execute("UPDATE log SET state = 'received' WHERE state = 'processed'").rowcount
+
+    def projection_digest(self) -> str:
+        with self._reading() as db:
+            return projection.digest(db, self.protection)
+
+    # --- removal ---
+
+    def purge(self, before: datetime) -> int:
+        """Remove messages that were received and settled before then.
+
+        What is parked stays: nobody has dealt with it. A thing that was changed last before then goes; of a thing that
+        was changed since, what those messages left is kept as its ground, and later replays start from it.
+        """
+        with self._writing() as db:
+            gone = purge(db, self.protection, _text(before))
+        self._shrink()
+        return gone
+
+    def erase(self, person: str, identifiers: Sequence[str] = ()) -> int:
+        """Remove all messages and things of one person, from free pages and the write-ahead log too."""
+        with self._writing() as db:
+            gone = erase(db, self.protection, person, identifiers)
+        self._shrink()
+        return gone
+
+    def _shrink(self) -> None:
+        # secure_delete overwrote it in its pages; VACUUM leaves no free page, and the checkpoint empties the log.
+        with self._failing_plainly(), closing(self._connect()) as db:
+            db.execute("VACUUM")
+            busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise StoreFailed("store-in-use")
+
+    def close(self) -> None:
+        with self._opening:
+            writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+    # --- connections ---
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, timeout=self._lock_seconds, isolation_level=None, check_same_thread=False)
+        try:
+            db.execute(f"PRAGMA synchronous = {self._synchronous}")
+            db.execute("PRAGMA fullfsync = ON")  # on macOS a plain flush stops at the drive's own memory
+            db.execute("PRAGMA secure_delete = ON")  # what is removed is overwritten, not only unlinked
+            if self._max_pages is not None:
+                db.execute(f"PRAGMA max_page_count = {self._max_pages}")
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _writing_connection(self) -> sqlite3.Connection:
+        """The receivers' connection; opened anew where the file was moved or replaced, so as not to write unseen."""
+        with self._opening:
+            try:
+                found = self.path.stat()
+                now = (found.st_dev, found.st_ino)
+            except FileNotFoundError:
+                now = None
+            if self._writer is not None and now == self._writer_of:
+                return self._writer
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+            self._prepare()
+            found = self.path.stat()
+            self._writer, self._writer_of = self._connect(), (found.st_dev, found.st_ino)
+            return self._writer
+
+    def _prepare(self) -> None:
+        """Make folder, file and tables if they are not there, and check that the key is the store's."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self.path.exists():
+            os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
+            _sync_folder(self.path.parent)
+        with closing(self._connect()) as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                if db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None:
+                    for statement in (*_LOG, *projection.TABLES):
+                        db.execute(statement)
+                    check = self.protection.digest(b"mpftconnect inbox")
+                    db.executemany(
+                        "INSERT INTO about VALUES (?, ?)",
+                        (
+                            *(("version", _VERSION), ("protection", self.protection.name), ("key", check)),
+                            ("since", _text(datetime.now(UTC))),
+                        ),
+                    )
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+            self._check(db)
+
+    def _check(self, db: sqlite3.Connection) -> None:
+        about = dict(db.execute("SELECT name, value FROM about"))
+        if about.get("version") != _VERSION:
+            raise StoreFailed("store-of-another-version")
+        if about.get("key") != self.protection.digest(b"mpftconnect inbox"):
+            raise StoreFailed("key-does-not-fit")
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._failing_plainly():
+            if not self.path.exists():
+                self._prepare()
+            with closing(self._connect()) as db:
+                self._check(db)
+                yield db
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._failing_plainly():
+            if not self.path.exists():
+                self._prepare()
+            with closing(self._connect()) as db:
+                self._check(db)
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield db
+                    db.execute("COMMIT")
+                except BaseException:
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                    raise
+
+    @contextmanager
+    def _failing_plainly(self) -> Iterator[None]:
+        # Raised outside the handlers, so that nothing is chained: SQLite's own words may repeat a value.
+        try:
+            yield
+        except sqlite3.Error as error:
+            reason = _reason(error)
+        except Unreadable:
+            reason = "entry-unreadable"
+        except OSError:
+            reason = "store-unreachable"
+        else:
+            return
+        raise StoreFailed(reason)
+
+
+def _reason(error: sqlite3.Error) -> str:
+    name = getattr(error, "sqlite_errorname", None) or ""
+    for known, reason in _REASONS.items():
+        if name.startswith(known):
+            return reason
+    return "store-schema" if name == "SQLITE_ERROR" else "store-corrupt"
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return  # Windows has no handle on a folder to flush; NTFS journals the entry
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
