@@ -57,7 +57,7 @@ NAME_USE: Final = coded(
 ADDRESS_USE: Final = coded("0190", {"H": "home", "B": "work", "O": "work", "C": "temp", "P": "home", "BI": "billing"})
 ADDRESS_TYPE: Final = coded("0190", {"M": "postal"})
 # 0201 Telecommunication use code, and 0202 Telecommunication equipment type.
-TELECOM_USE: Final = coded("0201", {"PRN": "home", "ORN": "home", "WPN": "work", "VHN": "temp", "PRS": "mobile"})
+TELECOM_USE: Final = coded("0201", {"PRN": "home", "ORN": "home", "WPN": "work", "VHN": "temp"})
 TELECOM_SYSTEM: Final = coded(
     "0202", {"PH": "phone", "CP": "phone", "FX": "fax", "BP": "pager", "Internet": "email", "SAT": "phone"}
 )
