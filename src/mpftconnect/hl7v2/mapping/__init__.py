@@ -10,7 +10,7 @@ from mpftconnect.hl7v2.changes import Change, Parked, Replace, Retract, Stated, 
 from mpftconnect.hl7v2.mapping.datatypes import moment
 from mpftconnect.hl7v2.mapping.draft import Draft
 from mpftconnect.hl7v2.mapping.families import HANDLED, map_parts
-from mpftconnect.hl7v2.mapping.leaves import Segment, read_segments
+from mpftconnect.hl7v2.mapping.leaves import Place, Segment, read_segments
 from mpftconnect.hl7v2.mapping.ledger import Entry, Ledger, Total, build_ledger
 from mpftconnect.hl7v2.mapping.site import Site, read_site
 from mpftconnect.hl7v2.mapping.work import Work
@@ -53,7 +53,7 @@ class Mapped:
     changes: tuple[Change, ...]
     parked: tuple[Parked, ...]
     envelope: Envelope
-    _trace: tuple[list[Segment], list[Draft], list[tuple[Segment, tuple[int, int, int, int], str]], list[tuple[Segment, str]]]
+    _trace: tuple[list[Segment], list[Draft], list[tuple[Segment, Place, str]], list[tuple[Segment, str]]]
 
     @cached_property
     def items(self) -> tuple[Item, ...]:
@@ -85,7 +85,7 @@ def map_message(message: Message, site: Site | None = None, *, received: datetim
     >>> mapped.items[0].words(), mapped.changes[0].key.text
     ('DOE, Jane', 'Patient/RRE/77')
     """
-    site = site or Site()
+    site = site or _DEFAULT
     segments = read_segments(message)
     header = segments[0] if segments and segments[0].name == "MSH" else Segment("MSH", 1, {}, {})
     event = next((segment for segment in segments if segment.name == "EVN"), None)
@@ -126,6 +126,9 @@ def map_message(message: Message, site: Site | None = None, *, received: datetim
         envelope=envelope,
         _trace=(segments, [head, *work.drafts], work.dropped, parked),
     )
+
+
+_DEFAULT = Site()
 
 
 def _type(header: Segment, event: Segment | None) -> tuple[str, str]:

@@ -80,9 +80,7 @@ def read_booking(work: Work, part: Part, someone: Person, before: list[Segment])
         cause = concept(draft, sch, 6, 1, "cancellation_reason")
         if cause is not None:
             values["cancellation_reason"] = cause
-        work.retract(
-            draft, someone, keys[0], aliases=tuple(keys[1:]), code=trigger, reason=_REASONS[trigger], **about
-        )
+        work.retract(draft, someone, keys[0], aliases=tuple(keys[1:]), code=trigger, reason=_REASONS[trigger], **about)
     else:
         work.upsert(draft, someone, keys[0], aliases=tuple(keys[1:]), **about)
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 from mpftconnect.hl7v2.changes import Key
 from mpftconnect.hl7v2.mapping.attachments import inline_document, text_document
 from mpftconnect.hl7v2.mapping.datatypes import (
-    codes_of,
     coded_in,
+    codes_of,
     entity_identifier,
     moment,
     person,
@@ -112,9 +112,11 @@ def _contents(work: Work, draft: Draft, part: Part) -> None:
         written = text_document(draft, lines, f"attachments[{len(attachments)}]")
         if written is not None:
             attachments.append(written)
-    named = draft.take(part.all("TXA")[0], 16, 1, 1, 1, "attachments[0].title") if attachments and not attachments[
-        0
-    ].title else None
+    named = (
+        draft.take(part.all("TXA")[0], 16, 1, 1, 1, "attachments[0].title")
+        if attachments and not attachments[0].title
+        else None
+    )
     if named:
         attachments[0] = attachments[0].model_copy(update={"title": named})
     draft.values["attachments"] = attachments

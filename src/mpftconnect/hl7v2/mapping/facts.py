@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from mpftconnect.hl7v2.changes import Key
-from mpftconnect.hl7v2.mapping.datatypes import codes_of, coded_in, concept, entity_identifier, moment, person, words
+from mpftconnect.hl7v2.mapping.datatypes import coded_in, codes_of, concept, entity_identifier, moment, person, words
 from mpftconnect.hl7v2.mapping.draft import Draft, Row
 from mpftconnect.hl7v2.mapping.leaves import Segment
 from mpftconnect.hl7v2.mapping.tables import ALLERGY_CATEGORY, ALLERGY_SEVERITY
@@ -67,9 +67,11 @@ def _status(system: str, code: str) -> Concept:
 def _severity(draft: Draft, segment: Segment) -> None:
     """AL1-4, IAM-4: how bad the reactions were (FHIR has it of a reaction)."""
     reactions = draft.values.get("reactions")
-    severity = draft.take_coded(
-        segment, 4, 1, 1, "reactions[0].severity", draft.site.table(ALLERGY_SEVERITY)
-    ) if reactions else None
+    severity = (
+        draft.take_coded(segment, 4, 1, 1, "reactions[0].severity", draft.site.table(ALLERGY_SEVERITY))
+        if reactions
+        else None
+    )
     if severity is not None and reactions:
         reactions[0] = reactions[0].model_copy(update={"severity": severity})
 
@@ -113,9 +115,7 @@ def read_allergies(work: Work, part: Part, someone: Person) -> None:
             work.upsert(draft, someone, key, **about)
 
 
-def read_diagnoses(
-    work: Work, segments: list[Segment], someone: Person, encounter: Reference | None
-) -> None:
+def read_diagnoses(work: Work, segments: list[Segment], someone: Person, encounter: Reference | None) -> None:
     """DG1; DG1-21 D withdraws one."""
     for segment in segments:
         draft = work.draft(Condition)

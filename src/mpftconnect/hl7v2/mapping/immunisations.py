@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from mpftconnect.hl7v2.changes import Key
-from mpftconnect.hl7v2.mapping.datatypes import codes_of, coded_in, concept, entity_identifier, moment, person, words
+from mpftconnect.hl7v2.mapping.datatypes import coded_in, codes_of, concept, entity_identifier, moment, person, words
 from mpftconnect.hl7v2.mapping.draft import Draft, Row
 from mpftconnect.hl7v2.mapping.leaves import Segment
 from mpftconnect.hl7v2.mapping.results import notes
@@ -97,9 +97,7 @@ def _read_one(work: Work, group: list[Segment], someone: Person, encounter: Refe
         first_key = key_of("Immunization", identifiers[0])
         key = Key(kind="Immunization", authority=first_key.authority, value=work.once(first_key.value))
     else:
-        key = Key(
-            kind="Immunization", authority=someone.key.authority, value=work.once(f"{someone.key.value}-{own}")
-        )
+        key = Key(kind="Immunization", authority=someone.key.authority, value=work.once(f"{someone.key.value}-{own}"))
     about: dict[str, Any] = {"subject": someone.reference, "encounter": encounter}
     if rxa.get(21) == "D":
         values["status"] = "entered-in-error"

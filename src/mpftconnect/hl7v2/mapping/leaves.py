@@ -57,9 +57,7 @@ class Segment:
 
 def _alone(place: Place, sent: dict[Place, str]) -> bool:
     field, repetition, component, sub = place
-    return (repetition, component, sub) == (1, 1, 1) and not any(
-        other[0] == field and other != place for other in sent
-    )
+    return (repetition, component, sub) == (1, 1, 1) and not any(other[0] == field and other != place for other in sent)
 
 
 def short_path(place: Place) -> str:

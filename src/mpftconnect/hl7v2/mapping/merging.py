@@ -116,7 +116,8 @@ def read_link(work: Work, parts: list[Part], people: list[tuple[Person, Draft]])
     if one.key == other.key:
         work.park("link-to-itself", "both PID have the same numbers", "PID[2]")
         return
-    name = _id(work, "link", *sorted((one.subject.identifiers, other.subject.identifiers), key=_names), when=False)
+    first, second = sorted((one.subject.identifiers, other.subject.identifiers), key=_names)
+    name = _id(work, "link", first, second, when=False)
     kind = Link if work.trigger == "A24" else Unlink
     work.changes.append(kind(subject=one.subject, other=other.subject, id=name, stated=work.stated))
 
@@ -138,5 +139,3 @@ def _id(
     at = work.stated.at or work.stated.sent
     parts = [*_names(one), "", *_names(other), key.text if key else "", at.text if at and when else ""]
     return f"{kind}-{digest(*parts)}"
-
-

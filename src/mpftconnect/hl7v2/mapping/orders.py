@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from mpftconnect.hl7v2.changes import Key
 from mpftconnect.hl7v2.mapping.datatypes import (
-    codes_of,
     coded_in,
+    codes_of,
     concept,
     entity_identifier,
     joined,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from mpftconnect.hl7v2.changes import Subject
+from mpftconnect.hl7v2.changes import Key, Subject
 from mpftconnect.hl7v2.mapping.datatypes import (
     address,
-    codes_of,
     coded_in,
+    codes_of,
     concept,
     date,
     identifier,
@@ -27,8 +27,16 @@ from mpftconnect.hl7v2.mapping.leaves import Segment
 from mpftconnect.hl7v2.mapping.tables import GENDER
 from mpftconnect.hl7v2.mapping.ways import TEXT, Way
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest, key_of
-from mpftconnect.hl7v2.changes import Key
-from mpftconnect.model import Address, CommunicationNeed, HumanName, Identifier, Patient, Period, Reference, RelatedPerson
+from mpftconnect.model import (
+    Address,
+    CommunicationNeed,
+    HumanName,
+    Identifier,
+    Patient,
+    Period,
+    Reference,
+    RelatedPerson,
+)
 
 __all__ = ["NEXT_OF_KIN", "PATIENT", "PATIENT_MORE", "confidence", "read_next_of_kin", "read_person"]
 

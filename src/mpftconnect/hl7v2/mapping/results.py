@@ -15,8 +15,8 @@ from typing import Any, Final
 from mpftconnect.hl7v2.changes import Key, Stated
 from mpftconnect.hl7v2.mapping.attachments import inline_document
 from mpftconnect.hl7v2.mapping.datatypes import (
-    codes_of,
     coded_in,
+    codes_of,
     concept,
     entity_identifier,
     moment,
@@ -198,9 +198,7 @@ def _read_report(work: Work, group: list[Segment], someone: Person, encounter: R
     if withdrawn:
         reason = "the order was cancelled and has no result (OBR-25 X)"
         draft.add("note", reason)
-        work.retract(
-            draft, someone, key, aliases=aliases, code="OBR-25 X", reason=reason, stated=stated, **about
-        )
+        work.retract(draft, someone, key, aliases=aliases, code="OBR-25 X", reason=reason, stated=stated, **about)
     else:
         work.upsert(draft, someone, key, aliases=aliases, stated=stated, **about)
 
@@ -230,9 +228,7 @@ def _read_notes_of_order(draft: Draft, group: list[Segment]) -> None:
     notes(draft, lines)
 
 
-def read_specimens(
-    work: Work, group: Sequence[Segment], someone: Person, authority: str, base: str
-) -> list[Reference]:
+def read_specimens(work: Work, group: Sequence[Segment], someone: Person, authority: str, base: str) -> list[Reference]:
     """SPM (v2.5.1, section 7.4.3) as specimens, and how the report names them."""
     found = []
     for number, segment in enumerate((one for one in group if one.name == "SPM"), 1):
@@ -280,7 +276,9 @@ def read_observations(
             _attach(work, segment, report, comments.get(id(segment), ()))
             continue
         more: list[Segment] = []
-        while index < len(lines) and not comments.get(id((more or [segment])[-1])) and _continues(segment, lines[index]):
+        while (
+            index < len(lines) and not comments.get(id((more or [segment])[-1])) and _continues(segment, lines[index])
+        ):
             more.append(lines[index])
             index += 1
         reference = _read_observation(
@@ -371,9 +369,7 @@ def _read_observation(
     letter = segment.get(11)
     if letter in WITHDRAWN:
         draft.add("note", WITHDRAWN[letter])
-        work.retract(
-            draft, someone, key, code=f"OBX-11 {letter}", reason=WITHDRAWN[letter], stated=stated, **about
-        )
+        work.retract(draft, someone, key, code=f"OBX-11 {letter}", reason=WITHDRAWN[letter], stated=stated, **about)
     else:
         work.replace(draft, someone, key, stated=stated, **about)
     return Reference(reference=key.reference, type="Observation")

@@ -55,7 +55,11 @@ def _quantity_of(draft: Draft, segment: Segment, repetition: int, path: str) -> 
     if value is None:
         return None
     unit = draft.take(segment, 5, repetition, 2, 1, f"{path}.unit")
-    return Quantity(value=value, unit=unit) if unit else _with_units(draft, segment, repetition, path, Quantity(value=value))
+    return (
+        Quantity(value=value, unit=unit)
+        if unit
+        else _with_units(draft, segment, repetition, path, Quantity(value=value))
+    )
 
 
 def _with_units(draft: Draft, segment: Segment, repetition: int, path: str, quantity: Quantity) -> Quantity:
@@ -79,9 +83,7 @@ def _with_units(draft: Draft, segment: Segment, repetition: int, path: str, quan
             draft._exact(segment, (6, 1, 3, 1), uri, system, f"{path}.system", draft.site.code_system_way) if (
                 (6, 1, 3, 1) in segment.left
             ) else None
-    return quantity.model_copy(
-        update={"unit": unit, "code": code if coded else None, "system": uri if coded else None}
-    )
+    return quantity.model_copy(update={"unit": unit, "code": code if coded else None, "system": uri if coded else None})
 
 
 def _structured(draft: Draft, segment: Segment, repetition: int, path: str) -> Value | None:

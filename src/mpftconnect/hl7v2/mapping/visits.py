@@ -5,12 +5,12 @@ HL7 v2.5.1, sections 3.4.3 (PV1), 3.4.4 (PV2) and 3.3.1 to 3.3.13 (the events).
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from mpftconnect.hl7v2.changes import Key
 from mpftconnect.hl7v2.mapping.datatypes import (
-    codes_of,
     coded_in,
+    codes_of,
     concept,
     identifier,
     moment,
@@ -108,7 +108,9 @@ def read_visit(work: Work, part: Part, someone: Person, *, mentions: bool) -> Re
     key = visit_key(segment, work, someone, part.first("PID"))
     if key is None:
         if not mentions and work.trigger in (*EVENTS, "A11"):
-            work.park("no-visit-number", "the visit has no number (PV1-19, PV1-50, PID-18) and no admission time", "PV1")
+            work.park(
+                "no-visit-number", "the visit has no number (PV1-19, PV1-50, PID-18) and no admission time", "PV1"
+            )
         return None
     draft = work.draft(Encounter)
     draft.fill(segment, VISIT)
@@ -127,7 +129,7 @@ def read_visit(work: Work, part: Part, someone: Person, *, mentions: bool) -> Re
             draft.removed.append("period.end")
     if start or end:
         values["period"] = Period(start=start, end=end)
-    about = {"subject": someone.reference}
+    about: dict[str, Any] = {"subject": someone.reference}
     if not mentions and work.trigger == "A11":
         values["status"] = "cancelled"
         work.retract(draft, someone, key, code="A11", reason="the admission or visit was cancelled", **about)

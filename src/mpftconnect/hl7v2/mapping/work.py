@@ -230,7 +230,9 @@ _NAMESPACES: Final = ("https://mpftconnect.example/hl7v2/authority/",)
 
 def key_of(kind: str, identifier: Identifier) -> Key:
     """The key of what an identifier names."""
-    return Key(kind=kind, authority=(identifier.system or "").removeprefix(_NAMESPACES[0]), value=identifier.value or "")
+    return Key(
+        kind=kind, authority=(identifier.system or "").removeprefix(_NAMESPACES[0]), value=identifier.value or ""
+    )
 
 
 def digest(*parts: str | None) -> str:
