@@ -77,7 +77,8 @@ def read_booking(work: Work, part: Part, someone: Person, before: list[Segment])
     keys = [key_of("Appointment", known) for known in identifiers]
     about: dict[str, Any] = {"subject": someone.reference}
     if trigger in _REASONS:
-        cause = concept(draft, sch, 6, 1, "cancellation_reason")
+        # FHIR R4, Appointment, constraint app-4: only a cancelled one has a reason for that.
+        cause = concept(draft, sch, 6, 1, "cancellation_reason") if said == "cancelled" else None
         if cause is not None:
             values["cancellation_reason"] = cause
         work.retract(draft, someone, keys[0], aliases=tuple(keys[1:]), code=trigger, reason=_REASONS[trigger], **about)

@@ -40,7 +40,6 @@ __all__ = [
     "address",
     "code",
     "coded_in",
-    "codes_of",
     "concept",
     "date",
     "entity_identifier",
@@ -149,19 +148,6 @@ def _coding(
         )
     revision = draft.take(segment, field, repetition, version, 1, f"{path}.version") if system else None
     return coding_of(system, taken, display, revision)
-
-
-def codes_of(number: str) -> Reader:
-    """A code of a table of HL7's own (IS, ID), as a concept in that table's code system; or a CE as it stands."""
-    system = f"http://terminology.hl7.org/CodeSystem/v2-{number}"
-
-    def read(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> Concept | None:
-        found = concept(draft, segment, field, repetition, path)
-        if found is None or len(found.coding) != 1 or found.coding[0].system is not None:
-            return found
-        return concept_of(found.text, (coding_of(system, found.coding[0].code, found.coding[0].display, None),))
-
-    return read
 
 
 def words(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> str | None:

@@ -11,7 +11,7 @@ from mpftconnect.hl7v2.changes import Key
 from mpftconnect.hl7v2.mapping.attachments import inline_document, text_document
 from mpftconnect.hl7v2.mapping.datatypes import (
     coded_in,
-    codes_of,
+    concept,
     entity_identifier,
     moment,
     person,
@@ -33,7 +33,7 @@ _AVAILABLE: Final = coded("0273", {"AV": "current", "OB": "superseded", "CA": "e
 
 DOCUMENT: Final = (
     Row(12, "identifiers", entity_identifier, many=True, removable=False),
-    Row(2, "type", codes_of("0270")),
+    Row(2, "type", concept),
     Row(9, "author", person),
     Row(5, "author", person),
     Row(6, "date", moment),

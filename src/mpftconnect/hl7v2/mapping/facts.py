@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from mpftconnect.hl7v2.changes import Key
-from mpftconnect.hl7v2.mapping.datatypes import coded_in, codes_of, concept, entity_identifier, moment, person, words
+from mpftconnect.hl7v2.mapping.datatypes import coded_in, concept, entity_identifier, moment, person, words
 from mpftconnect.hl7v2.mapping.draft import Draft, Row
 from mpftconnect.hl7v2.mapping.leaves import Segment
 from mpftconnect.hl7v2.mapping.tables import ALLERGY_CATEGORY, ALLERGY_SEVERITY
@@ -54,7 +54,7 @@ DIAGNOSIS: Final = (
     Row(20, "identifiers", entity_identifier, many=True, removable=False),
     Row(3, "code", concept, removable=False),
     Row(5, "onset", moment),
-    Row(6, "category", codes_of("0052"), many=True),
+    Row(6, "category", concept, many=True),
     Row(16, "author", person, removable=False),
     Row(19, "recorded", moment, removable=False),
 )

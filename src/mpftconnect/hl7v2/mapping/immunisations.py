@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from mpftconnect.hl7v2.changes import Key
-from mpftconnect.hl7v2.mapping.datatypes import coded_in, codes_of, concept, entity_identifier, moment, person, words
+from mpftconnect.hl7v2.mapping.datatypes import coded_in, concept, entity_identifier, moment, person, words
 from mpftconnect.hl7v2.mapping.draft import Draft, Row
 from mpftconnect.hl7v2.mapping.leaves import Segment
 from mpftconnect.hl7v2.mapping.results import notes
@@ -50,7 +50,7 @@ VACCINATION: Final = (
     Row(19, "reason", concept, many=True),
     Row(20, "status", coded_in(COMPLETION), removable=False),
 )
-ROUTE: Final = (Row(1, "route", codes_of("0162")), Row(2, "site", codes_of("0163")))
+ROUTE: Final = (Row(1, "route", concept), Row(2, "site", concept))
 
 
 def read_immunisations(work: Work, part: Part, someone: Person, encounter: Reference | None) -> None:

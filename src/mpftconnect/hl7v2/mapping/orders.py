@@ -11,7 +11,6 @@ from typing import Any, Final
 from mpftconnect.hl7v2.changes import Key
 from mpftconnect.hl7v2.mapping.datatypes import (
     coded_in,
-    codes_of,
     concept,
     entity_identifier,
     joined,
@@ -47,7 +46,7 @@ ORDER_DETAIL: Final = (
     Row(27, "priority", coded_in(PRIORITY, 6), removable=False),
     Row(27, "occurrence", moment_in(4), removable=False),
     Row(16, "author", person, removable=False),
-    Row(24, "category", codes_of("0074"), many=True, removable=False),
+    Row(24, "category", concept, many=True, removable=False),
     Row(31, "reason", concept, many=True, removable=False),
 )
 _MEDICINE: Final = (Row(1, "medication", concept, removable=False),)

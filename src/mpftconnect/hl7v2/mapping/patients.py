@@ -6,13 +6,13 @@ HSCIC ITK HL7 v2 Message Specifications 1.0.15 have it.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from mpftconnect.hl7v2.changes import Key, Subject
 from mpftconnect.hl7v2.mapping.datatypes import (
     address,
     coded_in,
-    codes_of,
     concept,
     date,
     identifier,
@@ -21,6 +21,7 @@ from mpftconnect.hl7v2.mapping.datatypes import (
     organisation,
     person,
     telecom_of,
+    words,
 )
 from mpftconnect.hl7v2.mapping.draft import Draft, Row
 from mpftconnect.hl7v2.mapping.leaves import Segment
@@ -29,7 +30,9 @@ from mpftconnect.hl7v2.mapping.ways import TEXT, Way
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest, key_of
 from mpftconnect.model import (
     Address,
+    Coding,
     CommunicationNeed,
+    Concept,
     HumanName,
     Identifier,
     Patient,
@@ -46,9 +49,22 @@ def _alias(draft: Draft, segment: Segment, field: int, repetition: int, path: st
     return found if found is None or found.use else found.model_copy(update={"use": "nickname"})
 
 
+# ISO 639-1 codes are language tags of BCP 47 (RFC 5646, section 2.2.1), which FHIR R4 binds the language to; the names
+# of table 0396 under which senders write them.
+_LANGUAGES: Final = frozenset(("ISO639", "ISO639-1", "ISO6391", "HL70296", "BCP47"))
+_TAG: Final = re.compile(r"[a-z]{2}", re.ASCII)
+
+
 def _language(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> CommunicationNeed | None:
-    found = concept(draft, segment, field, repetition, f"{path}.language")
-    return CommunicationNeed(language=found) if found else None
+    """A language tag as that; any other code or word as a note, since FHIR has no place for other codes."""
+    sent = segment.left.get((field, repetition, 1, 1), "")
+    if segment.left.get((field, repetition, 3, 1)) in _LANGUAGES and _TAG.fullmatch(sent):
+        coding = Coding(system="urn:ietf:bcp:47", code=sent)
+        draft.take(segment, field, repetition, 1, 1, f"{path}.language.coding[0].code")
+        said = draft.take(segment, field, repetition, 2, 1, f"{path}.language.text")
+        return CommunicationNeed(language=Concept(text=said, coding=(coding,)))
+    found = words(draft, segment, field, repetition, f"{path}.note")
+    return CommunicationNeed(note=found) if found else None
 
 
 def _birth_place(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> Address | None:
@@ -88,7 +104,7 @@ PATIENT: Final = (
     Row(13, "telecom", telecom_of("home"), many=True),
     Row(14, "telecom", telecom_of("work"), many=True),
     Row(15, "communication", _language, many=True),
-    Row(16, "marital_status", codes_of("0002")),
+    Row(16, "marital_status", concept),
     Row(22, "ethnic_category", concept),
     Row(23, "birth_place", _birth_place),
     Row(25, "multiple_birth", _birth_order),
@@ -104,7 +120,7 @@ PATIENT_MORE: Final = (
 
 NEXT_OF_KIN: Final = (
     Row(2, "names", name, many=True),
-    Row(3, "relationship", codes_of("0063"), many=True),
+    Row(3, "relationship", concept, many=True),
     Row(4, "addresses", address, many=True),
     Row(5, "telecom", telecom_of("home"), many=True),
     Row(6, "telecom", telecom_of("work"), many=True),

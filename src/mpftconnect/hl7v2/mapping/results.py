@@ -16,7 +16,6 @@ from mpftconnect.hl7v2.changes import Key, Stated
 from mpftconnect.hl7v2.mapping.attachments import inline_document
 from mpftconnect.hl7v2.mapping.datatypes import (
     coded_in,
-    codes_of,
     concept,
     entity_identifier,
     moment,
@@ -79,7 +78,7 @@ REPORT: Final = (
     Row(7, "effective.start", moment),
     Row(8, "effective.end", moment),
     Row(22, "issued", moment),
-    Row(24, "category", codes_of("0074"), many=True),
+    Row(24, "category", concept, many=True),
     Row(25, "status", coded_in(REPORT_STATUS), removable=False),
     Row(32, "performers", _interpreter, many=True),
 )

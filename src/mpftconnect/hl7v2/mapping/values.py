@@ -137,7 +137,7 @@ def interpretations(draft: Draft, segment: Segment, known: frozenset[str]) -> No
         if found is None:
             continue
         coding = found.coding[0] if found.coding else None
-        if coding is not None and coding.system is None and coding.code in known:
+        if coding is not None and coding.system is None and coding.display is None and (coding.code in known):
             marked = coding.model_copy(update={"system": _INTERPRETATION})
             found = Concept(text=found.text, coding=(marked, *found.coding[1:]))
         draft.add("interpretation", found)

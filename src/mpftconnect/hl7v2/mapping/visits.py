@@ -10,7 +10,6 @@ from typing import Any, Final
 from mpftconnect.hl7v2.changes import Key
 from mpftconnect.hl7v2.mapping.datatypes import (
     coded_in,
-    codes_of,
     concept,
     identifier,
     moment,
@@ -48,13 +47,13 @@ VISIT: Final = (
     Row(11, "location", place_as("temporary location"), many=True, removable=False),
     Row(42, "location", place_as("pending location"), many=True, removable=False),
     Row(43, "location", place_as("prior temporary location"), many=True, removable=False),
-    Row(4, "type", codes_of("0007"), many=True),
+    Row(4, "type", concept, many=True),
     Row(7, "participants", _taking_part("ATND", "attender"), many=True),
     Row(8, "participants", _taking_part("REF", "referrer"), many=True, removable=False),
     Row(9, "participants", _taking_part("CON", "consultant"), many=True, removable=False),
     Row(17, "participants", _taking_part("ADM", "admitter"), many=True, removable=False),
     Row(52, "participants", _taking_part("PART", "Participation"), many=True, removable=False),
-    Row(10, "service", codes_of("0069")),
+    Row(10, "service", concept),
     Row(44, "period.start", moment),
     Row(45, "period.end", moment),
 )
