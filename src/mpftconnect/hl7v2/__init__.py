@@ -1,15 +1,79 @@
-"""HL7 v2: ER7 messages read lazily and byte for byte, checked, made, and read from batches.
+"""HL7 v2: ER7 messages read lazily and byte for byte, checked, made, read from batches, and mapped to the model.
 
 message = parse(raw)
 message["PID-3[1].1"], message.segments("OBX"), message.control_id, message.type
+mapped = map_message(message)
+mapped.changes, mapped.items, mapped.parked, mapped.ledger
 """
 
 from __future__ import annotations
 
+from mpftconnect.hl7v2.changes import (
+    Change,
+    Key,
+    Link,
+    MergePerson,
+    Move,
+    Parked,
+    Replace,
+    Retract,
+    Stated,
+    Subject,
+    Unlink,
+    Upsert,
+    is_older,
+    may_stand_over,
+)
 from mpftconnect.hl7v2.delimiters import Delimiters
 from mpftconnect.hl7v2.limits import Limits
 from mpftconnect.hl7v2.message import Message, Repetition, Segment
 from mpftconnect.hl7v2.nulls import NULL, Null, Value
 from mpftconnect.hl7v2.parsing import parse
 
-__all__ = ["NULL", "Delimiters", "Limits", "Message", "Null", "Repetition", "Segment", "Value", "parse"]
+# The mapping stands on what is above.
+from mpftconnect.hl7v2.applying import applied  # isort: skip
+from mpftconnect.hl7v2.mapping import (  # isort: skip
+    Entry,
+    Envelope,
+    Ledger,
+    Mapped,
+    Site,
+    Total,
+    map_message,
+    read_site,
+)
+
+__all__ = [
+    "NULL",
+    "Change",
+    "Delimiters",
+    "Entry",
+    "Envelope",
+    "Key",
+    "Ledger",
+    "Limits",
+    "Link",
+    "Mapped",
+    "MergePerson",
+    "Message",
+    "Move",
+    "Null",
+    "Parked",
+    "Repetition",
+    "Replace",
+    "Retract",
+    "Segment",
+    "Site",
+    "Stated",
+    "Subject",
+    "Total",
+    "Unlink",
+    "Upsert",
+    "Value",
+    "applied",
+    "is_older",
+    "map_message",
+    "may_stand_over",
+    "parse",
+    "read_site",
+]

@@ -7,6 +7,8 @@ sender says it is about, by the sender's own identifiers.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -29,6 +31,11 @@ __all__ = [
     "is_older",
     "may_stand_over",
 ]
+
+
+# FHIR R4 (4.0.1), data types: id; and the resource that carries a kind of another name.
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
+_RESOURCES = {"MedicationStatement": "MedicationRequest"}
 
 
 class _Silent:
@@ -59,10 +66,25 @@ class Key(_Silent):
 
     @property
     def text(self) -> str:
-        """The key in one line, unique for each key: what an item's `source.id` is."""
+        """The key in one line, another for each key: what a projection stores the thing under."""
         return "/".join(
             part.replace("%", "%25").replace("/", "%2F") for part in (self.kind, self.authority, self.value)
         )
+
+    @property
+    def reference(self) -> str:
+        """The key as a FHIR reference, which is what an item's `source.id` is: numbers that FHIR's `id` can carry are
+        readable, others are their digest.
+
+        >>> Key(kind="Encounter", authority="RRE", value="V1").reference
+        'Encounter/RRE.V1'
+        >>> len(Key(kind="Encounter", authority="RRE PAS", value="V/1").reference)
+        50
+        """
+        plain = f"{self.authority}.{self.value}"
+        if not _ID.fullmatch(plain) or plain.count(".") > 1:
+            plain = hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+        return f"{_RESOURCES.get(self.kind, self.kind)}/{plain}"
 
     def __repr__(self) -> str:
         return f"<Key {self.kind}>"

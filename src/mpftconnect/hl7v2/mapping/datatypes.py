@@ -12,6 +12,7 @@ from typing import Any, Final
 from mpftconnect.errors import NotAnNhsNumber
 from mpftconnect.hl7v2.mapping.draft import Draft, Reader
 from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.making import coding_of, concept_of
 from mpftconnect.hl7v2.mapping.tables import (
     ADDRESS_TYPE,
     ADDRESS_USE,
@@ -38,7 +39,6 @@ from mpftconnect.model import (
 __all__ = [
     "address",
     "code",
-    "codes_of",
     "coded_in",
     "concept",
     "date",
@@ -58,7 +58,6 @@ __all__ = [
 
 ASSUMED_AUTHORITY: Final = Way("text", TEXT.back, "assigning-authority")
 ASSUMED_USE: Final = Way("text", TEXT.back, "telecom-use")
-UTC: Final = None
 
 
 def text(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> str | None:
@@ -121,7 +120,7 @@ def concept(draft: Draft, segment: Segment, field: int, repetition: int, path: s
             words = draft.take(segment, field, repetition, first + 1, 1, f"{path}.text")
     if not codings and words is None:
         return None
-    return Concept(text=words, coding=tuple(codings))
+    return concept_of(words, tuple(codings))
 
 
 def _bare(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> Concept | None:
@@ -129,7 +128,7 @@ def _bare(draft: Draft, segment: Segment, field: int, repetition: int, path: str
     words = draft.take(segment, field, repetition, 9, 1, f"{path}.text")
     if bare is None:
         return None if words is None else Concept(text=words)
-    return Concept(text=words, coding=(Coding(code=bare),))
+    return concept_of(words, (coding_of(None, bare, None, None),))
 
 
 def _coding(
@@ -148,20 +147,7 @@ def _coding(
             segment, place, draft.site.code_system(sent), sent, f"{path}.system", draft.site.code_system_way
         )
     revision = draft.take(segment, field, repetition, version, 1, f"{path}.version") if system else None
-    return Coding(system=system, code=taken, display=display, version=revision)
-
-
-def codes_of(number: str) -> Reader:
-    """A code of a table of HL7's own (IS, ID), as a concept in that table's code system; or a CE as it stands."""
-    system = f"http://terminology.hl7.org/CodeSystem/v2-{number}"
-
-    def read(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> Concept | None:
-        found = concept(draft, segment, field, repetition, path)
-        if found is None or len(found.coding) != 1 or found.coding[0].system is not None:
-            return found
-        return Concept(text=found.text, coding=(found.coding[0].model_copy(update={"system": system}),))
-
-    return read
+    return coding_of(system, taken, display, revision)
 
 
 def words(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> str | None:
@@ -177,7 +163,7 @@ def words(draft: Draft, segment: Segment, field: int, repetition: int, path: str
 
 
 def identifier(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> Identifier | None:
-    """CX (2.A.14): the number, who assigned it and its type. A wrong NHS number is no identifier and is kept as extra."""
+    """CX (2.A.14): the number, who assigned it, its type. A wrong NHS number is no identifier and is kept as extra."""
     get = segment.left.get
     namespace, universal = get((field, repetition, 4, 1)), get((field, repetition, 4, 2))
     kind = get((field, repetition, 5, 1))
@@ -187,9 +173,7 @@ def identifier(draft: Draft, segment: Segment, field: int, repetition: int, path
     if number is None or number == '""' or number.isspace():
         return None
     system = _authority(draft, segment, field, repetition, 4, path)
-    value = draft.take(
-        segment, field, repetition, 1, 1, f"{path}.value", TEXT if system else ASSUMED_AUTHORITY
-    )
+    value = draft.take(segment, field, repetition, 1, 1, f"{path}.value", TEXT if system else ASSUMED_AUTHORITY)
     sort = draft.take(segment, field, repetition, 5, 1, f"{path}.type")
     return Identifier(system=system or draft.site.system_of(draft.authority), value=value, type=sort)
 
@@ -223,9 +207,7 @@ def _nhs_number(
     return Identifier(system=NHS_NUMBER_SYSTEM, value=number, type=sort)
 
 
-def _authority(
-    draft: Draft, segment: Segment, field: int, repetition: int, component: int, path: str
-) -> str | None:
+def _authority(draft: Draft, segment: Segment, field: int, repetition: int, component: int, path: str) -> str | None:
     """HD (2.A.33) as the URI of the numbers: the site's for its namespace, else its universal id, else by its name."""
     get = segment.left.get
     name_place, id_place = (field, repetition, component, 1), (field, repetition, component, 2)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from mpftconnect.hl7v2.mapping.leaves import NULL, Place, Segment, short_path
+from mpftconnect.hl7v2.mapping.making import extra_of
 from mpftconnect.hl7v2.mapping.site import Site
 from mpftconnect.hl7v2.mapping.ways import DATE, NUMBER, TEXT, Way, read_date, read_number, read_time
 from mpftconnect.model import Extra, Item, PartialDate, When
@@ -28,6 +29,10 @@ class Taken(NamedTuple):
     place: Place
     path: str
     way: Way
+
+
+def _took(*leaf: Any) -> Taken:
+    return tuple.__new__(Taken, leaf)
 
 
 # A leaf of a field that is `""` as a whole: the field of the item is removed.
@@ -90,7 +95,7 @@ class Draft:
         if value.isspace():
             return None
         del segment.left[place]
-        self.taken.append(Taken(segment, place, path, way))
+        self.taken.append(_took(segment, place, path, way))
         return value
 
     def _take_odd(self, segment: Segment, place: Place, value: str, path: str, way: Way) -> str | None:
@@ -102,7 +107,7 @@ class Draft:
             self.keep_leaf(segment, place)
         else:
             del segment.left[place]
-        self.taken.append(Taken(segment, place, path, way))
+        self.taken.append(_took(segment, place, path, way))
         return clean
 
     def take_code(self, segment: Segment, field: int, repetition: int, component: int, path: str) -> str | None:
@@ -135,7 +140,7 @@ class Draft:
             self.keep_leaf(segment, place)
         else:
             del segment.left[place]
-        self.taken.append(Taken(segment, place, path, way))
+        self.taken.append(_took(segment, place, path, way))
         return meaning
 
     def take_time(
@@ -147,7 +152,8 @@ class Draft:
         if sent is None:
             return None
         when, way = read_time(sent, self.zone)
-        return self._exact(segment, place, when, sent, path, way)
+        self._exact(segment, place, when, sent, path, way)
+        return when
 
     def take_date(self, segment: Segment, field: int, repetition: int, path: str) -> PartialDate | None:
         """Take a date; of a time its day, and the time is kept as extra."""
@@ -169,7 +175,7 @@ class Draft:
         if sent is None or not (sent.isascii() and sent.isdigit() and len(sent) < 10 and str(int(sent)) == sent):
             return None
         del segment.left[field, 1, 1, 1]
-        self.taken.append(Taken(segment, (field, 1, 1, 1), path, WHOLE))
+        self.taken.append(_took(segment, (field, 1, 1, 1), path, WHOLE))
         return int(sent)
 
     def _exact(self, segment: Segment, place: Place, value: Any, sent: str, path: str, way: Way) -> Any:
@@ -179,7 +185,7 @@ class Draft:
             self.keep_leaf(segment, place)
         else:
             del segment.left[place]
-        self.taken.append(Taken(segment, place, path, way))
+        self.taken.append(_took(segment, place, path, way))
         return value
 
     def _also(self, segment: Segment, place: Place, value: str) -> str:
@@ -192,15 +198,21 @@ class Draft:
     def keep_leaf(self, segment: Segment, place: Place) -> None:
         """Keep a leaf as extra, under its place."""
         value = segment.left.pop(place)
-        where = segment.name if segment.number == 1 else f"{segment.name}[{segment.number}]"
         path = f"extra[{len(self.extras)}].json_text"
-        self.extras.append(_EXTRA(path=f"{where}-{short_path(place)}", json_text=json.dumps(value)))
-        self.taken.append(Taken(segment, place, path, EXTRA))
+        self.extras.append(extra_of(f"{segment.where}-{short_path(place)}", _json(value)))
+        self.taken.append(_took(segment, place, path, EXTRA))
 
     def keep(self, segment: Segment) -> None:
         """Keep whatever is left of a segment as extra."""
-        for place in tuple(segment.left):
-            self.keep_leaf(segment, place)
+        extras, taken, where = self.extras, self.taken, f"{segment.where}-"
+        index = len(extras)
+        for place, value in segment.left.items():
+            field, repetition, component, sub = place
+            path = str(field) if repetition == component == sub == 1 else short_path(place)
+            extras.append(extra_of(where + path, _json(value)))
+            taken.append(_took(segment, place, f"extra[{index}].json_text", EXTRA))
+            index += 1
+        segment.left.clear()
 
     # --- filling -------------------------------------------------------------------------------------------------
 
@@ -231,7 +243,7 @@ class Draft:
         place = (field, 1, 1, 1)
         if place in segment.left:
             del segment.left[place]
-            self.taken.append(Taken(segment, place, attribute, REMOVED))
+            self.taken.append(_took(segment, place, attribute, REMOVED))
             if attribute not in self.removed:
                 self.removed.append(attribute)
 
@@ -260,10 +272,15 @@ class Draft:
         return self.result  # type: ignore[no-any-return]
 
 
+def _json(text: str) -> str:
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    return json.dumps(text)
+
+
 WHOLE: Final = Way("number", lambda value: str(value) if isinstance(value, int) else None)
-_EXTRA = Extra
 
 
 def _is_text(character: str) -> bool:
     """Whether FHIR text may hold the character: no control but tab and line ends, and no half of a surrogate pair."""
-    return character >= " " and not "\ud800" <= character <= "\udfff" and character != "\x7f" or character in "\t\r\n"
+    return (character >= " " and not "\ud800" <= character <= "\udfff" and character != "\x7f") or character in "\t\r\n"

@@ -6,20 +6,18 @@ end is kept as extra.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 from mpftconnect.hl7v2.delimiters import Delimiters
 from mpftconnect.hl7v2.escapes import unescape
+from mpftconnect.hl7v2.message import HEADERS, Message
 
-__all__ = ["NULL", "Place", "Segment", "leaves_of", "read_segment"]
+__all__ = ["NULL", "Place", "Segment", "leaves_of", "read_segments", "short_path"]
 
 Place = tuple[int, int, int, int]
 """Field, repetition, component and sub-component, each counted from 1."""
 
 NULL: Final = '""'
-# Header segments: their first field is the separator itself (HL7 v2.5.1, chapter 2, section 2.14.9).
-_HEADERS = frozenset(("MSH", "BHS", "FHS"))
 
 
 class Segment:
@@ -59,9 +57,7 @@ class Segment:
 
 def _alone(place: Place, sent: dict[Place, str]) -> bool:
     field, repetition, component, sub = place
-    return (repetition, component, sub) == (1, 1, 1) and not any(
-        other[0] == field and other != place for other in sent
-    )
+    return (repetition, component, sub) == (1, 1, 1) and not any(other[0] == field and other != place for other in sent)
 
 
 def short_path(place: Place) -> str:
@@ -130,19 +126,13 @@ def leaves_of(
     return found, repetitions
 
 
-def read_segment(text: str, number: int, delimiters: Delimiters, codec: str = "utf-8") -> Segment:
-    """A segment from its ER7 text."""
-    name = text[:3] if text[:3] in _HEADERS else text.partition(delimiters.field)[0]
-    sent, repetitions = leaves_of(text, delimiters, codec, header=name in _HEADERS)
-    return Segment(name, number, sent, repetitions)
-
-
-def numbered(texts: Iterable[str], delimiters: Delimiters, codec: str = "utf-8") -> list[Segment]:
-    """The segments of a message, each numbered among those of its name."""
+def read_segments(message: Message) -> list[Segment]:
+    """The segments of a message in order, each numbered among those of its name."""
+    delimiters, codec = message.delimiters, message.charset.codec
     counts: dict[str, int] = {}
     segments = []
-    for text in texts:
-        segment = read_segment(text, 1, delimiters, codec)
-        counts[segment.name] = segment.number = counts.get(segment.name, 0) + 1
-        segments.append(segment)
+    for name, line in zip(message.names, message.lines, strict=True):
+        sent, repetitions = leaves_of(line, delimiters, codec, header=name in HEADERS)
+        number = counts[name] = counts.get(name, 0) + 1
+        segments.append(Segment(name, number, sent, repetitions))
     return segments

@@ -99,7 +99,7 @@ class Site:
     @cached_property
     def authority_way(self) -> Way:
         """Back from the URI to the namespace."""
-        back = {uri: name for name, uri in reversed(self.authority_systems.items())}
+        back = {uri: name for name, uri in reversed(list(self.authority_systems.items()))}
         back[NHS_NUMBER_SYSTEM] = "NHS"
         back.setdefault(ODS_ORGANIZATION_SYSTEM, "ODS")
 
@@ -175,7 +175,8 @@ def read_site(path: Path | str) -> Site:
     except OSError:
         raise ConfigurationError([f"{place.name}: cannot be read"]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        where = f" (line {fault.lineno})" if getattr(fault, "lineno", None) else ""
+        line = getattr(fault, "lineno", None)
+        where = f" (line {line})" if line else ""
         raise ConfigurationError([f"{place.name}: is not TOML{where}"]) from None
     return site_from(content, place.name)
 

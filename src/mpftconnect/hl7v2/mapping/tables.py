@@ -57,7 +57,7 @@ NAME_USE: Final = coded(
 ADDRESS_USE: Final = coded("0190", {"H": "home", "B": "work", "O": "work", "C": "temp", "P": "home", "BI": "billing"})
 ADDRESS_TYPE: Final = coded("0190", {"M": "postal"})
 # 0201 Telecommunication use code, and 0202 Telecommunication equipment type.
-TELECOM_USE: Final = coded("0201", {"PRN": "home", "ORN": "home", "WPN": "work", "VHN": "temp", "PRS": "mobile"})
+TELECOM_USE: Final = coded("0201", {"PRN": "home", "ORN": "home", "WPN": "work", "VHN": "temp"})
 TELECOM_SYSTEM: Final = coded(
     "0202", {"PH": "phone", "CP": "phone", "FX": "fax", "BP": "pager", "Internet": "email", "SAT": "phone"}
 )
@@ -65,9 +65,7 @@ TELECOM_SYSTEM: Final = coded(
 YES_NO: Final = {"Y": True, "N": False}
 DEATH: Final = YES_NO
 # 0004 Patient class: HL7 v3 ActEncounterCode.
-ENCOUNTER_CLASS: Final = coded(
-    "0004", {"I": "IMP", "E": "EMER", "O": "AMB", "P": "PRENC", "B": "IMP", "R": "AMB"}
-)
+ENCOUNTER_CLASS: Final = coded("0004", {"I": "IMP", "E": "EMER", "O": "AMB", "P": "PRENC", "B": "IMP", "R": "AMB"})
 # 0085 Observation result status codes interpretation.
 OBSERVATION_STATUS: Final = coded(
     "0085",
@@ -104,7 +102,11 @@ REPORT_STATUS: Final = coded(
 )
 # 0078 Interpretation codes whose letters HL7 v3 ObservationInterpretation has with the same meaning.
 INTERPRETATION: Final = frozenset(
-    "A AA HH LL H L N R S I MS VS POS NEG IND DET ND W B D U IE EX HX LX RR WR NR EXP UNE SDD SYN-R SYN-S NS E < >".split()  # noqa: SIM905 - a list of words
+    (
+        *("A", "AA", "HH", "LL", "H", "L", "N", "R", "S", "I", "MS", "VS", "POS", "NEG", "IND", "DET", "ND", "W", "B"),
+        *("D", "U", "IE", "EX", "HX", "LX", "RR", "WR", "NR", "EXP", "UNE", "SDD", "SYN-R", "SYN-S", "NS", "E", "<"),
+        ">",
+    )
 )
 # 0127 Allergen type, and 0128 Allergy severity.
 ALLERGY_CATEGORY: Final = coded(

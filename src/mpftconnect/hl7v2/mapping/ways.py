@@ -52,9 +52,7 @@ TEXT: Final = Way("text", lambda value: value if isinstance(value, str) else Non
 # --- dates and times -------------------------------------------------------------------------------------------
 
 # HL7 v2.5.1, chapter 2A, section 2.A.22 (DTM): YYYY[MM[DD[HH[MM[SS[.S[S[S[S]]]]]]]]][+/-ZZZZ].
-_TIME = re.compile(
-    r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(\.\d{1,9})?)?)?)?)?)?([+-]\d{4})?", re.ASCII
-)
+_TIME = re.compile(r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(\.\d{1,9})?)?)?)?)?)?([+-]\d{4})?", re.ASCII)
 
 
 def _written(value: Any) -> str | None:

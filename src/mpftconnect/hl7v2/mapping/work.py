@@ -1,0 +1,241 @@
+"""One message in the mapping: its segments, who sent it, whom it is about, and the changes that come of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from mpftconnect.hl7v2.changes import Change, Key, Parked, Replace, Retract, Stated, Subject, Upsert
+from mpftconnect.hl7v2.mapping.draft import Draft
+from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.site import Site
+from mpftconnect.model import Identifier, Item, Reference, Source
+
+__all__ = ["Part", "Person", "Work", "digest", "key_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Whom a part of a message is about.
+
+    Args:
+        subject: The identifiers, for the change.
+        key: Of the person, in the sender's terms.
+        aliases: By the person's other identifiers.
+    """
+
+    subject: Subject
+    key: Key
+    aliases: tuple[Key, ...]
+
+    @property
+    def reference(self) -> Reference:
+        """What the items name as their subject."""
+        number = self.subject.nhs_number
+        return Reference(
+            reference=self.key.reference, type="Patient", identifier=Identifier.nhs(number) if number else None
+        )
+
+
+@dataclass(slots=True)
+class Part:
+    """What of a message is about one person: the PID and what follows it."""
+
+    segments: list[Segment]
+
+    def first(self, name: str) -> Segment | None:
+        return next((segment for segment in self.segments if segment.name == name), None)
+
+    def all(self, name: str) -> list[Segment]:
+        return [segment for segment in self.segments if segment.name == name]
+
+
+@dataclass(slots=True)
+class _Pending:
+    draft: Draft
+    made: dict[str, Any]
+    change: Callable[[Item], Change]
+
+
+class Work:
+    """The mapping of one message, from its segments to its changes.
+
+    Args:
+        segments: Of the message.
+        site: What is agreed with the sender.
+        stated: When the message was stated; parts may state their own time.
+        received: When it came in.
+        authority: The sender's name: who numbers what has no assigning authority.
+        trigger: `A01`, `R01`.
+    """
+
+    def __init__(
+        self,
+        segments: list[Segment],
+        site: Site,
+        *,
+        stated: Stated,
+        received: datetime,
+        authority: str,
+        trigger: str,
+    ) -> None:
+        self.segments, self.site, self.stated, self.received = segments, site, stated, received
+        self.authority, self.trigger = authority, trigger
+        self.drafts: list[Draft] = []
+        self.changes: list[Change] = []
+        self.parked: list[Parked] = []
+        self.dropped: list[tuple[Segment, tuple[int, int, int, int], str]] = []
+        self.parked_segments: list[Segment] = []
+        self._pending: list[_Pending] = []
+        self._owners: dict[int, Draft] = {}
+        self._seen: dict[str, int] = {}
+
+    # --- making --------------------------------------------------------------------------------------------------
+
+    def draft(self, kind: type[Item] | None) -> Draft:
+        """A new item in the making."""
+        draft = Draft(kind, self.site, self.authority)
+        self.drafts.append(draft)
+        return draft
+
+    def undo(self, draft: Draft) -> None:
+        """No item comes of the draft after all: what it took is left again."""
+        for segment, place, _, _ in draft.taken:
+            segment.left[place] = segment.sent[place]
+        draft.taken.clear()
+        self.drafts = [other for other in self.drafts if other is not draft]
+
+    def own(self, draft: Draft, *segments: Segment | None) -> None:
+        """What is left of these segments in the end is kept as extra by this draft."""
+        for segment in segments:
+            if segment is not None:
+                self._owners[id(segment)] = draft
+
+    def park(self, code: str, reason: str, location: str) -> None:
+        """Something cannot be mapped: it is kept for a person to look at."""
+        self.parked.append(Parked(code=code, reason=reason, location=location))
+
+    def drop(self, segment: Segment, place: tuple[int, int, int, int], why: str) -> None:
+        """A leaf is left out of the items, on purpose; the ledger says why."""
+        if place in segment.left:
+            del segment.left[place]
+            self.dropped.append((segment, place, why))
+
+    def source(self, key: Key, stated: Stated) -> Source:
+        return Source(
+            system=self.site.name,
+            id=key.reference,
+            version=stated.control_id,
+            fetched=self.received,
+            mode="feed",
+            updated=stated.at or stated.sent,
+        )
+
+    def upsert(
+        self,
+        draft: Draft,
+        person: Person,
+        key: Key,
+        *,
+        aliases: tuple[Key, ...] = (),
+        mentions: bool = False,
+        stated: Stated | None = None,
+        **made: Any,
+    ) -> None:
+        """The draft becomes an update of what stands under the key."""
+        when = stated or self.stated
+
+        def change(item: Item) -> Change:
+            return Upsert(
+                subject=person.subject,
+                key=key,
+                aliases=aliases,
+                item=item,
+                removed=tuple(draft.removed),
+                mentions=mentions,
+                stated=when,
+            )
+
+        self._pending.append(_Pending(draft, {"source": self.source(key, when), **made}, change))
+
+    def replace(
+        self,
+        draft: Draft,
+        person: Person,
+        key: Key,
+        *,
+        aliases: tuple[Key, ...] = (),
+        stated: Stated | None = None,
+        **made: Any,
+    ) -> None:
+        """The draft takes the place of all that stands under the key."""
+        when = stated or self.stated
+
+        def change(item: Item) -> Change:
+            return Replace(subject=person.subject, key=key, aliases=aliases, item=item, stated=when)
+
+        self._pending.append(_Pending(draft, {"source": self.source(key, when), **made}, change))
+
+    def retract(
+        self,
+        draft: Draft,
+        person: Person,
+        key: Key,
+        *,
+        code: str,
+        reason: str,
+        aliases: tuple[Key, ...] = (),
+        stated: Stated | None = None,
+        **made: Any,
+    ) -> None:
+        """What stands under the key is withdrawn, and stays to be seen as that."""
+        when = stated or self.stated
+
+        def change(item: Item) -> Change:
+            return Retract(
+                subject=person.subject, key=key, aliases=aliases, reason=reason, code=code, item=item, stated=when
+            )
+
+        self._pending.append(_Pending(draft, {"source": self.source(key, when), **made}, change))
+
+    def state(self, draft: Draft, change: Change) -> None:
+        """A change of no item, such as a merge; the draft holds what was taken for it."""
+        draft.result = change
+        self.changes.append(change)
+
+    def finish(self, part: Iterable[Segment], last: Draft) -> None:
+        """Keep what is left of a part's segments, and make its items and changes in order."""
+        for segment in part:
+            if segment.left:
+                self._owners.get(id(segment), last).keep(segment)
+        for pending in self._pending:
+            self.changes.append(pending.change(pending.draft.made(**pending.made)))
+        self._pending.clear()
+
+    def once(self, value: str) -> str:
+        """A value that names one thing within the message: the second of the same becomes `value#2`."""
+        count = self._seen[value] = self._seen.get(value, 0) + 1
+        return value if count == 1 else f"{value}#{count}"
+
+    def at(self, **more: Any) -> Stated:
+        """The message's time, with a time of its own for a part of it."""
+        return replace(self.stated, **more)
+
+
+_NAMESPACES: Final = ("https://mpftconnect.example/hl7v2/authority/",)
+
+
+def key_of(kind: str, identifier: Identifier) -> Key:
+    """The key of what an identifier names."""
+    return Key(
+        kind=kind, authority=(identifier.system or "").removeprefix(_NAMESPACES[0]), value=identifier.value or ""
+    )
+
+
+def digest(*parts: str | None) -> str:
+    """A stable short name of what has no number of its own, made from what it says; tells nothing of it."""
+    joined = "\x1f".join((part or "").casefold().strip() for part in parts)
+    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:16]
