@@ -88,7 +88,7 @@ def from_text(text: str) -> Any:
         return _made(json.loads(text))
     except NotStored:
         raise
-    except (ValueError, TypeError, RecursionError, KeyError) as error:
+    except (ValueError, TypeError, RecursionError, KeyError, ArithmeticError) as error:
         kind = type(error).__name__
     raise NotStored(f"not as it was written ({kind})")
 

@@ -135,7 +135,8 @@ class Inbox:
         else:
             body, parked = raw, None if name is not None else "sender-unknown"
         return Arrival(
-            feed=name or UNKNOWN_FEED,
+            # Of what is withheld under no feed not even that something came may show.
+            feed=name or ("" if body is None else UNKNOWN_FEED),
             at=at,
             sender=header.sender,
             control_id=header.control_id,

@@ -125,6 +125,8 @@ class SqliteStore:
         """A feed was heard whatever came; counted is only what was kept."""
         pulses: dict[str, list[int]] = {}
         for arrival, receipt in zip(arrivals, receipts, strict=True):
+            if not arrival.feed:
+                continue
             counts = pulses.setdefault(arrival.feed, [0, 0])
             counts[0] += receipt.outcome in ("kept", "parked")
             counts[1] += receipt.outcome == "repeat"
@@ -426,7 +428,7 @@ class SqliteStore:
             reason = "store-unreachable"
         else:
             return
-        raise StoreFailed(reason)
+        raise StoreFailed(reason) from None
 
 
 def _reason(error: sqlite3.Error) -> str:

@@ -41,7 +41,7 @@ class Arrival:
     """A message as it comes in.
 
     Args:
-        feed: Configured name of the feed.
+        feed: Configured name of the feed; empty for one whose pulse does not count.
         at: When, UTC.
         sender: MSH-3 and MSH-4.
         control_id: MSH-10.
