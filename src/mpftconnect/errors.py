@@ -16,6 +16,7 @@
     ├── MessageUnreadable             not an HL7 v2 message, or larger than is read: a place and a rule
     ├── AccessRefused                 governance said no; the refusal is audited
     ├── AuditUnavailable              no audit entry could be made durable, so nothing was shown
+    ├── InboxUnavailable              the store of what is pushed to us failed: nothing was kept or changed
     ├── LedgerUnavailable             the ledger of what was published cannot be written, so nothing was sent
     ├── DecisionsUnsound              what was decided about identity cannot be believed: nothing was changed
     ├── IncompleteRecord              `require_complete()` on a section that is not
@@ -55,6 +56,7 @@ __all__ = [
     "FeedOverdue",
     "FhirPathError",
     "GapReason",
+    "InboxUnavailable",
     "IncompleteRecord",
     "ItemNotShown",
     "LedgerUnavailable",
@@ -196,6 +198,20 @@ class AccessRefused(MpftConnectError):
 
 class AuditUnavailable(MpftConnectError):
     """Neither the audit store nor its second sink could take the entry, so the data was not shown."""
+
+
+class InboxUnavailable(MpftConnectError):
+    """The store of what is pushed to us did not do what was asked; nothing was kept or changed.
+
+    `reason` is a permanent code: `store-locked`, `store-full`, `store-corrupt`, `key-does-not-fit`, ...
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        return f"the inbox's store did not do what was asked ({self.reason})"
 
 
 class LedgerUnavailable(MpftConnectError):

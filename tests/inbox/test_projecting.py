@@ -186,7 +186,7 @@ def test_a_merge_is_a_link_and_undoing_it_takes_back_what_relied_on_it(bench):
     assert len(values(one)) == 2
     (link,) = one.inbox.links()
     assert link.state == "in-force"
-    assert one.inbox.undo_link(link.id) == 2
+    assert one.store.undo_link(link.id) == 2
     assert values(one) == [] and sorted(parked(one)) == [("2", "merge-undone"), ("4", "merge-undone")]
     # It stays undone through a replay, and a repeat of the merge under a new number does not bring it back.
     one.inbox.replay()
@@ -232,7 +232,7 @@ def test_a_visit_that_was_recorded_for_somebody_else_is_shown_for_whom_it_was(be
     # What is said of it later goes the same way; and undoing the move gives it back.
     one.take(change("5", "result-replace", "R2", "6", minute=5, nhs=BEA, local="M2", encounter="V2"))
     assert values(one) == [("4", None), ("6", None)]
-    one.inbox.undo_link(one.inbox.links()[0].id)
+    one.store.undo_link(one.inbox.links()[0].id)
     assert values(one) == [] and values(one, BEA) == [("4", None), ("6", None)]
 
 
@@ -337,3 +337,19 @@ def test_a_replay_that_breaks_off_goes_on_where_it_was(bench):
     assert one.store.projection_digest() != before
     one.inbox.process()
     assert one.store.projection_digest() == before
+
+
+def test_what_can_be_mapped_is_shown_while_the_rest_waits_for_a_person(bench):
+    one = bench()
+    one.take(message("1", "ZCH|result-replace|R1|4", "ZCH|park"))
+    assert parked(one) == [("1", "trigger-not-handled")] and values(one) == [("4", None)]
+    before = one.store.projection_digest()
+    one.inbox.release(1, "tried again")
+    one.inbox.process()
+    assert parked(one) == [("1", "trigger-not-handled")] and one.store.projection_digest() == before
+    one.inbox.replay()
+    assert parked(one) == [("1", "trigger-not-handled")] and one.store.projection_digest() == before
+    # Settled by a person, the part that was applied stays, through a replay too.
+    assert one.inbox.discard(1, "the rest is of no use")
+    one.inbox.replay()
+    assert parked(one) == [] and values(one) == [("4", None)] and one.store.projection_digest() == before

@@ -16,6 +16,7 @@ from mpftconnect.errors import (
     AdapterError,
     AuditUnavailable,
     DecisionsUnsound,
+    InboxUnavailable,
     IncompleteRecord,
     ItemNotShown,
     LedgerUnavailable,
@@ -55,6 +56,7 @@ _BY_ERROR: tuple[tuple[type[MpftConnectError], Exit], ...] = (
     (AuditUnavailable, Exit.OUR_FAULT),
     (LedgerUnavailable, Exit.OUR_FAULT),
     (DecisionsUnsound, Exit.OUR_FAULT),
+    (InboxUnavailable, Exit.OUR_FAULT),
 )
 
 

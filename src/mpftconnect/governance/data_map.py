@@ -44,6 +44,9 @@ def places(
     privacy_days: int | None = None,
     identity_days: int | None = None,
     state: str = "state",
+    inbox: str = "[inbox] store",
+    inbox_days: int | None = None,
+    inbox_encrypted: bool | None = None,
 ) -> tuple[Place, ...]:
     """Every place, for the given configuration.
 
@@ -99,6 +102,20 @@ def places(
             _PRIVATE,
             "the adapter's",
             "delete the folder",
+        ),
+        Place(
+            "inbox",
+            inbox,
+            "whole HL7 v2 messages as received, and what stands after them: demographics, visits, results, documents; "
+            "nothing of messages that silent policies exclude",
+            {
+                None: f"AES-256-GCM where [inbox] key is given; otherwise {_PRIVATE}",
+                True: "AES-256-GCM under [inbox] key; senders, control ids and times in clear; folder 0700, file 0600",
+                False: _PRIVATE,
+            }[inbox_encrypted],
+            f"{inbox_days or 400} days, then mpftconnect hl7 purge; parked messages stay until somebody settles them",
+            "mpftconnect hl7 erase: messages and what stands of them, from free pages and the write-ahead log too; "
+            "not from backups",
         ),
         Place(
             "traces",

@@ -10,11 +10,11 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from mpftconnect.adapters.contract import AdapterSpec, Capability, Support
 from mpftconnect.adapters.endpoint import Endpoint
@@ -22,39 +22,33 @@ from mpftconnect.errors import ConfigurationError, MpftConnectError
 from mpftconnect.governance.agreements import Agreement
 from mpftconnect.governance.policies import Policy, PolicySpec
 from mpftconnect.governance.roles import Role, RoleTable, folded
+from mpftconnect.governance.secret_reference import SecretReference
+from mpftconnect.inbox.inbox import Mapper
+from mpftconnect.inbox.mapping import site_mapper
+from mpftconnect.inbox.settings import InboxSettings
 from mpftconnect.model import DEFAULT_ZONE, AccessContext, Model, SamenessSpec, When
 from mpftconnect.plugins import PluginRegistry
 
 __all__ = [
     "LONGEST_SECONDS",
     "AuditSettings",
+    "Checker",
     "Configuration",
+    "ConfiguredInbox",
     "ConfiguredPolicy",
     "ConfiguredSystem",
     "HubSettings",
     "IdentitySettings",
+    "PolicyTable",
     "SecretReference",
     "SystemSettings",
     "load_configuration",
+    "read_table",
 ]
 
 
 # No read may take longer, whoever asks for it.
 LONGEST_SECONDS = 300
-
-
-class SecretReference(Model):
-    """Where a secret is. Exactly one of the two; `value` is for the sandbox, which makes its own secrets."""
-
-    env: str | None = None
-    file: str | None = None
-    value: str | None = Field(default=None, repr=False)
-
-    @model_validator(mode="after")
-    def _one(self) -> SecretReference:
-        if sum(part is not None for part in (self.env, self.file, self.value)) != 1:
-            raise ValueError('expected { env = "NAME" } or { file = "path" }')
-        return self
 
 
 class HubSettings(Model):
@@ -154,7 +148,9 @@ class SystemSettings(Model):
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
-class _PolicyTable(Model):
+class PolicyTable(Model):
+    """`[[policies]]`."""
+
     policy: str
     settings: dict[str, Any] = Field(default_factory=dict)
 
@@ -168,8 +164,9 @@ class _File(Model):
     privacy: AuditSettings
     identity: IdentitySettings = Field(default_factory=IdentitySettings)
     roles: dict[str, Role] = Field(default_factory=dict)
+    inbox: InboxSettings | None = None
     systems: dict[str, SystemSettings] = Field(min_length=1)
-    policies: tuple[_PolicyTable, ...] = ()
+    policies: tuple[PolicyTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +189,16 @@ class ConfiguredPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfiguredInbox:
+    """The inbox, checked: its folder, its key if it has one, and how its feeds are mapped."""
+
+    settings: InboxSettings
+    folder: Path
+    key: bytes | None = field(repr=False)
+    mapper: Mapper | None
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """A whole configuration, checked: nothing in it can fail later for a reason that could be seen now."""
 
@@ -209,6 +216,7 @@ class Configuration:
     policies: tuple[ConfiguredPolicy, ...]
     who: AccessContext | None = None
     sameness: tuple[SamenessSpec, ...] = ()
+    inbox: ConfiguredInbox | None = None
 
     def path(self, name: str) -> Path:
         """A path of the file, relative to it."""
@@ -239,6 +247,16 @@ def load_configuration(
     Raises:
         ConfigurationError: With a line for every mistake: file, key and what is expected.
     """
+    label, folder, table = read_table(source)
+    return Checker(label, folder, registry, sandbox).check(table)
+
+
+def read_table(source: Path | str | Mapping[str, Any]) -> tuple[str, Path, dict[str, Any]]:
+    """A configuration's name, folder and content, not checked yet.
+
+    Raises:
+        ConfigurationError: It cannot be read, or is not TOML.
+    """
     if isinstance(source, Mapping):
         label, folder, table = "configuration", Path.cwd(), dict(source)
     else:
@@ -255,10 +273,10 @@ def load_configuration(
             raise ConfigurationError([f"{label}: not read: tables or lists are nested too deeply"]) from None
         except (OSError, ValueError) as error:
             raise ConfigurationError([f"{label}: cannot be read ({type(error).__name__})"]) from None
-    return _Checker(label, folder, registry, sandbox).check(table)
+    return label, folder, table
 
 
-class _Checker:
+class Checker:
     """Collects every problem of one file before it says any."""
 
     def __init__(self, label: str, folder: Path, registry: PluginRegistry, sandbox: bool) -> None:
@@ -268,7 +286,7 @@ class _Checker:
     def _say(self, key: str, expected: str) -> None:
         self.problems.append(f"{self._label}: {key}: {expected}")
 
-    def _model(self, kind: type[Any], table: Any, at: str) -> Any:
+    def model(self, kind: type[Any], table: Any, at: str) -> Any:
         try:
             return kind.model_validate(table, context={"folder": self._folder})
         except ValidationError as error:
@@ -279,11 +297,11 @@ class _Checker:
             return None
 
     def check(self, table: Mapping[str, Any]) -> Configuration:
-        file: _File | None = self._model(_File, table, "")
+        file: _File | None = self.model(_File, table, "")
         # Even where the whole does not fit, its parts are checked further, so that all mistakes come at once.
         systems = self._systems(table.get("systems"))
-        policies = self._policies(table.get("policies"))
-        keys = {name: self._key(table.get(name), name) for name in ("audit", "privacy")}
+        policies = self.policies(table.get("policies"))
+        keys = {name: self.key(table.get(name), name) for name in ("audit", "privacy")}
         self._tracer(file, systems)
         identity_key = self._identity_key(file) or keys["audit"]
         roles = self._roles(file)
@@ -318,7 +336,40 @@ class _Checker:
             policies=policies,
             who=file.who,
             sameness=self._sameness(file),
+            inbox=self.inbox(file.inbox, {system.name for system in systems}),
         )
+
+    def inbox(self, settings: InboxSettings | None, systems: set[str] | None) -> ConfiguredInbox | None:
+        """The inbox, checked.
+
+        Args:
+            systems: Names of the configured systems, of which each feed is one's; None where none is configured.
+        """
+        if settings is None:
+            return None
+        key = self._sealing_key(settings.key, "inbox.key") if settings.key else None
+        for name, feed in settings.feeds.items():
+            if not _NAME.fullmatch(name):
+                self._say(f"inbox.feeds.{name}", "expected a name of letters, digits, hyphens, underscores and dots")
+            if systems is not None and (feed.system or name) not in systems:
+                self._say(f"inbox.feeds.{name}.system", "expected the name of one of the systems")
+        self._senders_apart(settings)
+        mapper = None
+        try:
+            mapper = site_mapper(settings.feeds, self._folder)
+        except ConfigurationError as error:
+            for problem in error.problems:
+                key_, _, expected = problem.partition(": ")
+                self._say(key_, expected)
+        return ConfiguredInbox(settings, self._folder / settings.store, key, mapper)
+
+    def _senders_apart(self, settings: InboxSettings) -> None:
+        seen: dict[tuple[str, str], str] = {}
+        for name, feed in settings.feeds.items():
+            for sender in feed.senders:
+                other = seen.setdefault((sender.application, sender.facility), name)
+                if other != name:
+                    self._say(f"inbox.feeds.{name}.senders", f"expected senders of its own; {other} has the same")
 
     def _tracer(self, file: _File | None, systems: tuple[ConfiguredSystem, ...]) -> None:
         name = file.hub.trace if file else None
@@ -392,7 +443,7 @@ class _Checker:
             self._say(at, f"the file {reference.file} is empty")
         return text
 
-    def _key(self, table: Any, name: str) -> bytes:
+    def key(self, table: Any, name: str) -> bytes:
         try:
             settings = AuditSettings.model_validate(table)
         except ValidationError:  # already said of the whole file
@@ -431,7 +482,7 @@ class _Checker:
                 When("2024-01-01T00:00:00", settings.zone)
             except MpftConnectError as error:
                 self._say(f"{at}.zone", str(error))
-            own = self._model(spec.settings, settings.settings, f"{at}.settings") if spec.settings else None
+            own = self.model(spec.settings, settings.settings, f"{at}.settings") if spec.settings else None
             if spec.settings is None and settings.settings:
                 self._say(f"{at}.settings", f"adapter {spec.name} has no settings of its own")
             found.append(ConfiguredSystem(name, spec, settings, own, self._secrets(spec, settings, at)))
@@ -464,7 +515,7 @@ class _Checker:
                 self._say(f"{at}.secrets.{name}", f"adapter {spec.name} knows no such secret")
         return {name: self._secret(ref, f"{at}.secrets.{name}") for name, ref in settings.secrets.items()}
 
-    def _policies(self, tables: Any) -> tuple[ConfiguredPolicy, ...]:
+    def policies(self, tables: Any) -> tuple[ConfiguredPolicy, ...]:
         built = []
         for index, table in enumerate(tables if isinstance(tables, list | tuple) else ()):
             name = table.get("policy") if isinstance(table, dict) else None
@@ -474,7 +525,7 @@ class _Checker:
                 known = ", ".join(sorted(self._registry.policies)) or "none"
                 self._say(f"{at}.policy", f"no installed plugin provides this policy (installed: {known})")
                 continue
-            settings = self._model(spec.settings, table.get("settings", {}), f"{at}.settings")
+            settings = self.model(spec.settings, table.get("settings", {}), f"{at}.settings")
             if settings is None:
                 continue
             try:

@@ -21,6 +21,7 @@ from mpftconnect.events import Code, EventStream
 from mpftconnect.governance.admission import admit
 from mpftconnect.governance.policies import Contribution, Policy, PolicySpec
 from mpftconnect.governance.restriction import restrict_patient
+from mpftconnect.hl7v2 import Subject
 from mpftconnect.hub.account import Account
 from mpftconnect.hub.asking import failure_of, method, not_to_be_asked
 from mpftconnect.hub.assemble import screen
@@ -32,9 +33,11 @@ from mpftconnect.hub.ledger import Ledger
 from mpftconnect.hub.people import People
 from mpftconnect.hub.publication import Preview, Publication, Wish
 from mpftconnect.hub.publishing import Publishing
+from mpftconnect.hub.pushed import LISTENER, TraceResolver, open_inbox
 from mpftconnect.hub.record import Gap, Record
 from mpftconnect.hub.systems import OpenSystem, open_system
 from mpftconnect.hub.trails import open_identities, shown_systems
+from mpftconnect.inbox import Inbox, Resolution
 from mpftconnect.model import (
     AccessContext,
     CarePlan,
@@ -61,8 +64,9 @@ class Hub:
         self._policies: list[tuple[PolicySpec, Policy]] = [(p.spec, p.policy) for p in configuration.policies]
         # A system that a silent policy excludes is never opened: nothing later can ask, time or name it.
         shown = shown_systems(configuration)
-        self._systems = tuple(open_system(system, configuration, events) for system in shown)
         self._account = Account.of(configuration, events)
+        self.inbox = self._open_inbox()
+        self._systems = tuple(open_system(system, configuration, events, self.inbox) for system in shown)
         self.audit, self.privacy = self._account.audit, self._account.privacy
         self.identities = open_identities(configuration, self.audit, events)
         self._gathering = Gathering(configuration, self._systems, self._policies, self._account, self.identities)
@@ -70,6 +74,20 @@ class Hub:
         self._documents = Documents(self._systems, self._gathering, self._account)
         self._publishing = Publishing(configuration, self._systems, self._gathering, self._account)
         self._closed = threading.Event()
+
+    def _open_inbox(self) -> Inbox | None:
+        configured = self._configuration.inbox
+        if configured is None:
+            return None
+        who = configured.settings.who or self._configuration.who or LISTENER
+
+        def resolve(subject: Subject) -> Resolution:
+            # Asked only when messages are processed, when the systems are open.
+            seconds = self._configuration.hub.system_deadline_seconds
+            return TraceResolver(self._identity, self.audit, who, seconds)(subject)
+
+        silent = [policy for spec, policy in self._policies if spec.kind == "silent"]
+        return open_inbox(configured, events=self.events, silent=silent, privacy=self._account.privacy, resolve=resolve)
 
     # As a context manager
 
@@ -91,6 +109,8 @@ class Hub:
         with ExitStack() as closing:
             # One that fails to close keeps none of the others open.
             closing.callback(self._resources.close)
+            if self.inbox is not None:
+                closing.callback(self.inbox.close)
             for system in self._systems:
                 closing.callback(system.wire.close)
 

@@ -12,7 +12,7 @@ __all__ = ["configured_places", "connected_systems"]
 
 def configured_places(configuration: Configuration) -> tuple[Place, ...]:
     """Where this configuration may keep something."""
-    audit, privacy = configuration.audit, configuration.privacy
+    audit, privacy, inbox = configuration.audit, configuration.privacy, configuration.inbox
     return places(
         audit=f"{audit.store}; {audit.fallback}",
         anchors=f"{audit.anchor}; {privacy.anchor}; {configuration.identity_anchor}",
@@ -22,6 +22,9 @@ def configured_places(configuration: Configuration) -> tuple[Place, ...]:
         privacy_days=privacy.retention_days,
         identity_days=configuration.identity.retention_days,
         state=str(configuration.state),
+        inbox=str(inbox.folder) if inbox else "[inbox] store: not configured",
+        inbox_days=inbox.settings.retention_days if inbox else None,
+        inbox_encrypted=inbox.key is not None if inbox else None,
     )
 
 

@@ -16,6 +16,7 @@ from mpftconnect.errors import ConfigurationError
 from mpftconnect.events import EventStream
 from mpftconnect.hub.configuration import Configuration, ConfiguredSystem
 from mpftconnect.hub.fan_out import Failure
+from mpftconnect.inbox import FeedReader, Inbox
 from mpftconnect.model import AccessContext, SectionName
 
 __all__ = ["OpenSystem", "open_system"]
@@ -53,7 +54,9 @@ class OpenSystem:
         return not self.offers(capability) and self.support(capability) != Support.UNSUPPORTED
 
 
-def open_system(system: ConfiguredSystem, configuration: Configuration, events: EventStream) -> OpenSystem:
+def open_system(
+    system: ConfiguredSystem, configuration: Configuration, events: EventStream, inbox: Inbox | None = None
+) -> OpenSystem:
     """Open one system. An adapter that fails to open becomes a gap on every read, not an error here."""
     settings, spec = system.settings, system.spec
     rate = settings.rate_per_second or spec.rate_per_second
@@ -88,6 +91,7 @@ def open_system(system: ConfiguredSystem, configuration: Configuration, events: 
         zone=settings.zone,
         state=configuration.state / "systems" / system.name,
         folder=configuration.folder,
+        inbox=FeedReader(inbox, system.name) if inbox is not None else None,
     )
     try:
         return OpenSystem(system, wire, recorder, spec.open(context))

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
 
 from mpftconnect.events import EventStream
 from mpftconnect.governance.audit import AuditTrail, PrivacyStream
 from mpftconnect.governance.decision_store import DecisionStore
 from mpftconnect.governance.identity_decisions import IdentityDecisions
-from mpftconnect.hub.configuration import Configuration, ConfiguredSystem
+from mpftconnect.hub.configuration import AuditSettings, Configuration, ConfiguredSystem
 
-__all__ = ["open_identities", "open_privacy_stream", "open_trail", "shown_systems"]
+__all__ = ["open_identities", "open_privacy_stream", "open_trail", "open_trail_of", "shown_systems"]
+
+T = TypeVar("T", bound=AuditTrail)
 
 
 def open_trail(configuration: Configuration, events: EventStream) -> AuditTrail:
     """The ordinary audit trail."""
-    settings = configuration.audit
-    return AuditTrail(
-        configuration.path(settings.store),
-        key=configuration.audit_key,
-        anchor=configuration.path(settings.anchor),
-        fallback=configuration.path(settings.fallback),
-        events=events,
-    )
+    return open_trail_of(AuditTrail, configuration.audit, configuration.audit_key, configuration.folder, events)
 
 
 def open_privacy_stream(configuration: Configuration, events: EventStream) -> PrivacyStream:
     """The privacy officer's stream."""
-    settings = configuration.privacy
-    return PrivacyStream(
-        configuration.path(settings.store),
-        key=configuration.privacy_key,
-        anchor=configuration.path(settings.anchor),
-        fallback=configuration.path(settings.fallback),
+    return open_trail_of(PrivacyStream, configuration.privacy, configuration.privacy_key, configuration.folder, events)
+
+
+def open_trail_of(kind: type[T], settings: AuditSettings, key: bytes, folder: Path, events: EventStream) -> T:
+    """A trail of that kind; relative paths are relative to the folder."""
+    return kind(
+        folder / settings.store,
+        key=key,
+        anchor=folder / settings.anchor,
+        fallback=folder / settings.fallback,
         events=events,
     )
 

@@ -159,15 +159,25 @@ class FeedStatus:
     repeats: int = 0
     zone: str = DEFAULT_ZONE
 
+    def waits(self, now: datetime.datetime) -> bool:
+        """Whether a message has waited to be processed for longer than the feed may be silent."""
+        return self.oldest is not None and now - self.oldest > datetime.timedelta(minutes=self.expected_minutes)
+
     def words(self, now: datetime.datetime) -> str:
-        """Since when it is silent: `last heard 14:02`; with the date if that was not today."""
-        if self.heard is None:
-            return "never heard"
+        """Since when it is silent: `last heard 14:02`; with the date if that was not today.
+
+        Of one that is heard and whose messages wait: `messages since 14:02 wait to be processed`.
+        """
+        if not self.overdue and self.oldest is not None and self.waits(now):
+            return f"messages since {self._clock(self.oldest, now)} wait to be processed"
+        return "never heard" if self.heard is None else f"last heard {self._clock(self.heard, now)}"
+
+    def _clock(self, at: datetime.datetime, now: datetime.datetime) -> str:
         zone = ZoneInfo(self.zone)
-        heard, today = self.heard.astimezone(zone), now.astimezone(zone).date()
-        if heard.date() == today:
-            return f"last heard {heard:%H:%M}"
-        return f"last heard {heard.day} {heard:%B %Y, %H:%M}"
+        local = at.astimezone(zone)
+        if local.date() == now.astimezone(zone).date():
+            return f"{local:%H:%M}"
+        return f"{local.day} {local:%B %Y, %H:%M}"
 
 
 def status_of(

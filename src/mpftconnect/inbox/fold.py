@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from mpftconnect.hl7v2 import applied
 from mpftconnect.hl7v2.changes import Replace, Retract, Stated, Upsert, is_older, may_stand_over
-from mpftconnect.model import Item, Model
+from mpftconnect.model import Item
 
 __all__ = ["ItemChange", "Standing", "after", "folded", "in_order"]
 
@@ -82,43 +82,10 @@ def after(standing: Standing | None, seq: int, change: ItemChange) -> Standing:
         change.stated, standing.stated, withdraws=withdraws, standing_withdrawn=standing.withdrawn is not None
     ):
         return kept
-    item: Item
-    if isinstance(change, Upsert):
-        item = _updated(standing.item, change)
-    elif isinstance(change, Retract):
-        item = _updated_by(standing.item, change.item)
-    else:
-        item = change.item
+    item = applied(standing.item, change)
     reason = _reason(change) if isinstance(change, Retract) else None
     return Standing(item=item, stated=change.stated, seq=seq, withdrawn=reason, restricted=asked)
 
 
 def _reason(change: Retract) -> str:
     return f"{change.reason} ({change.code})" if change.code else change.reason
-
-
-def _updated(base: Item, change: Upsert) -> Item:
-    item = _updated_by(base, change.item)
-    for path in change.removed:
-        item = _without(item, path.split("."))
-    return item
-
-
-def _updated_by(base: Item, newer: Item) -> Item:
-    """What the newer one says, and of what it leaves out what the base says."""
-    if type(base) is not type(newer):
-        return newer
-    said = {name: getattr(newer, name) for name in newer.model_fields_set if getattr(newer, name) not in (None, ())}
-    return base.model_copy(update=said)
-
-
-def _without(item: Any, path: Sequence[str]) -> Any:
-    """The object without what a path of field names leads to; as it is where that cannot be left out."""
-    name, rest = path[0], path[1:]
-    if not isinstance(item, Model) or name not in type(item).model_fields:
-        return item
-    value = getattr(item, name)
-    if rest:
-        return item.model_copy(update={name: _without(value, rest)}) if isinstance(value, Model) else item
-    known = type(item).model_fields[name]
-    return item if known.is_required() else item.model_copy(update={name: known.get_default(call_default_factory=True)})

@@ -15,7 +15,17 @@ from mpftconnect.hl7v2.changes import Change, MergePerson, Replace, Retract, Sub
 from mpftconnect.inbox.feeds import Feed, FeedStatus, feed_of, status_of, unexpected
 from mpftconnect.inbox.header import Header, header_of
 from mpftconnect.inbox.people import Belonging, Resolve, belonging, local_identifiers
-from mpftconnect.inbox.store import Arrival, Entry, LinkRow, Projected, Receipt, Settlement, Store
+from mpftconnect.inbox.store import (
+    DISCARDED_IN_PART,
+    Arrival,
+    Entry,
+    LinkRow,
+    Projected,
+    Proposal,
+    Receipt,
+    Settlement,
+    Store,
+)
 from mpftconnect.inbox.withholding import Withholding
 from mpftconnect.model import SECTION_TYPES, Item, Patient, SectionName
 
@@ -207,8 +217,9 @@ class Inbox:
                 self._privacy(Withheld(entry.control_id, entry.at))
             return replace(base, state=None, reason=None)
         base = replace(base, identifiers=local_identifiers(subject))
-        if parked:
-            return replace(base, reason=str(parked[0].code))
+        reason = str(parked[0].code) if parked else None
+        if not changes and reason:
+            return replace(base, reason=reason)
         if not changes:
             return replace(base, state="processed", reason="nothing-to-change")
         learns = subject.nhs_number is not None
@@ -223,14 +234,16 @@ class Inbox:
                 return replace(base, reason=whose.parked)
             if not released and (crossing := self._crossing(changes)) is not None:
                 return replace(base, reason=crossing)
+        # What of a message can be mapped is shown, although the rest waits for a person.
+        settled_before = entry.reason == DISCARDED_IN_PART
         return replace(
             base,
-            state="processed",
+            state="parked" if reason and not settled_before else "processed",
             person=whose.number,
             via=whose.via,
             learns=learns,
             changes=changes,
-            reason="released" if released else None,
+            reason=DISCARDED_IN_PART if settled_before else reason or ("released" if released else None),
         )
 
     def _crossing(self, changes: Sequence[Change]) -> str | None:
@@ -313,15 +326,35 @@ class Inbox:
         """Merges, moves and links, by their senders."""
         return self.store.links()
 
-    def undo_link(self, id: str) -> int:
-        """Take a merge or move out of force, after two people decided so; returns how many messages are parked anew.
+    def propose_undoing(self, id: str, user: str, reason: str) -> None:
+        """Say that a merge or move was wrong. It stands until somebody else approves.
 
         Raises:
-            UsageError: There is none of that id in force.
+            UsageError: There is none of that id in force, or no reason.
         """
+        _worded(reason)
+        self._in_force(id)
+        self.store.propose_undoing(Proposal(link=id, user=user, reason=reason, at=self._clock()))
+
+    def approve_undoing(self, id: str, user: str) -> int:
+        """Take a merge or move out of force that somebody else proposed to undo.
+
+        Returns:
+            How many messages are parked anew, since they were taken for the person by that merge alone.
+        Raises:
+            UsageError: Nobody proposed it, or the same user did.
+        """
+        self._in_force(id)
+        proposal = next((one for one in self.store.proposals() if one.link == id), None)
+        if proposal is None:
+            raise UsageError("nobody proposed to undo that merge or move")
+        if " ".join(proposal.user.split()).casefold() == " ".join(user.split()).casefold():
+            raise UsageError("whoever proposed it cannot approve it: somebody else must")
+        return self.store.undo_link(id)
+
+    def _in_force(self, id: str) -> None:
         if not any(row.id == id and row.state == "in-force" for row in self.store.links()):
             raise UsageError("no merge or move of that id is in force")
-        return self.store.undo_link(id)
 
     def replay(self) -> Processed:
         """Forget what is projected, and project it anew from the log, asking the tracing service nothing again."""

@@ -59,6 +59,7 @@ TABLES = (
     "other TEXT NOT NULL, things TEXT NOT NULL, state TEXT NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID",
     # What two people decided outlives a replay.
     "CREATE TABLE undone (id TEXT PRIMARY KEY) WITHOUT ROWID",
+    "CREATE TABLE proposals (id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
 )
 _MERGES = ("merge", "move-identifier", "change-identifier")
 
@@ -96,8 +97,11 @@ def apply(db: sqlite3.Connection, protection: Protection, settlement: Settlement
     local = [_id(protection, each) for each in settlement.identifiers]
     about = [*local, *([_person(protection, settlement.person)] if settlement.person else [])]
     db.executemany("INSERT OR IGNORE INTO subjects VALUES (?, ?)", [(each, seq) for each in about])
-    if settlement.state != "processed" or settlement.person is None:
+    if settlement.person is None:
         return
+    if db.execute("SELECT 1 FROM changes WHERE seq = ? LIMIT 1", (seq,)).fetchone():
+        # Released after a part of it was applied: it is applied anew, as if for the first time.
+        _forget_changes(db, protection, seq)
     person = _person(protection, settlement.person)
     if settlement.learns:
         number = protection.seal(settlement.person.encode(), "number")
@@ -299,6 +303,12 @@ def _opened(protection: Protection, body: bytes) -> Standing:
 
 def forget_message(db: sqlite3.Connection, protection: Protection, seq: int) -> None:
     """Take back what a message changed, as if it had never come."""
+    _forget_changes(db, protection, seq)
+    db.execute("DELETE FROM subjects WHERE seq = ?", (seq,))
+    db.execute("DELETE FROM links WHERE seq = ?", (seq,))
+
+
+def _forget_changes(db: sqlite3.Connection, protection: Protection, seq: int) -> None:
     touched = db.execute(
         "SELECT DISTINCT t.id, t.system, t.person FROM changes c JOIN things t ON t.id = c.thing WHERE c.seq = ?",
         (seq,),
@@ -306,8 +316,6 @@ def forget_message(db: sqlite3.Connection, protection: Protection, seq: int) -> 
     db.execute("DELETE FROM changes WHERE seq = ?", (seq,))
     for thing, system, person in touched:
         _refold(db, protection, thing, system, person)
-    db.execute("DELETE FROM subjects WHERE seq = ?", (seq,))
-    db.execute("DELETE FROM links WHERE seq = ?", (seq,))
 
 
 def ground_thing(db: sqlite3.Connection, protection: Protection, thing: str, through: Sequence[int]) -> None:
@@ -370,7 +378,7 @@ def clear(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM things WHERE ground IS NULL")
     db.execute("UPDATE things SET body = ground")
     db.execute("DELETE FROM names WHERE thing NOT IN (SELECT id FROM things)")
-    db.execute("DELETE FROM subjects WHERE seq IN (SELECT seq FROM log WHERE state = 'processed')")
+    db.execute("DELETE FROM subjects WHERE seq IN (SELECT seq FROM log WHERE person IS NOT NULL)")
     db.execute("DELETE FROM numbers WHERE kept = 0")
     db.execute("DELETE FROM links WHERE seq IN (SELECT seq FROM log)")
 
@@ -435,7 +443,9 @@ def undo_link(db: sqlite3.Connection, protection: Protection, id_: str) -> int:
     db.execute("INSERT OR IGNORE INTO undone VALUES (?)", (id_,))
     relied = [
         seq
-        for seq, via in db.execute("SELECT seq, via FROM log WHERE state = 'processed' AND via <> ''").fetchall()
+        for seq, via in db.execute(
+            "SELECT seq, via FROM log WHERE state IN ('processed', 'parked') AND via <> ''"
+        ).fetchall()
         if id_ in via.split()
     ]
     for seq in relied:

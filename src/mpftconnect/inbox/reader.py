@@ -48,10 +48,11 @@ class FeedReader:
             reason = failure.reason
         else:
             now = self._clock()
-            silent = [feed for feed in feeds if feed.overdue and (section is None or section in feed.sections)]
+            served = [feed for feed in feeds if section is None or section in feed.sections]
+            late = [feed for feed in served if feed.overdue or feed.waits(now)]
             # Of several, the one that has been silent for longest.
-            silent.sort(key=lambda feed: (feed.heard is not None, feed.heard or now))
-            return silent[0].words(now) if silent else None
+            late.sort(key=lambda feed: (not feed.overdue, feed.heard is not None, feed.heard or now))
+            return late[0].words(now) if late else None
         raise SystemFailed(f"the inbox does not answer ({reason})", system=self._system)
 
     def _items(self, number: str, kind: SectionName | Literal["patient"]) -> list[Projected]:

@@ -7,6 +7,7 @@ flush (see `group_commit`); everything else opens a connection of its own.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
@@ -22,11 +23,13 @@ from mpftconnect.inbox.group_commit import GroupCommit
 from mpftconnect.inbox.protection import Protection, Unencrypted, Unreadable
 from mpftconnect.inbox.removal import erase, purge
 from mpftconnect.inbox.store import (
+    DISCARDED_IN_PART,
     Arrival,
     Entry,
     FeedCounts,
     LinkRow,
     Projected,
+    Proposal,
     Receipt,
     Settlement,
     State,
@@ -211,8 +214,14 @@ class SqliteStore:
 
     def decide(self, seq: int, to: Literal["received", "discarded"], reason: str) -> bool:
         with self._writing() as db:
+            # A message of which a part was applied stays one that was: a replay applies it again.
+            part = (
+                to == "discarded"
+                and db.execute("SELECT 1 FROM log WHERE seq = ? AND person IS NOT NULL", (seq,)).fetchone()
+            )
+            state, said = ("processed", DISCARDED_IN_PART) if part else (to, reason)
             changed = db.execute(
-                "UPDATE log SET state = ?, reason = ? WHERE seq = ? AND state = 'parked'", (to, reason, seq)
+                "UPDATE log SET state = ?, reason = ? WHERE seq = ? AND state = 'parked'", (state, said, seq)
             )
             return changed.rowcount == 1
 
@@ -275,14 +284,32 @@ class SqliteStore:
         with self._reading() as db:
             return projection.links(db)
 
+    def propose_undoing(self, proposal: Proposal) -> None:
+        text = json.dumps([proposal.user, proposal.reason, _text(proposal.at)])
+        with self._writing() as db:
+            body = self.protection.seal(text.encode(), proposal.link)
+            db.execute("INSERT OR REPLACE INTO proposals VALUES (?, ?)", (proposal.link, body))
+
+    def proposals(self) -> list[Proposal]:
+        out = []
+        with self._reading() as db:
+            for link, body in db.execute("SELECT id, body FROM proposals ORDER BY id"):
+                user, reason, at = json.loads(self.protection.open(body, link))
+                out.append(Proposal(link=link, user=user, reason=reason, at=datetime.fromisoformat(at)))
+        return out
+
     def undo_link(self, id: str) -> int:
         with self._writing() as db:
+            db.execute("DELETE FROM proposals WHERE id = ?", (id,))
             return projection.undo_link(db, self.protection, id)
 
     def begin_replay(self) -> int:
         with self._writing() as db:
             projection.clear(db)
-            return db.execute("UPDATE log SET state = 'received' WHERE state = 'processed'").rowcount
+            return db.execute(
+                "UPDATE log SET state = 'received' "
+                "WHERE state = 'processed' OR (state = 'parked' AND person IS NOT NULL)"
+            ).rowcount
 
     def projection_digest(self) -> str:
         with self._reading() as db:

@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
+from mpftconnect.errors import InboxUnavailable
 from mpftconnect.hl7v2.changes import Change
 from mpftconnect.model import Item, SectionName
 
 __all__ = [
+    "DISCARDED_IN_PART",
     "Arrival",
     "Entry",
     "FeedCounts",
     "LinkRow",
     "Outcome",
     "Projected",
+    "Proposal",
     "Receipt",
     "Settlement",
     "State",
@@ -28,12 +31,12 @@ State = Literal["received", "processed", "parked", "discarded"]
 Outcome = Literal["kept", "repeat", "parked", "excluded"]
 
 
-class StoreFailed(Exception):
-    """The store did not do what was asked. `reason` is a permanent code that names no value."""
+# The reason of a message of which a part was applied and a person settled the rest.
+DISCARDED_IN_PART = "discarded-in-part"
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
+
+class StoreFailed(InboxUnavailable):
+    """The store did not do what was asked. `reason` is a permanent code that names no value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +173,23 @@ class LinkRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """That somebody wants a merge or move undone; somebody else must approve.
+
+    Args:
+        link: Its id.
+        user: Who proposed it.
+        reason: Why, in their words.
+        at: When.
+    """
+
+    link: str
+    user: str
+    reason: str = field(repr=False)
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedCounts:
     """A feed's pulse and its messages.
 
@@ -220,6 +240,12 @@ class Store(Protocol):
 
     def links(self) -> list[LinkRow]:
         """All merges, moves and links."""
+
+    def propose_undoing(self, proposal: Proposal) -> None:
+        """Keep a proposal, in place of an earlier one about the same link."""
+
+    def proposals(self) -> list[Proposal]:
+        """All that are open."""
 
     def undo_link(self, id: str) -> int:
         """Take a merge or move out of force; returns how many messages are parked anew because they relied on it."""

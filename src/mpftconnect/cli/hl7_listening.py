@@ -1,0 +1,94 @@
+"""Runs a listener until it is told to stop: takes messages, has them processed, says when a feed falls silent."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+import click
+
+from mpftconnect.adapters.mllp_server import MllpServer
+from mpftconnect.adapters.mllp_settings import ListenSettings
+from mpftconnect.cli.exits import Exit
+from mpftconnect.cli.hl7_opening import Place
+from mpftconnect.events import Code, EventStream
+from mpftconnect.inbox import Answering, Inbox, StoreFailed
+
+__all__ = ["listen"]
+
+_LOOK_SECONDS = 30.0
+
+
+class _Processing:
+    """Processes what comes, in a thread of its own, and looks whether feeds are overdue."""
+
+    def __init__(self, inbox: Inbox, events: EventStream) -> None:
+        self._inbox, self._events = inbox, events
+        self._wake, self._stopping = threading.Event(), threading.Event()
+        self._overdue: set[str] = set()
+        self._thread = threading.Thread(target=self._run, name="mpftconnect-inbox", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def took(self) -> None:
+        self._wake.set()
+
+    def stop(self, seconds: float) -> None:
+        """Process nothing more; the message under way is finished. What is left is processed at the next start."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            try:
+                while self._inbox.can_process and not self._stopping.is_set():
+                    done = self._inbox.process(limit=50)
+                    if done.waiting or not done.processed + done.parked:
+                        break
+                self._look()
+            except StoreFailed as failure:
+                self._events.emit(Code.INBOX_FAILED, reason=failure.reason)
+            except Exception as error:  # noqa: BLE001 - the audit trail, or whatever it is: receiving must go on
+                self._events.emit(Code.INBOX_FAILED, reason=type(error).__name__)
+            self._wake.wait(_LOOK_SECONDS)
+
+    def _look(self) -> None:
+        overdue = {feed.feed for feed in self._inbox.feeds() if feed.overdue}
+        for name in sorted(overdue - self._overdue):
+            self._events.emit(Code.FEED_OVERDUE, system=name)
+        self._overdue = overdue
+
+
+def listen(place: Place, settings: ListenSettings, events: EventStream, grace: float) -> int:
+    """Listen until SIGTERM or Ctrl-C."""
+    told: list[int] = []
+    stop = threading.Event()
+
+    def stopping(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+        stop.set()
+
+    processing = _Processing(place.inbox, events)
+    answering = Answering(place.inbox, events=events, took=processing.took)
+    server = MllpServer(settings, answering, refuse=answering.refuse, name="hl7", events=events)
+    place.inbox.store.feeds()  # a store that cannot be used, or of another key, is said before anybody connects
+    before = {number: signal.signal(number, stopping) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        server.start()
+        click.echo(f"listening at {settings.host}:{server.port}", err=True)
+        processing.start()
+        while not stop.wait(1.0):  # in steps, since a signal wakes no endless wait on every platform
+            pass
+        click.echo("stopping: what was taken is finished", err=True)
+        whole = server.stop(grace)
+        processing.stop(grace)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if not whole:
+        click.echo("a connection did not end in time and was shut; its sender will send again", err=True)
+    return Exit.INTERRUPTED if told[:1] == [signal.SIGINT] else Exit.DONE
