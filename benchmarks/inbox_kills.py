@@ -61,8 +61,8 @@ class Outcome:
     def words(self) -> str:
         verdict = "nothing lost, nothing twice, all in order" if self.ok else "NOT MET"
         return (
-            f"{self.kills} kills; {self.acknowledged} acknowledged, {self.stored} stored, {self.repeats} taken once though "
-            f"sent again; missing {len(self.missing)}, twice {len(self.twice)}, senders out of order "
+            f"{self.kills} kills; {self.acknowledged} acknowledged, {self.stored} stored, {self.repeats} taken once "
+            f"though sent again; missing {len(self.missing)}, twice {len(self.twice)}, senders out of order "
             f"{len(self.disordered)}: {verdict}"
         )
 
