@@ -14,7 +14,7 @@ class Pushed(Protocol):
     """The projections of one system's feeds. Methods are called from several threads at once.
 
     An adapter's `read_results` is in full:
-        yield from self.inbox.read(reading.number, SectionName.RESULTS)
+        yield from self.inbox.read(reading.nhs_number, SectionName.RESULTS)
     """
 
     def patients(self, number: str) -> Sequence[Patient]:

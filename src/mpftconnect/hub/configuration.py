@@ -336,14 +336,17 @@ class Checker:
             policies=policies,
             who=file.who,
             sameness=self._sameness(file),
-            inbox=self.inbox(file.inbox, {system.name for system in systems}),
+            inbox=self.inbox(file.inbox, {system.name for system in systems}, file.who),
         )
 
-    def inbox(self, settings: InboxSettings | None, systems: set[str] | None) -> ConfiguredInbox | None:
+    def inbox(
+        self, settings: InboxSettings | None, systems: set[str] | None, who: AccessContext | None = None
+    ) -> ConfiguredInbox | None:
         """The inbox, checked.
 
         Args:
             systems: Names of the configured systems, of which each feed is one's; None where none is configured.
+            who: `[who]`.
         """
         if settings is None:
             return None
@@ -353,6 +356,8 @@ class Checker:
                 self._say(f"inbox.feeds.{name}", "expected a name of letters, digits, hyphens, underscores and dots")
             if systems is not None and (feed.system or name) not in systems:
                 self._say(f"inbox.feeds.{name}.system", "expected the name of one of the systems")
+        if systems is not None and settings.who is None and who is None:
+            self._say("inbox.who", "expected, or a [who]: as whom the tracing service is asked about messages")
         self._senders_apart(settings)
         mapper = None
         try:

@@ -92,16 +92,18 @@ class TraceResolver:
             raise ConfigurationError(["inbox: to process messages a system that traces people must be configured"])
         number = nhs_number(subject.nhs_number or "")
         correlation = str(uuid.uuid4())
-        outcome: Resolution
+        outcome, reason = Resolution("unavailable"), ""
         try:
             traced = self.identity.trace(number, self.who, frozenset(), Deadline.after(self.seconds), correlation)
         except PersonUnknown:
-            outcome = Resolution("unknown")
-        except AdapterError:
-            outcome = Resolution("unavailable")
+            outcome, reason = Resolution("unknown"), "unknown"
+        except AdapterError as error:
+            reason = str(error.reason)
         else:
-            silent = traced.failure is not None or traced.person.traced is None
-            outcome = Resolution("unavailable") if silent else Resolution("found", nhs_number(traced.person.number))
+            if traced.failure is not None or traced.person.traced is None:
+                reason = str(traced.failure.reason) if traced.failure else "unavailable"
+            else:
+                outcome = Resolution("found", nhs_number(traced.person.number))
         self.audit.append(
             AuditRecord(
                 action="find",
@@ -110,7 +112,7 @@ class TraceResolver:
                 patient=number,
                 systems_asked=(tracer.name,),
                 correlation_id=correlation,
-                reason_code=None if outcome.outcome == "found" else f"trace-{outcome.outcome}",
+                reason_code=f"trace-{reason}" if reason else None,
                 at=datetime.now(UTC),
             )
         )
