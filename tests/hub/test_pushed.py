@@ -217,7 +217,7 @@ def test_an_overdue_feed_is_a_gap_on_what_it_serves(bench):
 def test_an_unknown_person_is_parked_and_a_silent_tracing_service_is_waited_for(bench):
     one = bench()
     one.take(adt("1", nhs=STRANGER))
-    assert [entry.reason for entry in one.hub.inbox.store.entries(["parked"])] == ["person-unknown"]
+    assert [entry.reason for entry in one.hub.inbox.store.entries(["parked"])] == ["nhs-number-unknown"]
     one.tracer.down = True
     one.take(oru("2", "4.20"))
     assert one.hub.inbox.process().waiting

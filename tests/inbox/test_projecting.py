@@ -122,8 +122,9 @@ def test_an_unknown_person_is_parked_and_not_made(bench):
         change("2", "result-replace", "R2", "5", minute=2, nhs=None, local="M1"),
         change("3", "result-replace", "R3", "5", minute=2, nhs=None, local=None),
     )
-    assert parked(one) == [("1", "person-unknown"), ("2", "person-unknown"), ("3", "person-unknown")]
-    assert [event.reason for event in one.events if event.code == Code.MESSAGE_PARKED] == ["person-unknown"] * 3
+    reasons = ["nhs-number-unknown", "person-unknown", "person-unknown"]
+    assert parked(one) == list(zip("123", reasons, strict=True))
+    assert [event.reason for event in one.events if event.code == Code.MESSAGE_PARKED] == reasons
     # The same hospital number with a traced NHS number: now the second is known too, the first is not.
     one.take(change("4", "visit-upsert", "V1", minute=3))
     assert values(one) == [("5", None)]

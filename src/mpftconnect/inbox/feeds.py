@@ -161,7 +161,8 @@ class FeedStatus:
 
     def waits(self, now: datetime.datetime) -> bool:
         """Whether a message has waited to be processed for longer than the feed may be silent."""
-        return self.oldest is not None and now - self.oldest > datetime.timedelta(minutes=self.expected_minutes)
+        longest = datetime.timedelta(minutes=self.expected_minutes)
+        return bool(longest) and self.oldest is not None and now - self.oldest > longest
 
     def words(self, now: datetime.datetime) -> str:
         """Since when it is silent: `last heard 14:02`; with the date if that was not today.

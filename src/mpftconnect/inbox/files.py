@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 __all__ = ["messages_in"]
 
@@ -19,5 +20,5 @@ def messages_in(data: bytes) -> list[bytes]:
     """
     plain = _WRAPPERS.sub(b"", data.replace(b"\x1c\r", b"\r").replace(b"\x0b", b"").lstrip(b"\xef\xbb\xbf"))
     starts = [found.start() for found in _BEGIN.finditer(plain)]
-    pieces = [plain[start:end] for start, end in zip(starts, [*starts[1:], len(plain)], strict=True)]
+    pieces = [plain[start:end] for start, end in pairwise([*starts, len(plain)])]
     return [re.sub(rb"[\r\n]+", b"\r", piece.strip(b"\r\n \x1c") + b"\r") for piece in pieces]

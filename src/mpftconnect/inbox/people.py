@@ -1,6 +1,6 @@
 """Whose message it is: by the tracing service, or by a hospital number that a traced message gave before.
 
-Nobody is made up here. Whoever is not known is parked, and is looked at again as soon as a message tells.
+Nobody is made up here. Whoever is not known is parked; by a hospital number, until a message tells whose it is.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Belonging:
 
     Args:
         number: NHS number; None where that is not known.
-        parked: Code of why it is parked: `person-unknown`, `person-ambiguous`, `hospital-number-of-another`.
+        parked: Code of why it is parked: `nhs-number-unknown`, `person-unknown` (by a hospital number that nothing
+            has told of yet), `person-ambiguous`, `hospital-number-of-another`.
         waits: The tracing service did not answer.
         via: Merges that were needed.
     """
@@ -71,7 +72,7 @@ def belonging(subject: Subject, store: Store, resolve: Resolve, *, released: boo
         if traced.outcome == "unavailable":
             return Belonging(waits=True)
         if traced.outcome == "unknown" or traced.number is None:
-            return Belonging(parked="person-unknown")
+            return Belonging(parked="nhs-number-unknown")
         if known and traced.number not in known and not released:
             # The same hospital number for two people: one of the two messages names the wrong one.
             return Belonging(parked="hospital-number-of-another")

@@ -421,7 +421,12 @@ class SqliteStore:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         with self._failing_plainly():
             if not self.path.exists():
-                self._prepare()
+                # To look makes nothing: what is not there yet is empty.
+                with closing(sqlite3.connect(":memory:", isolation_level=None)) as nothing:
+                    for statement in (*_LOG, *projection.TABLES):
+                        nothing.execute(statement)
+                    yield nothing
+                return
             with closing(self._connect()) as db:
                 self._check(db)
                 yield db

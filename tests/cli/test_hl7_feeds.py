@@ -1,0 +1,282 @@
+"""`mpftconnect hl7 listen`, `send`, `status`, `queue`, `links`, `replay`, `purge` and `erase`."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mpftconnect.cli.exits import Exit
+from mpftconnect.inbox import SqliteStore
+from mpftconnect.inbox.files import messages_in
+
+Call = Callable[..., tuple[int, str, str]]
+ADA = "9990000018"
+SEEDS = (ADA, "SEEDEDFAMILY", "SEEDEDGIVEN", "SEEDEDSTREET", "19500304", "SEEDEDMRN")
+WHO = (
+    *("--user", "u1", "--name", "Una One", "--role", "nurse", "--organisation", "RRE"),
+    *("--relationship", "feed"),
+)
+
+
+def message(control: str, *more: str, sender: str = "PAS|ZZ1", value: str = "4.2") -> str:
+    pid = f"PID|1||{ADA}^^^NHS^NH~SEEDEDMRN^^^ZZ1^MR||SEEDEDFAMILY^SEEDEDGIVEN||19500304|F|||SEEDEDSTREET"
+    head = f"MSH|^~\\&|{sender}|US|RRE|20260102100000||ORU^R01|{control}|P|2.4"
+    return "\r".join((head, pid, f"OBR|1|P1|F1|K^Potassium^L|||{20260102100000}||||||||||||||||||F",
+                      f"OBX|1|NM|K^Potassium^L||{value}|mmol/L|||||F", *more, ""))  # fmt: skip
+
+
+@contextmanager
+def listening(*options: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """The command in a process of its own: its port, and the process."""
+    command = [sys.executable, "-c", "from mpftconnect.cli import main; main()", "hl7", "listen", "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--environment", "test", *options], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        found = re.search(r":(\d+)$", line.strip())
+        assert found, line + process.stderr.read()
+        yield int(found[1]), process
+    finally:
+        process.kill()
+        process.wait(10)
+        for pipe in (process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    folder = tmp_path / "messages"
+    folder.mkdir()
+    (folder / "1.hl7").write_text(message("c1"), newline="")
+    (folder / "2.hl7").write_text(message("c2") + "\n" + message("c3"), newline="")
+    return folder
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_messages_are_sent_taken_and_shown_in_status(call: Call, tmp_path: Path, files: Path, number: int):
+    store = tmp_path / "store"
+    with listening("--store", str(store)) as (port, process):
+        code, out, _ = call("hl7", "send", f"127.0.0.1:{port}", str(files), "--environment", "test")
+        assert code == Exit.DONE
+        assert out.splitlines() == [
+            "1.hl7  c1  accepted AA",
+            "2.hl7  c2  accepted AA",
+            "2.hl7  c3  accepted AA",
+            "3 accepted, 0 error, 0 rejected",
+        ]
+        process.send_signal(number)
+        said = process.communicate(timeout=30)
+        assert process.returncode == (Exit.DONE if number == signal.SIGTERM else Exit.INTERRUPTED)
+    for seed in SEEDS:
+        assert seed not in out + said[0] + said[1]
+    kept = SqliteStore(store)
+    assert [entry.control_id for entry in kept.entries(["received"])] == ["c1", "c2", "c3"]
+    assert kept.entry(1).body == message("c1").encode()  # type: ignore[union-attr]
+    code, out, _ = call("hl7", "status", "--store", str(store), "--json")
+    (feed,) = json.loads(out)
+    assert code == Exit.DONE and (feed["depth"], feed["parked"], feed["total"]) == (3, 0, 3)
+    code, out, _ = call("hl7", "status", "--store", str(store), "--metrics")
+    assert 'mpftconnect_feed_depth{feed="default"} 3' in out.splitlines()
+    assert all(re.fullmatch(r'# (HELP|TYPE) .+|\w+\{feed="[^"]+"\} [\d.e+]+', line) for line in out.splitlines())
+
+
+def test_what_is_refused_stops_what_comes_after_it_unless_told_otherwise(call: Call, tmp_path: Path):
+    files = []
+    for name, text in (("1", message("c1")), ("2", message("").replace("ORU^R01", "")), ("3", message("c3"))):
+        files.append(tmp_path / f"{name}.hl7")
+        files[-1].write_text(text, newline="")
+    # Without a control id there is nothing to tell its answer by.
+    code, _, err = call("hl7", "send", "127.0.0.1:1", str(files[1]), "--environment", "test")
+    assert code == Exit.USAGE and "MSH-10" in err
+    files[1].write_text(message("c2").replace("ORU^R01", ""), newline="")
+    with listening("--store", str(tmp_path / "store")) as (port, _):
+        where = ("hl7", "send", f"127.0.0.1:{port}", *map(str, files), "--environment", "test")
+        code, out, _ = call(*where, "--json")
+        assert code == Exit.NOT_MET
+        assert [json.loads(line)["outcome"] for line in out.splitlines()] == ["accepted", "rejected"]
+        assert json.loads(out.splitlines()[1])["errors"] == ["101"]
+        code, out, _ = call(*where, "--keep-going")
+        assert code == Exit.NOT_MET and "2 accepted, 0 error, 1 rejected" in out
+
+
+def test_nobody_there_and_nothing_to_send(call: Call, tmp_path: Path, files: Path):
+    code, _, err = call("hl7", "send", "127.0.0.1:1", str(files), "--environment", "test", "--attempts", "1")
+    assert code == Exit.UNDECIDED and "refused" in err
+    (tmp_path / "empty.hl7").write_text("PID|1|SEEDEDFAMILY")
+    code, _, err = call("hl7", "send", "127.0.0.1:1", str(tmp_path / "empty.hl7"))
+    assert code == Exit.USAGE and "no message" in err and "SEEDED" not in err
+    for where in ("here", "host:x", ":1", "host:99999"):
+        code, _, err = call("hl7", "send", where, str(files))
+        assert code == Exit.USAGE, err
+    code, _, err = call("hl7", "send", "pas.example:2575", str(files))
+    assert code == Exit.USAGE and "needs TLS" in err
+    assert call("hl7", "status", "--store", str(tmp_path / "none"))[0] == Exit.DONE
+
+
+def test_files_of_every_shape():
+    one, two = message("a").encode(), message("b").encode()
+    framed = b"\x0b" + one + b"\x1c\r\x0b" + two + b"\x1c\r"
+    batch = b"FHS|^~\\&|x\rBHS|^~\\&|x\r" + one + two + b"BTS|2\rFTS|1\r"
+    for data in (one + two, framed, batch, one.replace(b"\r", b"\r\n") + two, b"\xef\xbb\xbf" + one + b"\n\n" + two):
+        assert messages_in(data) == [one, two]
+    # A text that speaks of MSH begins no message.
+    assert len(messages_in(one + b"NTE|1||MSH|is a segment\rNTE|2||x MSH|y\r")) == 1
+
+
+# --- with the configuration of a hub ---
+
+
+@pytest.fixture
+def config(configured: Path, tmp_path: Path) -> tuple[str, str]:
+    text = configured.read_text().replace(str(configured.parent / "state"), str(tmp_path / "state"))
+    text += f"""
+[inbox]
+store = "{tmp_path / "inbox"}"
+[inbox.who]
+user = "listener"
+name = "Listener"
+role = "system"
+organisation = "RRE"
+purpose = "direct-care"
+relationship = "feed"
+[inbox.feeds.pas]
+system = "synthetic"
+senders = [{{ application = "PAS", facility = "ZZ1" }}]
+expected_minutes = 60
+sections = ["results"]
+[inbox.feeds.pas.agreement]
+name = "ISA-1"
+parties = ["RRE"]
+purposes = ["direct-care"]
+sections = ["all"]
+expires = 2099-12-31
+"""
+    path = tmp_path / "mpftconnect.toml"
+    path.write_text(text)
+    return ("--config", str(path))
+
+
+@pytest.fixture
+def received(config: tuple[str, str], files: Path, call: Call, tmp_path: Path) -> tuple[str, str]:
+    """Three results of Ada, one message of nobody's, and one of somebody whom nobody knows, all processed."""
+    (files / "3.hl7").write_text(message("c4", sender="WHO|ZZ9"), newline="")
+    (files / "4.hl7").write_text(message("c5").replace(ADA, "9990000999").replace("SEEDEDMRN", "M5"), newline="")
+    with listening(*config) as (port, process):
+        assert call("hl7", "send", f"127.0.0.1:{port}", str(files), "--environment", "test")[0] == Exit.DONE
+        end = time.monotonic() + 30
+        while time.monotonic() < end and call("hl7", "queue", *config, "--json")[1].count('"received"'):
+            time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == Exit.DONE, err
+    for seed in SEEDS:
+        assert seed not in out + err
+    return config
+
+
+def test_a_whole_day_of_commands(received: tuple[str, str], call: Call):
+    config = received
+    code, out, err = call("hl7", "status", *config)
+    assert code == Exit.UNDECIDED, out + err  # something is parked
+    assert "pas" in out and "1 parked" in out
+    code, out, _ = call("hl7", "queue", *config, "--json")
+    parked = {row["control_id"]: row for row in map(json.loads, out.splitlines())}
+    assert {control: row["reason"] for control, row in parked.items()} == {
+        "c4": "sender-unknown",
+        "c5": "nhs-number-unknown",
+    }
+    number = str(parked["c4"]["number"])
+    # Where it stands is shown without an account; its content is not.
+    code, plain, _ = call("hl7", "queue", *config, "show", number)
+    assert code == Exit.DONE and "sender-unknown" in plain
+    code, content, _ = call("hl7", "queue", *config, "show", number, "--with-patient-data", *WHO)
+    assert code == Exit.DONE and "SEEDEDFAMILY" in content
+    for seed in SEEDS:
+        assert seed not in plain and seed not in out
+    # Decisions need a reason and leave an account.
+    code, _, err = call("hl7", "queue", *config, "discard", number, *WHO, "--reason", "a test system's")
+    assert code == Exit.DONE, err
+    assert call("hl7", "queue", *config, "discard", number, *WHO, "--reason", "again")[0] == Exit.USAGE
+    assert call("hl7", "queue", *config, "release", str(parked["c5"]["number"]), *WHO, "--reason", "known now")[0] == 0
+    code, told, _ = call("audit", "show", *config, "--json", *WHO[:-2], "--role", "privacy-officer")
+    assert code == Exit.DONE
+    for word in ("discard", "a test system's", "known now", "message/"):
+        assert word in told
+    assert "SEEDEDFAMILY" not in told
+    code, out, _ = call("hl7", "replay", *config, "--yes")
+    assert code == Exit.DONE and "processed" in out
+    code, out, _ = call("hl7", "purge", *config, "--yes", *WHO)
+    assert code == Exit.DONE and "0 messages removed" in out
+    code, out, _ = call("hl7", "erase", "-", *config, "--yes", *WHO, stdin=ADA)
+    assert code == Exit.DONE and "messages removed" in out
+    code, out, _ = call("data-map", *config)
+    assert "inbox" in out and "NOT encrypted" in out
+
+
+def test_undoing_a_merge_takes_two_people(config: tuple[str, str], call: Call, tmp_path: Path):
+    from mpftconnect.cli.hl7_opening import opened
+    from mpftconnect.inbox import Resolution
+
+    pid = f"PID|1||{ADA}^^^NHS^NH~M1^^^ZZ1^MR||DOE^JO||19500304|F"
+    head = "MSH|^~\\&|PAS|ZZ1|US|RRE|20260102100000||ADT^A40^ADT_A39|m1|P|2.4"
+    merge = f"{head}\rEVN|A40|20260102100000\r{pid}\rMRG|M0^^^ZZ1^MR\r"
+    with opened(Path(config[1]), None, processing=True) as place:
+        place.inbox._resolve = lambda subject: Resolution("found", subject.nhs_number)  # type: ignore[arg-type]
+        place.inbox.receive(merge.encode())
+        place.inbox.process()
+    code, out, _ = call("hl7", "links", *config, "--json")
+    (link,) = map(json.loads, out.splitlines())
+    assert code == Exit.DONE and (link["kind"], link["state"]) == ("merge", "in-force")
+    officer = ("--role", "privacy-officer", *WHO[:4], *WHO[6:])
+    assert call("hl7", "links", *config, "approve", link["id"], *officer)[0] == Exit.USAGE
+    code, out, err = call("hl7", "links", *config, "undo", link["id"], *WHO, "--reason", "two people")
+    assert code == Exit.DONE, err
+    assert call("hl7", "links", *config, "approve", link["id"], *officer)[0] == Exit.USAGE  # the same user
+    other = ("--user", "u2", "--name", "Two", *WHO[4:])
+    assert call("hl7", "links", *config, "approve", link["id"], *other)[0] == Exit.NOT_MET  # no approver's role
+    code, out, err = call("hl7", "links", *config, "approve", link["id"], *other, "--role", "privacy-officer")
+    assert code == Exit.DONE and "undone" in out, err
+    assert json.loads(call("hl7", "links", *config, "--json")[1])["state"] == "undone"
+
+
+def test_without_a_hubs_configuration_nothing_of_a_patient_is_shown(call: Call, tmp_path: Path):
+    store = tmp_path / "store"
+    from mpftconnect.inbox import Inbox
+
+    inbox = Inbox(SqliteStore(store), {})
+    inbox.receive(message("c1").encode())
+    inbox.close()
+    code, out, err = call("hl7", "queue", "--store", str(store), "show", "1", "--with-patient-data", *WHO)
+    assert code == Exit.USAGE and "audit trail" in err and "SEEDED" not in out + err
+    for command in (
+        ("queue", "--store", str(store), "release", "1", "--reason", "x"),
+        ("purge", "--yes", "--store", str(store)),
+    ):
+        assert call("hl7", *command, *WHO)[0] == Exit.USAGE
+    assert call("hl7", "replay", "--yes", "--store", str(store))[0] == Exit.USAGE
+    assert call("hl7", "status")[0] in (Exit.USAGE, Exit.DONE)
+
+
+def test_an_overdue_feed_is_an_exit_code(config: tuple[str, str], call: Call):
+    code, out, _ = call("hl7", "status", *config)
+    assert code == Exit.NOT_MET and "OVERDUE" in out and "never heard" in out
+    code, out, _ = call("hl7", "status", *config, "--metrics")
+    assert 'mpftconnect_feed_overdue{feed="pas"} 1' in out
+
+
+def test_a_store_that_cannot_be_used_is_said_before_anybody_connects(call: Call, tmp_path: Path):
+    (tmp_path / "inbox.sqlite").write_bytes(b"no database" * 1000)
+    code, _, err = call("hl7", "listen", "--port", "0", "--store", str(tmp_path))
+    assert code == Exit.OUR_FAULT and "store-corrupt" in err
