@@ -24,8 +24,18 @@ def visit(mapped: Mapped) -> Encounter:
 
 @pytest.mark.parametrize(
     ("event", "status"),
-    [("A01", "in-progress"), ("A02", "in-progress"), ("A03", "finished"), ("A04", "in-progress"), ("A05", "planned")]
-    + [("A06", "in-progress"), ("A07", "in-progress"), ("A12", "in-progress"), ("A13", "in-progress"), ("A08", None)],
+    [
+        ("A01", "in-progress"),
+        ("A02", "in-progress"),
+        ("A03", "finished"),
+        ("A04", "in-progress"),
+        ("A05", "planned"),
+        ("A06", "in-progress"),
+        ("A07", "in-progress"),
+        ("A12", "in-progress"),
+        ("A13", "in-progress"),
+        ("A08", None),
+    ],
 )
 def test_what_an_event_says_of_the_contact(mapped: Mapper, event: str, status: str | None) -> None:
     found = visit(mapped(f"ADT^{event}", f"EVN|{event}|202603011000", PID, pv1()))

@@ -10,6 +10,7 @@ from mpftconnect.hl7v2.mapping.draft import Draft
 from mpftconnect.hl7v2.mapping.facts import read_allergies, read_diagnoses
 from mpftconnect.hl7v2.mapping.immunisations import read_immunisations
 from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.local_fields import read_local_fields
 from mpftconnect.hl7v2.mapping.merging import MERGES, MOVES, read_link, read_merge, read_move
 from mpftconnect.hl7v2.mapping.orders import read_orders, read_referral
 from mpftconnect.hl7v2.mapping.patients import read_next_of_kin, read_person
@@ -71,6 +72,7 @@ def map_parts(work: Work, code: str) -> None:
         someone, draft = found
         leading = before if number == 0 else []
         _map_part(work, code, part, someone, draft, leading, mentions=mentions)
+        read_local_fields(work, part, someone, draft)
         work.finish([*leading, *part.segments], draft)
     if code == "ADT" and trigger in _LINKS:
         read_link(work, parts, people)
