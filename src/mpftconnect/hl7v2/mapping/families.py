@@ -15,16 +15,16 @@ from mpftconnect.hl7v2.mapping.merging import MERGES, MOVES, read_link, read_mer
 from mpftconnect.hl7v2.mapping.orders import read_orders, read_referral
 from mpftconnect.hl7v2.mapping.patients import read_next_of_kin, read_person
 from mpftconnect.hl7v2.mapping.results import read_observations, read_results
-from mpftconnect.hl7v2.mapping.visits import EVENTS, read_visit
+from mpftconnect.hl7v2.mapping.visits import CANCELS, EVENTS, read_visit
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work
 
 __all__ = ["HANDLED", "map_parts"]
 
-_UPDATES: Final = frozenset((*EVENTS, "A08", "A11", "A28", "A31"))
+_UPDATES: Final = frozenset((*EVENTS, *CANCELS, "A08", "A28", "A31"))
 _LINKS: Final = frozenset(("A24", "A37"))
 
 HANDLED: Final[dict[str, frozenset[str]]] = {
-    "ADT": _UPDATES | _LINKS | frozenset(MERGES) | frozenset(MOVES),
+    "ADT": _UPDATES | _LINKS | frozenset(("A60",)) | frozenset(MERGES) | frozenset(MOVES),
     "ORU": frozenset(("R01",)),
     "MDM": frozenset(f"T{number:02}" for number in range(1, 12)),
     "SIU": frozenset((*STATUS, "S14")),
