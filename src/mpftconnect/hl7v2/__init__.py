@@ -6,10 +6,29 @@ message["PID-3[1].1"], message.segments("OBX"), message.control_id, message.type
 
 from __future__ import annotations
 
+from mpftconnect.hl7v2.batches import Part, Trouble, read_messages
+from mpftconnect.hl7v2.building import AckCode, AckError, ack, build
 from mpftconnect.hl7v2.delimiters import Delimiters
 from mpftconnect.hl7v2.limits import Limits
 from mpftconnect.hl7v2.message import Message, Repetition, Segment
 from mpftconnect.hl7v2.nulls import NULL, Null, Value
 from mpftconnect.hl7v2.parsing import parse
 
-__all__ = ["NULL", "Delimiters", "Limits", "Message", "Null", "Repetition", "Segment", "Value", "parse"]
+__all__ = [
+    "NULL",
+    "AckCode",
+    "AckError",
+    "Delimiters",
+    "Limits",
+    "Message",
+    "Null",
+    "Part",
+    "Repetition",
+    "Segment",
+    "Trouble",
+    "Value",
+    "ack",
+    "build",
+    "parse",
+    "read_messages",
+]
