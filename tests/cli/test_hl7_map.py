@@ -9,7 +9,10 @@ import pytest
 
 from mpftconnect.cli import main
 
-GOOD = b"MSH|^~\\&|PAS|RRE|||20260301||ADT^A28|C1|P|2.4\rPID|1||77^^^RRE~9990000018^^^NHS^NH||SECRETNAME^Jane||19500301|F\r"
+GOOD = (
+    b"MSH|^~\\&|PAS|RRE|||20260301||ADT^A28|C1|P|2.4\r"
+    + b"PID|1||77^^^RRE~9990000018^^^NHS^NH||SECRETNAME^Jane||19500301|F\r"
+)
 RESULT = (
     b"MSH|^~\\&|LAB|RRE|||20260301||ORU^R01|C2|P|2.4\rPID|1||77^^^RRE||SECRETNAME^Jane\r"
     b"OBR|1||F1^LAB|FBC|||20260301\rOBX|1|NM|HB^Hb^L||7.50|g/L|||||F\r"

@@ -108,6 +108,8 @@ def _map_part(
     elif code == "REF":
         read_diagnoses(work, part.all("DG1"), someone, encounter)
         read_referral(work, part, someone, before, encounter)
+        if part.first("OBR") is not None:
+            read_results(work, part, someone, encounter)
     elif code in ("ORM", "OML"):
         read_orders(work, part, someone, encounter)
     else:
