@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from mpftconnect.cli import hl7_feed_commands
+from mpftconnect.cli.hl7_feed_commands import add_to
+from mpftconnect.cli.hl7_map_command import command as map_command
 
 __all__ = ["command"]
 
@@ -14,4 +15,5 @@ def command() -> None:
     """HL7 v2: check, map, send and receive messages."""
 
 
-hl7_feed_commands.add_to(command)
+command.add_command(map_command)
+add_to(command)

@@ -8,6 +8,8 @@ mapped.changes, mapped.items, mapped.parked, mapped.ledger
 
 from __future__ import annotations
 
+from mpftconnect.hl7v2.batches import Part, Trouble, read_messages
+from mpftconnect.hl7v2.building import AckCode, AckError, ack, build
 from mpftconnect.hl7v2.changes import (
     Change,
     Key,
@@ -45,6 +47,8 @@ from mpftconnect.hl7v2.mapping import (  # isort: skip
 
 __all__ = [
     "NULL",
+    "AckCode",
+    "AckError",
     "Change",
     "Delimiters",
     "Entry",
@@ -59,6 +63,7 @@ __all__ = [
     "Move",
     "Null",
     "Parked",
+    "Part",
     "Repetition",
     "Replace",
     "Retract",
@@ -67,13 +72,17 @@ __all__ = [
     "Stated",
     "Subject",
     "Total",
+    "Trouble",
     "Unlink",
     "Upsert",
     "Value",
+    "ack",
     "applied",
+    "build",
     "is_older",
     "map_message",
     "may_stand_over",
     "parse",
+    "read_messages",
     "read_site",
 ]

@@ -105,7 +105,7 @@ def unescape(text: str, delimiters: Delimiters = STANDARD, codec: str = "utf-8")
             return single
         if body[:1] == "X" and _HEXADECIMAL.match(body):
             try:
-                return bytes.fromhex(body[1:]).decode(codec)
+                return bytes.fromhex(body[1:]).decode("utf-8" if codec.startswith("utf-") else codec)
             except ValueError:
                 return found[0]
         if body[:1] == "." and _FORMATTING.match(body):
@@ -125,7 +125,8 @@ def _written(delimiters: Delimiters) -> dict[int, str]:
         delimiters.repetition: "R",
         mark: "E",
         delimiters.truncation: "P",
-        "\r": "X0D",
+        # Control characters: among them are the ends of segments and the frame of MLLP.
+        **{chr(code): f"X{code:02X}" for code in range(32) if code != 9},
         "\n": ".br",
     }
     return {ord(character): f"{mark}{name}{mark}" for character, name in named.items() if character is not None}

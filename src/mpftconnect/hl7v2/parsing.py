@@ -15,7 +15,7 @@ __all__ = ["parse"]
 
 # What may stand before MSH and after the last segment without belonging to the message: a byte order mark, blank
 # lines, and the frame of MLLP where a file was written straight from a socket.
-_BEFORE, _AFTER = b"\xef\xbb\xbf\x0b \t\r\n", b"\x1c\r\n\0"
+_BEFORE, _AFTER = b"\xef\xbb\xbf\x1c\x0b \t\r\n", b"\x1c\r\n\0"
 _MARKS = (
     (b"\xff\xfe\0\0", "utf-32-le"),
     (b"\0\0\xfe\xff", "utf-32-be"),
@@ -212,7 +212,7 @@ def _wide(raw: bytes, codec: str, limits: Limits) -> Message:
 
 
 def _from_text(text: str, encoding: str | None, limits: Limits) -> Message:
-    body = text.lstrip("\ufeff\x0b \t\r\n")
+    body = text.lstrip("\ufeff\x1c\x0b \t\r\n")
     _first_segment(body[:3])
     prefix = text[: len(text) - len(body)].encode("utf-8", "surrogateescape")
     declared = _declared_in(re.split("[\r\n]", body, maxsplit=1)[0][:4096])

@@ -79,12 +79,13 @@ from mpftconnect.model.people import (
 from mpftconnect.model.provenance import Extra, Item, Source, extra_from
 from mpftconnect.model.sameness import SamenessSpec
 from mpftconnect.model.schema import Model
-from mpftconnect.model.sections import SECTION_TYPES, Notice, Section, SectionName, SectionStatus
+from mpftconnect.model.sections import NOT_ACKNOWLEDGED, SECTION_TYPES, Notice, Section, SectionName, SectionStatus
 from mpftconnect.model.walk import parts
 
 __all__ = [
     "DEFAULT_ZONE",
     "NHS_NUMBER_SYSTEM",
+    "NOT_ACKNOWLEDGED",
     "ODS_ORGANIZATION_SYSTEM",
     "ODS_SITE_SYSTEM",
     "SECTION_TYPES",

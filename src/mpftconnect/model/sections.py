@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar, overload
+from typing import Final, Generic, TypeVar, overload
 
 from mpftconnect.errors import IncompleteRecord
 from mpftconnect.model.care_plan import CarePlan
@@ -29,9 +29,12 @@ from mpftconnect.model.clinical import (
 from mpftconnect.model.people import RelatedPerson
 from mpftconnect.model.provenance import Item
 
-__all__ = ["SECTION_TYPES", "Notice", "Section", "SectionName", "SectionStatus"]
+__all__ = ["NOT_ACKNOWLEDGED", "SECTION_TYPES", "Notice", "Section", "SectionName", "SectionStatus"]
 
 T = TypeVar("T", bound=Item)
+
+# Stands beside every result, wherever results are shown: who sent it waits for an acknowledgement that reading is not.
+NOT_ACKNOWLEDGED: Final = "Viewing is not acknowledging: acknowledge a result where it was ordered."
 
 
 class SectionName(StrEnum):
@@ -149,6 +152,11 @@ class Section(Sequence[T], Generic[T]):
             silent = f"; no full answer from {', '.join(self.missing)}" if self.missing else ""
             raise IncompleteRecord(f"{self.name}: {self.status}{silent}")
         return self
+
+    @property
+    def caution(self) -> str | None:
+        """What a reader of the section must know whatever is in it; None where there is nothing."""
+        return NOT_ACKNOWLEDGED if self.name in (SectionName.RESULTS, SectionName.REPORTS) else None
 
     def words(self) -> str:
         """The status in plain English; never a bare "none"."""

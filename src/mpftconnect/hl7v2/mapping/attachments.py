@@ -104,7 +104,7 @@ def text_document(draft: Draft, lines: Sequence[Segment], path: str) -> Attachme
     whole = ""
     pending: list[tuple[Segment, tuple[int, int, int, int], int, int]] = []
     for number, segment in enumerate(lines):
-        for repetition in range(1, segment.repetitions.get(5, 0) + 1):
+        for repetition in range(1, max(1, segment.repetitions.get(5, 0)) + 1):
             if number or repetition > 1:
                 whole += "\n"
             place = (5, repetition, 1, 1)

@@ -10,20 +10,21 @@ from mpftconnect.hl7v2.mapping.draft import Draft
 from mpftconnect.hl7v2.mapping.facts import read_allergies, read_diagnoses
 from mpftconnect.hl7v2.mapping.immunisations import read_immunisations
 from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.local_fields import read_local_fields
 from mpftconnect.hl7v2.mapping.merging import MERGES, MOVES, read_link, read_merge, read_move
 from mpftconnect.hl7v2.mapping.orders import read_orders, read_referral
 from mpftconnect.hl7v2.mapping.patients import read_next_of_kin, read_person
 from mpftconnect.hl7v2.mapping.results import read_observations, read_results
-from mpftconnect.hl7v2.mapping.visits import EVENTS, read_visit
+from mpftconnect.hl7v2.mapping.visits import CANCELS, EVENTS, read_visit
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work
 
 __all__ = ["HANDLED", "map_parts"]
 
-_UPDATES: Final = frozenset((*EVENTS, "A08", "A11", "A28", "A31"))
+_UPDATES: Final = frozenset((*EVENTS, *CANCELS, "A08", "A28", "A31"))
 _LINKS: Final = frozenset(("A24", "A37"))
 
 HANDLED: Final[dict[str, frozenset[str]]] = {
-    "ADT": _UPDATES | _LINKS | frozenset(MERGES) | frozenset(MOVES),
+    "ADT": _UPDATES | _LINKS | frozenset(("A60",)) | frozenset(MERGES) | frozenset(MOVES),
     "ORU": frozenset(("R01",)),
     "MDM": frozenset(f"T{number:02}" for number in range(1, 12)),
     "SIU": frozenset((*STATUS, "S14")),
@@ -71,6 +72,7 @@ def map_parts(work: Work, code: str) -> None:
         someone, draft = found
         leading = before if number == 0 else []
         _map_part(work, code, part, someone, draft, leading, mentions=mentions)
+        read_local_fields(work, part, someone, draft)
         work.finish([*leading, *part.segments], draft)
     if code == "ADT" and trigger in _LINKS:
         read_link(work, parts, people)
@@ -106,6 +108,8 @@ def _map_part(
     elif code == "REF":
         read_diagnoses(work, part.all("DG1"), someone, encounter)
         read_referral(work, part, someone, before, encounter)
+        if part.first("OBR") is not None:
+            read_results(work, part, someone, encounter)
     elif code in ("ORM", "OML"):
         read_orders(work, part, someone, encounter)
     else:

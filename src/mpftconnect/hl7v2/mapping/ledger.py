@@ -128,6 +128,12 @@ class Total:
         """
         return sum(self.written.values()) / self.leaves if self.leaves else None
 
+    @property
+    def round_trip_of_mapped(self) -> float | None:
+        """The same share of the leaves that were not parked."""
+        mapped = self.leaves - self.outcome("parked")
+        return sum(self.written.values()) / mapped if mapped else None
+
     def outcome(self, outcome: Outcome) -> int:
         """How many leaves had one outcome."""
         return sum(count for (_, known), count in self.counts.items() if known == outcome)

@@ -396,7 +396,8 @@ def _joined_lines(draft: Draft, lines: Sequence[Segment]) -> None:
     whole = ""
     first = True
     for segment in lines:
-        for repetition in range(1, segment.repetitions.get(5, 0) + 1):
+        # A line without text is an empty line of the whole.
+        for repetition in range(1, max(1, segment.repetitions.get(5, 0)) + 1):
             if not first:
                 whole += "\n"
             first = False

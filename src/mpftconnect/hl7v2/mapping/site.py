@@ -16,12 +16,12 @@ from mpftconnect.hl7v2.mapping.tables import CODE_SYSTEMS, IDENTIFIER_SYSTEMS
 from mpftconnect.hl7v2.mapping.ways import Way
 from mpftconnect.model import DEFAULT_ZONE, NHS_NUMBER_SYSTEM, ODS_ORGANIZATION_SYSTEM
 
-__all__ = ["BASE", "LOCAL_TARGETS", "Site", "read_site"]
+__all__ = ["AUTHORITY", "BASE", "LOCAL_TARGETS", "Site", "read_site"]
 
 # Numbers and codes that only a sender's own short name tells stand under this base. `.example` is reserved (RFC 2606,
 # section 2): the addresses name them and promise no page.
 BASE: Final = "https://mpftconnect.example/hl7v2/"
-_AUTHORITY: Final = BASE + "authority/"
+AUTHORITY: Final = BASE + "authority/"
 _CODE_SYSTEM: Final = BASE + "code-system/"
 # HSCIC ITK HL7 v2 Message Specifications 1.0.15, PID-3: authority NHS, type NH. The OID is that of the NHS number.
 _NHS: Final = ("NHS", "NH", "NHSNBR", "NHSNMBR")
@@ -94,7 +94,7 @@ class Site:
         >>> Site().system_of("RRE PAS")
         'https://mpftconnect.example/hl7v2/authority/RRE%20PAS'
         """
-        return self.authority_systems.get(namespace) or _AUTHORITY + quote(namespace, safe="")
+        return self.authority_systems.get(namespace) or AUTHORITY + quote(namespace, safe="")
 
     @cached_property
     def authority_way(self) -> Way:
@@ -106,7 +106,7 @@ class Site:
         def namespace(value: Any) -> str | None:
             if not isinstance(value, str):
                 return None
-            return back.get(value) or (unquote(value[len(_AUTHORITY) :]) if value.startswith(_AUTHORITY) else None)
+            return back.get(value) or (unquote(value[len(AUTHORITY) :]) if value.startswith(AUTHORITY) else None)
 
         return Way("authority", namespace)
 

@@ -22,7 +22,7 @@ from mpftconnect.hl7v2.mapping.tables import ENCOUNTER_CLASS
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest, key_of
 from mpftconnect.model import Coding, Concept, Encounter, Participant, Period, Reference
 
-__all__ = ["EVENTS", "VISIT", "VISIT_MORE", "read_visit", "visit_key"]
+__all__ = ["CANCELS", "EVENTS", "VISIT", "VISIT_MORE", "read_visit", "visit_key"]
 
 # HL7 v3 ParticipationType.
 _PARTICIPATION: Final = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
@@ -60,7 +60,7 @@ VISIT: Final = (
 VISIT_MORE: Final = (Row(3, "reason", concept, many=True),)
 
 # What an event says of the contact (FHIR R4 encounter-status). A08 and the rest say nothing of it.
-EVENTS: Final = {
+EVENTS: Final[dict[str, str | None]] = {
     "A01": "in-progress",
     "A02": "in-progress",
     "A03": "finished",
@@ -70,6 +70,14 @@ EVENTS: Final = {
     "A07": "in-progress",
     "A12": "in-progress",
     "A13": "in-progress",
+    "A14": "planned",
+    **dict.fromkeys(("A09", "A10", "A15", "A16", "A25", "A26")),
+}
+# What takes a contact back (sections 3.3.11, 3.3.27 and 3.3.38), and why in our words.
+CANCELS: Final = {
+    "A11": "the admission or visit was cancelled (A11)",
+    "A27": "the pending admission was cancelled (A27)",
+    "A38": "the pre-admission was cancelled (A38)",
 }
 
 
@@ -99,14 +107,14 @@ def _copy(segment: Segment, field: int) -> Segment:
 def read_visit(work: Work, part: Part, someone: Person, *, mentions: bool) -> Reference | None:
     """The contact of a part, and the reference by which other items name it; None where it has none.
 
-    A11 withdraws the contact; A13 removes its end; A12 states where the person is again.
+    A11, A27 and A38 withdraw the contact; A13 removes its end; A12 states where the person is again.
     """
     segment = part.first("PV1")
     if segment is None:
         return None
     key = visit_key(segment, work, someone, part.first("PID"))
     if key is None:
-        if not mentions and work.trigger in (*EVENTS, "A11"):
+        if not mentions and work.trigger in (*EVENTS, *CANCELS):
             work.park(
                 "no-visit-number", "the visit has no number (PV1-19, PV1-50, PID-18) and no admission time", "PV1"
             )
@@ -129,9 +137,9 @@ def read_visit(work: Work, part: Part, someone: Person, *, mentions: bool) -> Re
     if start or end:
         values["period"] = Period(start=start, end=end)
     about: dict[str, Any] = {"subject": someone.reference}
-    if not mentions and work.trigger == "A11":
+    if not mentions and (reason := CANCELS.get(work.trigger)):
         values["status"] = "cancelled"
-        work.retract(draft, someone, key, code="A11", reason="the admission or visit was cancelled", **about)
+        work.retract(draft, someone, key, code=work.trigger, reason=reason, **about)
     else:
         if not mentions and (status := EVENTS.get(work.trigger)):
             values["status"] = status

@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
+from urllib.parse import unquote
 
 from mpftconnect.hl7v2.changes import Change, Key, Parked, Replace, Retract, Stated, Subject, Upsert
-from mpftconnect.hl7v2.mapping.draft import Draft
+from mpftconnect.hl7v2.mapping.draft import EXTRA, Draft
 from mpftconnect.hl7v2.mapping.leaves import Segment
-from mpftconnect.hl7v2.mapping.site import Site
+from mpftconnect.hl7v2.mapping.site import AUTHORITY, Site
 from mpftconnect.model import Identifier, Item, Reference, Source
 
 __all__ = ["Part", "Person", "Work", "digest", "key_of"]
@@ -202,7 +203,14 @@ class Work:
         self._pending.append(_Pending(draft, {"source": self.source(key, when), **made}, change))
 
     def state(self, draft: Draft, change: Change) -> None:
-        """A change of no item, such as a merge; the draft holds what was taken for it."""
+        """A change of no item, such as a merge; the draft holds what was taken for it.
+
+        A change has no `extra`: what would be kept there is left again, and kept with the person.
+        """
+        for taken in [one for one in draft.taken if one.way is EXTRA]:
+            draft.taken.remove(taken)
+            taken.segment.left[taken.place] = taken.segment.sent[taken.place]
+        draft.extras.clear()
         draft.result = change
         self.changes.append(change)
 
@@ -225,14 +233,11 @@ class Work:
         return replace(self.stated, **more)
 
 
-_NAMESPACES: Final = ("https://mpftconnect.example/hl7v2/authority/",)
-
-
 def key_of(kind: str, identifier: Identifier) -> Key:
     """The key of what an identifier names."""
-    return Key(
-        kind=kind, authority=(identifier.system or "").removeprefix(_NAMESPACES[0]), value=identifier.value or ""
-    )
+    system = identifier.system or ""
+    authority = unquote(system.removeprefix(AUTHORITY)) if system.startswith(AUTHORITY) else system
+    return Key(kind=kind, authority=authority, value=identifier.value or "")
 
 
 def digest(*parts: str | None) -> str:
