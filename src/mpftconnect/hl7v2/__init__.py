@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from mpftconnect.hl7v2.batches import Part, Trouble, read_messages
 from mpftconnect.hl7v2.building import AckCode, AckError, ack, build
+from mpftconnect.hl7v2.checking import check
 from mpftconnect.hl7v2.delimiters import Delimiters
+from mpftconnect.hl7v2.findings import Finding
 from mpftconnect.hl7v2.limits import Limits
 from mpftconnect.hl7v2.message import Message, Repetition, Segment
 from mpftconnect.hl7v2.nulls import NULL, Null, Value
+from mpftconnect.hl7v2.overlays import Profile, read_overlay
 from mpftconnect.hl7v2.parsing import parse
 
 __all__ = [
@@ -19,16 +22,20 @@ __all__ = [
     "AckCode",
     "AckError",
     "Delimiters",
+    "Finding",
     "Limits",
     "Message",
     "Null",
     "Part",
+    "Profile",
     "Repetition",
     "Segment",
     "Trouble",
     "Value",
     "ack",
     "build",
+    "check",
     "parse",
     "read_messages",
+    "read_overlay",
 ]

@@ -33,7 +33,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     "encoding-characters": ("error", "MSH-2 repeats a delimiter, has a letter or digit, or too many characters"),
     "encoding-characters-missing": ("error", "MSH-2 is empty: the standard's delimiters were used"),
     "version-missing": ("error", "MSH-12 is empty: judged as the version that the site names, else 2.4"),
-    "version-unknown": ("error", "MSH-12 is no version from 2.1 to 2.8.2: judged as 2.8.2"),
+    "version-unknown": ("error", "MSH-12 is no version from 2.1 to 2.8.2: judged as the one before it, else as 2.4"),
     "type-missing": ("error", "MSH-9 does not say a message type"),
     "structure-unknown": ("warning", "The version has no structure for this message type: order was not judged"),
     "structure-mismatch": ("error", "MSH-9.3 is not the structure of the message type and trigger event"),

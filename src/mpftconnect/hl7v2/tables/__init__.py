@@ -1,7 +1,7 @@
 """The standard's tables: what a version has of structures, segments, types and coded values (decision 0022).
 
-They are compiled from hl7apy's (MIT; see NOTICE) by `make_tables`, and lie beside this file, one small pack a version. They
-are data: reading them executes nothing.
+They are compiled from hl7apy's (MIT; see NOTICE) by `make_tables`, and lie beside this file, one small pack a version.
+They are data: reading them executes nothing.
 """
 
 from __future__ import annotations

@@ -40,7 +40,9 @@ def pruned(version: str) -> dict[str, Any]:
             for name, segment in module.SEGMENTS.items()
             if len(name) == 3 and segment[0] == "sequence" and len(segment) > 1
         },
-        "types": {name: [_part(child, components) for child in parts] for name, parts in module.DATATYPES_STRUCTS.items()},
+        "types": {
+            name: [_part(child, components) for child in parts] for name, parts in module.DATATYPES_STRUCTS.items()
+        },
         "tables": dict(filter(None, map(_table, getattr(module, "TABLES", {}).items()))),
     }
 
