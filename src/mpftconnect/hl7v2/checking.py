@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
+_LOCAL = re.compile(r"Z[A-Z0-9]{2}")
 _VERSION = re.compile(r"2\.[0-9]{1,2}(?:\.[0-9]{1,2})?")
 # From 2.7 on the lengths that remain are normative.
 _NORMATIVE = "2.7"
@@ -267,8 +268,10 @@ class _Check:
     def _place(self, place: Place) -> str:
         index, number, repetition, component, subcomponent = place
         name = self.names[index]
-        if not _NAME.fullmatch(name):
-            # Whatever stands there is text that somebody sent, not a name: only its number is told.
+        if name not in self.compiled.tables.segments and not (
+            _LOCAL.fullmatch(name) and len(self.message.lines[index]) > 3
+        ):
+            # What stands there may be a text that was cut in two, and no name at all: only its number is told.
             text = f"segment {index + 1}"
         else:
             occurrence = self._occurrences[index]

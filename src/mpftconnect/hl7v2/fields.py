@@ -103,10 +103,12 @@ class Compiled:
         tables: Tables,
         rules: Mapping[tuple[str, int], FieldRule] | None = None,
         own_tables: Mapping[str, frozenset[str]] | None = None,
+        as_text: frozenset[tuple[str, int]] = frozenset(),
     ) -> None:
         self.tables = tables
         self.rules = dict(rules or {})
         self.own_tables = dict(own_tables or {})
+        self.as_text = as_text
         self.lengths = _NEW_LENGTHS if tables.version >= "2.7" else _OLD_LENGTHS
         self._types: dict[tuple[str, str | None, int], _Type] = {}
         self._segments: dict[str, list[_Field]] = {}
@@ -154,6 +156,8 @@ class Compiled:
         name = part.type or "ST"
         if owner == "TS" and number == 0:
             name = "DTM"
+        elif (owner, number + 1) in self.as_text:
+            name = "ST"
         # A time stamp within a type is written in one sub-component; its degree of precision is not sent.
         return self._type(name, part.table, depth + 1)
 

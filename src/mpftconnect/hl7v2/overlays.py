@@ -14,7 +14,7 @@ from mpftconnect.errors import ConfigurationError, UsageError
 from mpftconnect.hl7v2.fields import Compiled, FieldRule
 from mpftconnect.hl7v2.findings import CODES, Severity
 from mpftconnect.hl7v2.tables import NEIGHBOURS, VERSIONS, tables_of
-from mpftconnect.hl7v2.uk import UK_TABLES
+from mpftconnect.hl7v2.uk import UK_AS_TEXT, UK_TABLES
 
 __all__ = ["STANDARD_PROFILE", "UK_PROFILE", "Lowered", "Profile", "profile_of", "read_overlay"]
 
@@ -62,7 +62,9 @@ class Profile:
         found = self._compiled.get((version, uk))
         if found is None:
             own = {**(UK_TABLES if uk else {}), **self.tables}
-            found = self._compiled[version, uk] = Compiled(tables_of(version), self.fields, own)
+            found = self._compiled[version, uk] = Compiled(
+                tables_of(version), self.fields, own, UK_AS_TEXT if uk else frozenset()
+            )
         return found
 
 

@@ -16,12 +16,14 @@ from mpftconnect.model import nhs_number
 if TYPE_CHECKING:
     from mpftconnect.hl7v2.message import Message, Repetition, Segment
 
-__all__ = ["UK_TABLES", "is_uk", "uk_findings"]
+__all__ = ["UK_AS_TEXT", "UK_TABLES", "is_uk", "uk_findings"]
 
 # DMS 1.1, table 0445 (user-defined): HL7's own codes, and the NHS Data Dictionary's NHS NUMBER STATUS INDICATOR CODE
 # 01 to 08 as NSTS01 to NSTS08. Many systems send the two digits alone, and the check lets them.
 _STATUS = {f"NSTS0{number}": number for number in range(1, 9)} | {f"0{number}": number for number in range(1, 9)}
 UK_TABLES = {"0445": frozenset((*_STATUS, "AL", "ED", "UA", "UD", "US"))}
+# Organisations carry their ODS code in XON.3, which the standard has as a number (2.4, 2.9.57.3).
+UK_AS_TEXT = frozenset((("XON", 3),))
 # ITK 1.0.15 and DMS 1.1, PID-3: assigning authority NHS, type NH; by its OID the number is NHS England's.
 _AUTHORITIES = frozenset(("NHS", "NHSNBR"))
 _OID = "2.16.840.1.113883.2.1.4.1"

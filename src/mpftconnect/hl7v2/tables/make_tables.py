@@ -22,8 +22,9 @@ from mpftconnect.hl7v2.tables import VERSIONS, write_tables
 __all__ = ["main", "pruned"]
 
 HL7APY = "1.3.5"
-# Coding systems are an open list (nnnn, zzz), and structures and events are judged by what they name.
-_OPEN_TABLES = {"0396", "0354", "0003", "0076"}
+# Coding systems are an open list (nnnn, zzz); structures, events and value types are judged by what they name (and the
+# list of value types lacks types that the same version has: CWE and DTM in 2.5.1).
+_OPEN_TABLES = {"0125", "0396", "0354", "0003", "0076"}
 _CODE = re.compile(r"[^\s.]{1,20}\Z")
 
 

@@ -1,0 +1,17 @@
+"""`mpftconnect hl7`."""
+
+from __future__ import annotations
+
+import click
+
+from mpftconnect.cli.hl7_check_command import command as check_command
+
+__all__ = ["command"]
+
+
+@click.group("hl7")
+def command() -> None:
+    """HL7 v2: check, map, send and receive messages."""
+
+
+command.add_command(check_command)
