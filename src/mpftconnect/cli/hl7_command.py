@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from mpftconnect.cli.hl7_check_command import command as check_command
 from mpftconnect.cli.hl7_feed_commands import add_to
 from mpftconnect.cli.hl7_map_command import command as map_command
 
@@ -15,5 +16,6 @@ def command() -> None:
     """HL7 v2: check, map, send and receive messages."""
 
 
+command.add_command(check_command)
 command.add_command(map_command)
 add_to(command)
