@@ -19,6 +19,7 @@ import fhirpath
 import first_record
 import formats
 import importing
+import inbox
 import merging
 import reading
 import trails
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Callable[[Size], list[Result]]] = {
     "trails": trails.run,
     "exchanging": exchanging.run,
     "fhirpath": fhirpath.run,
+    "inbox": inbox.run,
     "validation": validation.run,
 }
 HERE = Path(__file__).resolve().parent

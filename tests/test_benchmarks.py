@@ -46,6 +46,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]
         r"^record_page of \d+ items$",
         r"^one audit entry made durable$",
         r"^one GET, recorded and limited, wall$",
+        r"^one message received, on the disk and acknowledged, one connection, wall$",
+        r"^one message received, on the disk and acknowledged, \d+ connections, wall$",
         r"^invariant dom-3$",
         r"^median .* validated, CPU$",
         r"^each entry of a Bundle of \d+ that refer to each other, CPU$",

@@ -126,6 +126,11 @@ class EventStream:
         with self._lock:
             self._listeners = tuple(known for known in self._listeners if known != listener)
 
+    @property
+    def listened_to(self) -> bool:
+        """Whether anybody listens: what nobody hears need not be made."""
+        return bool(self._listeners)
+
     def emit(self, code: Code, **details: Any) -> None:
         if not self._listeners:
             return

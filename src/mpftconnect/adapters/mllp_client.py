@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -197,13 +198,13 @@ class MllpClient:
 
     def _send(self, number: int, message: bytes) -> Acknowledged:
         header, block = _header(message), framed(message)
-        tried = MllpAttempt("mllp-send", message)
+        request_id = str(uuid.uuid4())
         left = False  # whether a byte of it may have arrived
         pause = self.settings.pause_seconds
         attempt = 0
         while True:
             attempt += 1
-            tried = MllpAttempt("mllp-send", message, attempt, tried.request_id)
+            tried = MllpAttempt("mllp-send", message, attempt, request_id)
             failure: AdapterError | None = None
             answer: Acknowledgement | None = None
             raw = b""
@@ -232,7 +233,7 @@ class MllpClient:
                 step="mllp-send",
                 reason=answer.code if answer else str(failure.reason) if failure else None,
                 count=attempt + 1,
-                request_id=tried.request_id,
+                request_id=request_id,
             )
             self._pause(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)

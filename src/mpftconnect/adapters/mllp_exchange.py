@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from mpftconnect.adapters.recorder import Exchange, Recorder, digest
@@ -23,14 +23,13 @@ class MllpAttempt:
         label: `mllp-receive` or `mllp-send`.
         message: Its bytes.
         number: Which attempt at it, from 1.
-        request_id: The same for all attempts.
+        request_id: The same for all attempts; made when it is first needed, if empty.
     """
 
     label: str
     message: bytes = field(repr=False)
     number: int = 1
-    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    sent_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    request_id: str = ""
     started: float = field(default_factory=time.monotonic)
 
 
@@ -62,7 +61,10 @@ class Evidence:
 
     def keep(self, tried: MllpAttempt, answer: bytes, acknowledged: str | None, error: str | None = None) -> None:
         """Record what came of a message. Whatever a recorder raises is its caller's to judge."""
+        if self._recorder is None and not self.events.listened_to:
+            return
         duration = (time.monotonic() - tried.started) * 1000
+        request_id = tried.request_id or str(uuid.uuid4())
         if self._recorder is not None:
             said = (
                 {"url": self.place, "request_body": tried.message, "response_body": answer}
@@ -76,10 +78,10 @@ class Evidence:
                     environment=self.environment,
                     label=tried.label,
                     method="MLLP",
-                    request_id=tried.request_id,
-                    correlation_id=tried.request_id,
+                    request_id=request_id,
+                    correlation_id=request_id,
                     attempt=tried.number,
-                    sent_at=tried.sent_at,
+                    sent_at=datetime.now(UTC) - timedelta(milliseconds=duration),
                     duration_ms=duration,
                     status=None,
                     acknowledged=acknowledged,
@@ -98,5 +100,5 @@ class Evidence:
             reason=error or (acknowledged if acknowledged not in ("AA", "CA") else None),
             count=len(tried.message),
             duration_ms=duration,
-            request_id=tried.request_id,
+            request_id=request_id,
         )

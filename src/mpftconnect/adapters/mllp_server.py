@@ -266,17 +266,23 @@ class MllpServer:
         settings = self.settings
         reader, held = FrameReader(settings.max_bytes), 0
         began: float | None = None
+        heard = time.monotonic()
+        # Looked at in short turns, so that no call is needed to change how long the next one may wait.
+        line.settimeout(_TICK_SECONDS)
         try:
             while not self._stopping.is_set():
-                now = time.monotonic()
-                limit = settings.idle_seconds if began is None else began + settings.message_seconds - now
-                if limit <= 0:
-                    return "too-slow"
-                line.settimeout(limit)
                 try:
                     data = line.recv(_CHUNK_BYTES)
                 except TimeoutError:
-                    return "idle" if began is None else "too-slow"
+                    data = None
+                now = time.monotonic()
+                if began is not None and now - began > settings.message_seconds:
+                    return "too-slow"
+                if data is None:
+                    if began is None and now - heard > settings.idle_seconds:
+                        return "idle"
+                    continue
+                heard = now
                 if not data:
                     return "closed"
                 until = (began or time.monotonic()) + settings.message_seconds
@@ -344,6 +350,14 @@ class MllpServer:
 
     def _send(self, line: socket.socket, replies: Sequence[Reply]) -> None:
         data = b"".join(framed(answer) for reply in replies for answer in reply.answers)
-        if data:
+        if not data:
+            return
+        # Short as they are, acknowledgements nearly always go at once.
+        try:
+            sent = line.send(data)
+        except TimeoutError:
+            sent = 0
+        if sent < len(data):
             line.settimeout(self.settings.send_seconds)
-            line.sendall(data)
+            line.sendall(memoryview(data)[sent:])
+            line.settimeout(_TICK_SECONDS)

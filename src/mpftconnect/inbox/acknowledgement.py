@@ -6,9 +6,11 @@ Source: HL7 v2.5.1, chapter 2, sections 2.9 (processing rules), 2.15.5 (ERR) and
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from mpftconnect.inbox.header import Header
 
@@ -22,6 +24,10 @@ _WORDS = {
     "206": "Application record locked",
     "207": "Application internal error",
 }
+
+# Acknowledgements have control ids of their own (MSH-10, at most 20 characters): of this process, then counted.
+_ORIGIN = uuid.uuid4().hex[:10]
+_SERIAL = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +56,15 @@ def acknowledgement(header: Header | None, code: str, at: datetime, problem: Pro
     marks = header.separators if header and len(header.separators) >= 5 else "|^~\\&"
     bar, hat, amp = marks[0], marks[1], marks[4]
     trigger = header.kind.split(hat)[1] if header and hat in header.kind else ""
-    stamp = at.strftime("%Y%m%d%H%M%S%z")
     first = bar.join(
         (
             f"MSH{bar}{marks[1:]}",
             *(header.receiver if header else ("", "")),
             *((header.application, header.facility) if header else ("", "")),
-            stamp,
+            _stamp(at.replace(microsecond=0)),
             "",
             hat.join(("ACK", trigger)) if trigger else "ACK",
-            uuid.uuid4().hex[:20],
+            f"{_ORIGIN}{next(_SERIAL):x}",
             header.processing if header else "P",
             header.version if header else "2.4",
         )
@@ -68,6 +73,11 @@ def acknowledgement(header: Header | None, code: str, at: datetime, problem: Pro
     if problem is not None:
         lines.append(_error(problem, header.version if header else "2.4", bar, hat, amp))
     return ("\r".join(lines) + "\r").encode("latin-1", errors="replace")
+
+
+@lru_cache(maxsize=2)
+def _stamp(at: datetime) -> str:
+    return at.strftime("%Y%m%d%H%M%S%z")
 
 
 def _error(problem: Problem, version: str, bar: str, hat: str, amp: str) -> str:

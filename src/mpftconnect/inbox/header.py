@@ -80,9 +80,9 @@ def header_of(raw: bytes) -> Header:
     separator = line[3:4]
     if separator.isalnum() or separator in (b"\r", b"\n", b" "):
         raise NotAMessage("100", "MSH-1", "no field separator")
-    fields = [part.decode("latin-1") for part in line.split(separator)]
-    fields += [""] * (20 - len(fields))
     mark = separator.decode("latin-1")
+    fields = line.decode("latin-1").split(mark)
+    fields += [""] * (20 - len(fields))
     component = fields[1][:1] or "^"
     header = Header(
         separators=mark + fields[1],

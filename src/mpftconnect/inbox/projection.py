@@ -164,11 +164,16 @@ def _wake(db: sqlite3.Connection, identifiers: Sequence[str]) -> None:
     ):
         return
     for each in _component(db, identifiers)[0]:
-        db.execute(
-            "UPDATE log SET state = 'received', reason = NULL WHERE state = 'parked' AND reason = 'person-unknown' "
-            "AND seq IN (SELECT seq FROM subjects WHERE identifier = ?)",
+        for (seq,) in db.execute(
+            "SELECT l.seq FROM log l JOIN subjects s ON s.seq = l.seq WHERE s.identifier = ? AND l.state = 'parked' "
+            "AND l.reason = 'person-unknown'",
             (each,),
-        )
+        ).fetchall():
+            db.execute("UPDATE log SET state = 'received', reason = NULL WHERE seq = ?", (seq,))
+            # What waits is looked for beyond this mark.
+            db.execute(
+                "UPDATE about SET value = ? WHERE name = 'mark' AND cast(value AS INTEGER) >= ?", (str(seq - 1), seq)
+            )
 
 
 def _ids(protection: Protection, subject: Subject) -> list[str]:

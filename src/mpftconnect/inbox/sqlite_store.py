@@ -42,14 +42,18 @@ __all__ = ["SqliteStore"]
 _VERSION = "1"
 _LOG = (
     "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE log (seq INTEGER PRIMARY KEY AUTOINCREMENT, feed TEXT NOT NULL, at TEXT NOT NULL, "
+    "CREATE TABLE log (seq INTEGER PRIMARY KEY, feed TEXT NOT NULL, at TEXT NOT NULL, "
     "sender TEXT NOT NULL, control TEXT NOT NULL, kind TEXT NOT NULL, digest TEXT NOT NULL, body BLOB NOT NULL, "
     "size INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT, repeats INTEGER NOT NULL DEFAULT 0, person BLOB, "
     "via TEXT NOT NULL DEFAULT '')",
     "CREATE INDEX log_by_control ON log (sender, control)",
-    "CREATE INDEX log_by_state ON log (state, seq) WHERE state IN ('received', 'parked')",
+    # Receiving must touch as few pages as it can, since each is flushed: so nothing but the two above is written then.
+    # What waits is looked for beyond a mark below which nothing does; what is parked was never so when it came, but for
+    # what no feed sends.
+    "CREATE INDEX log_parked ON log (seq) WHERE state = 'parked'",
+    # Counts of the log up to `counted`, and the pulse of what is not in the log: repeats, and what is withheld.
     "CREATE TABLE feeds (feed TEXT PRIMARY KEY, heard TEXT NOT NULL, total INTEGER NOT NULL DEFAULT 0, "
-    "repeats INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
+    "repeats INTEGER NOT NULL DEFAULT 0, counted INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
 )
 _COLUMNS = "seq, feed, at, sender, control, kind, digest, size, state, reason, repeats, via, person"
 _REASONS = {
@@ -64,6 +68,14 @@ _REASONS = {
     "SQLITE_IOERR": "store-input-output",
 }
 _PAGE = 200
+# Numbers are never used twice, although the newest may be taken out again.
+_LAST = (
+    "SELECT max(coalesce((SELECT max(seq) FROM log), 0), "
+    "(SELECT cast(value AS INTEGER) FROM about WHERE name = 'last'))"
+)
+# How many messages may lie beyond what is counted before they are counted.
+_COUNTED_BY = 1000
+_MARK = "(SELECT cast(value AS INTEGER) FROM about WHERE name = 'mark')"
 
 
 def _text(at: datetime) -> str:
@@ -113,7 +125,11 @@ class SqliteStore:
             db = self._writing_connection()
             db.execute("BEGIN IMMEDIATE")
             try:
-                receipts = [self._add(db, arrival) for arrival in arrivals]
+                (last,) = db.execute(_LAST).fetchone()
+                receipts = []
+                for arrival in arrivals:
+                    receipts.append(self._add(db, arrival, last + 1))
+                    last = max(last, receipts[-1].seq or 0)
                 self._pulse(db, arrivals, receipts)
                 db.execute("COMMIT")
             except BaseException:
@@ -125,24 +141,16 @@ class SqliteStore:
 
     @staticmethod
     def _pulse(db: sqlite3.Connection, arrivals: Sequence[Arrival], receipts: Sequence[Receipt]) -> None:
-        """A feed was heard whatever came; counted is only what was kept."""
-        pulses: dict[str, list[int]] = {}
+        """What is not in the log is a sign of life too. Of what is, the log itself tells."""
         for arrival, receipt in zip(arrivals, receipts, strict=True):
-            if not arrival.feed:
-                continue
-            counts = pulses.setdefault(arrival.feed, [0, 0])
-            counts[0] += receipt.outcome in ("kept", "parked")
-            counts[1] += receipt.outcome == "repeat"
-        heard = {arrival.feed: arrival.at for arrival in arrivals}
-        for feed, (total, repeats) in pulses.items():
-            db.execute(
-                "INSERT INTO feeds (feed, heard, total, repeats) VALUES (?, ?, ?, ?) ON CONFLICT (feed) DO UPDATE SET "
-                "heard = max(heard, excluded.heard), total = total + excluded.total, "
-                "repeats = repeats + excluded.repeats",
-                (feed, _text(heard[feed]), total, repeats),
-            )
+            if arrival.feed and receipt.outcome in ("repeat", "excluded"):
+                db.execute(
+                    "INSERT INTO feeds (feed, heard, repeats) VALUES (?, ?, ?) ON CONFLICT (feed) DO UPDATE SET "
+                    "heard = max(heard, excluded.heard), repeats = repeats + excluded.repeats",
+                    (arrival.feed, _text(arrival.at), int(receipt.outcome == "repeat")),
+                )
 
-    def _add(self, db: sqlite3.Connection, arrival: Arrival) -> Receipt:
+    def _add(self, db: sqlite3.Connection, arrival: Arrival, seq_if_new: int) -> Receipt:
         if arrival.body is None:
             return Receipt(None, "excluded")
         digest = self.protection.digest(arrival.body)
@@ -157,18 +165,30 @@ class SqliteStore:
         # The same number for other content: nobody can say which one the sender means.
         parked = "control-id-reused" if same else arrival.parked
         body = self.protection.seal(arrival.body, digest)
-        added = db.execute(
-            "INSERT INTO log (feed, at, sender, control, kind, digest, body, size, state, reason) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        db.execute(
+            "INSERT INTO log (seq, feed, at, sender, control, kind, digest, body, size, state, reason) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                *(arrival.feed, _text(arrival.at), arrival.sender, arrival.control_id, arrival.kind, digest, body),
+                *(
+                    seq_if_new,
+                    arrival.feed,
+                    _text(arrival.at),
+                    arrival.sender,
+                    arrival.control_id,
+                    arrival.kind,
+                    digest,
+                    body,
+                ),
                 *(len(arrival.body), "parked" if parked else "received", parked),
             ),
         )
-        return Receipt(added.lastrowid, "parked" if parked else "kept", parked)
+        return Receipt(seq_if_new, "parked" if parked else "kept", parked)
 
     def pending(self, limit: int, *, after: int = 0) -> list[Entry]:
-        asked = f"SELECT {_COLUMNS}, body FROM log WHERE state = 'received' AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608 - ours
+        asked = (
+            f"SELECT {_COLUMNS}, body FROM log WHERE state = 'received' AND seq > max(?, {_MARK}) "  # noqa: S608 - ours
+            "ORDER BY seq LIMIT ?"
+        )
         with self._reading() as db:
             return [self._entry(row) for row in db.execute(asked, (after, limit))]
 
@@ -223,6 +243,7 @@ class SqliteStore:
             changed = db.execute(
                 "UPDATE log SET state = ?, reason = ? WHERE seq = ? AND state = 'parked'", (state, said, seq)
             )
+            _unmark(db, seq)
             return changed.rowcount == 1
 
     def since(self) -> datetime | None:
@@ -233,25 +254,33 @@ class SqliteStore:
             return datetime.fromisoformat(since)
 
     def feeds(self) -> list[FeedCounts]:
+        found: dict[str, FeedCounts] = {}
         with self._reading() as db:
-            found = {
-                feed: FeedCounts(feed=feed, heard=datetime.fromisoformat(heard), total=total, repeats=repeats)
-                for feed, heard, total, repeats in db.execute("SELECT feed, heard, total, repeats FROM feeds")
-            }
-            waiting = {
-                (feed, state): (count, oldest)
-                for feed, state, count, oldest in db.execute(
-                    "SELECT feed, state, count(*), min(at) FROM log WHERE state IN ('received', 'parked') "
-                    "GROUP BY feed, state"
+            counted = 0
+            for feed, heard, total, repeats, through in db.execute(
+                "SELECT feed, heard, total, repeats, counted FROM feeds"
+            ):
+                heard_at = datetime.fromisoformat(heard)
+                found[feed] = FeedCounts(feed=feed, heard=heard_at, total=total, repeats=repeats)
+                counted = max(counted, through)
+            for feed, count, newest in db.execute(
+                "SELECT feed, count(*), max(at) FROM log WHERE seq > ? GROUP BY feed", (counted,)
+            ):
+                known, heard_at = found.get(feed, FeedCounts(feed=feed)), datetime.fromisoformat(newest)
+                found[feed] = replace(
+                    known, total=known.total + count, heard=max(known.heard, heard_at) if known.heard else heard_at
                 )
-            }
-        out = []
-        for feed, known in sorted(found.items()):
-            depth, oldest = waiting.get((feed, "received"), (0, None))
-            parked, _ = waiting.get((feed, "parked"), (0, None))
-            oldest_at = datetime.fromisoformat(oldest) if oldest else None
-            out.append(replace(known, depth=depth, oldest=oldest_at, parked=parked))
-        return out
+            for state, count, oldest, feed in db.execute(
+                f"SELECT state, count(*), min(at), feed FROM log WHERE state = 'received' AND seq > {_MARK} "  # noqa: S608 - ours
+                "GROUP BY feed UNION ALL "
+                "SELECT state, count(*), min(at), feed FROM log WHERE state = 'parked' GROUP BY feed"
+            ):
+                known = found.get(feed, FeedCounts(feed=feed))
+                if state == "parked":
+                    found[feed] = replace(known, parked=count)
+                else:
+                    found[feed] = replace(known, depth=count, oldest=datetime.fromisoformat(oldest))
+        return [found[feed] for feed in sorted(found)]
 
     # --- what is projected ---
 
@@ -263,8 +292,7 @@ class SqliteStore:
         with self._writing() as db:
             for one in settlements:
                 if one.state is None:
-                    projection.forget_message(db, self.protection, one.seq)
-                    db.execute("DELETE FROM log WHERE seq = ?", (one.seq,))
+                    _take_out(db, self.protection, one)
                     continue
                 db.execute(
                     "UPDATE log SET state = ?, reason = ?, person = ?, via = ? WHERE seq = ?",
@@ -275,6 +303,7 @@ class SqliteStore:
                     ),
                 )
                 projection.apply(db, self.protection, one)
+            _mark(db)
 
     def items(self, systems: Sequence[str], person: str, kind: SectionName | Literal["patient"]) -> list[Projected]:
         with self._reading() as db:
@@ -306,6 +335,7 @@ class SqliteStore:
     def begin_replay(self) -> int:
         with self._writing() as db:
             projection.clear(db)
+            _unmark(db, 1)
             return db.execute(
                 "UPDATE log SET state = 'received' "
                 "WHERE state = 'processed' OR (state = 'parked' AND person IS NOT NULL)"
@@ -324,6 +354,7 @@ class SqliteStore:
         was changed since, what those messages left is kept as its ground, and later replays start from it.
         """
         with self._writing() as db:
+            _count(db)
             gone = purge(db, self.protection, _text(before))
         self._shrink()
         return gone
@@ -331,6 +362,7 @@ class SqliteStore:
     def erase(self, person: str, identifiers: Sequence[str] = ()) -> int:
         """Remove all messages and things of one person, from free pages and the write-ahead log too."""
         with self._writing() as db:
+            _count(db)
             gone = erase(db, self.protection, person, identifiers)
         self._shrink()
         return gone
@@ -380,6 +412,8 @@ class SqliteStore:
             self._prepare()
             found = self.path.stat()
             self._writer, self._writer_of = self._connect(), (found.st_dev, found.st_ino)
+            # Sixteen megabytes of log before it is moved into the database: seldom, and in longer strokes.
+            self._writer.execute("PRAGMA wal_autocheckpoint = 4000")
             return self._writer
 
     def _prepare(self) -> None:
@@ -400,7 +434,7 @@ class SqliteStore:
                         "INSERT INTO about VALUES (?, ?)",
                         (
                             *(("version", _VERSION), ("protection", self.protection.name), ("key", check)),
-                            ("since", _text(datetime.now(UTC))),
+                            *(("since", _text(datetime.now(UTC))), ("mark", "0"), ("last", "0")),
                         ),
                     )
                 db.execute("COMMIT")
@@ -469,6 +503,49 @@ def _reason(error: sqlite3.Error) -> str:
         if name.startswith(known):
             return reason
     return "store-schema" if name == "SQLITE_ERROR" else "store-corrupt"
+
+
+def _take_out(db: sqlite3.Connection, protection: Protection, settlement: Settlement) -> None:
+    """Remove a message that must not be kept. That its feed was heard stays, and nothing else."""
+    row = db.execute("SELECT feed, at FROM log WHERE seq = ?", (settlement.seq,)).fetchone()
+    if row is not None:
+        db.execute(
+            "INSERT INTO feeds (feed, heard) VALUES (?, ?) ON CONFLICT (feed) DO UPDATE SET "
+            "heard = max(heard, excluded.heard)",
+            row,
+        )
+    projection.forget_message(db, protection, settlement.seq)
+    db.execute("DELETE FROM log WHERE seq = ?", (settlement.seq,))
+
+
+def _mark(db: sqlite3.Connection) -> None:
+    """Move the mark up to the first message that waits; count what lies below it."""
+    (first,) = db.execute(f"SELECT min(seq) FROM log WHERE state = 'received' AND seq > {_MARK}").fetchone()  # noqa: S608 - ours
+    if first is None:
+        (last,) = db.execute(_LAST).fetchone()
+        first = last + 1
+    db.execute("UPDATE about SET value = ? WHERE name = 'mark'", (str(first - 1),))
+    (counted,) = db.execute("SELECT coalesce(max(counted), 0) FROM feeds").fetchone()
+    if first - counted > _COUNTED_BY:
+        _count(db)
+
+
+def _unmark(db: sqlite3.Connection, seq: int) -> None:
+    """That message waits, or some after it."""
+    db.execute("UPDATE about SET value = ? WHERE name = 'mark' AND cast(value AS INTEGER) >= ?", (str(seq - 1), seq))
+
+
+def _count(db: sqlite3.Connection) -> None:
+    """Write down what the log tells of its feeds, so that it need not be read again, and the newest number."""
+    (last,) = db.execute(_LAST).fetchone()
+    (counted,) = db.execute("SELECT coalesce(max(counted), 0) FROM feeds").fetchone()
+    db.execute(
+        "INSERT INTO feeds (feed, heard, total) SELECT feed, max(at), count(*) FROM log WHERE seq > ? GROUP BY feed "
+        "ON CONFLICT (feed) DO UPDATE SET heard = max(heard, excluded.heard), total = total + excluded.total",
+        (counted,),
+    )
+    db.execute("UPDATE feeds SET counted = ?", (last,))
+    db.execute("UPDATE about SET value = ? WHERE name = 'last'", (str(last),))
 
 
 def _sync_folder(folder: Path) -> None:
