@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mpftconnect.events import EventStream
 from mpftconnect.inbox import Answering, NotAMessage, SqliteStore, StoreFailed, header_of
+from mpftconnect.inbox.acknowledgement import Problem, acknowledgement
 from mpftconnect.inbox.group_commit import GroupCommit
 
-from .conftest import message
+from .conftest import NOW, message
 
 
 def codes(replies: Any) -> list[str]:
@@ -70,6 +73,8 @@ def test_folder_and_file_are_for_their_owner_alone(bench, tmp_path: Path):
         (b"", "MSH"),
         (b"PID|1", "MSH"),
         (b"MSHA", "MSH"),
+        (b"MSH\rPID|1|2|3", "MSH-1"),
+        (b"MSHA^~\\&APASA", "MSH-1"),
         (b"FHS|^~\\&|", "MSH"),
         (b"MSH|^~\\&|A|B|C|D|2026||ADT^A01||P|2.4\r", "MSH-10"),
         (b"MSH|^~\\&|A|B|C|D|2026|||7|P|2.4\r", "MSH-9"),
@@ -223,3 +228,18 @@ def test_two_processes_worth_of_stores_share_one_file(bench, tmp_path: Path):
     )
     assert first.outcome == "kept"
     other.close()
+
+
+@given(st.lists(st.sampled_from([b"MSH", b"|", b"^~\\&", b"\r", b"\n", b"A", b"\xff", b"\x00", b" ", b"2.4"])))
+def test_whatever_begins_like_a_message_is_one_or_is_refused(pieces: list[bytes]):
+    raw = b"MSH" + b"".join(pieces)
+    try:
+        header = header_of(raw)
+    except NotAMessage as refused:
+        header_or_none = refused.header
+    else:
+        header_or_none = header
+        assert header.control_id and header.kind
+    for code in ("AA", "AR"):
+        said = acknowledgement(header_or_none, code, NOW, Problem("101", "MSH-10", "missing"))
+        assert said.startswith(b"MSH")

@@ -78,7 +78,7 @@ def header_of(raw: bytes) -> Header:
     ends = [end for end in (raw.find(b"\r", start, start + 8192), raw.find(b"\n", start, start + 8192)) if end >= 0]
     line = raw[start : min(ends)] if ends else raw[start : start + 8192]
     separator = line[3:4]
-    if separator.isalnum() or separator in (b"\r", b"\n", b" "):
+    if len(line) < 8 or separator.isalnum() or separator in (b"\r", b"\n", b" "):
         raise NotAMessage("100", "MSH-1", "no field separator")
     mark = separator.decode("latin-1")
     fields = line.decode("latin-1").split(mark)
