@@ -49,6 +49,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]
         r"^invariant dom-3$",
         r"^median .* validated, CPU$",
         r"^each entry of a Bundle of \d+ that refer to each other, CPU$",
+        r"^an admission \(ADT\^A01\) parsed, mapped, items made, CPU$",
         r"^peak memory, \d+ lines of NDJSON$",
         r"^mpftconnect validate one-patient\.json .*, wall$",
     ],

@@ -102,7 +102,7 @@ KINDS = {
     "here those segments are kept as extra.",
     "number-of-another-place": "The other tool takes a number from elsewhere in the message.",
     "name-form": "The same name with more or fewer of its parts: own prefix, degree, suffix.",
-    "name-of-insurance": "The other tool takes names of IN1, IN2 and GT1, which may be somebody else's, for the person's.",
+    "name-of-insurance": "The other tool takes names of IN1, IN2 and GT1 for the person's, and they may not be.",
     "name-of-another-place": "The other tool takes a name from elsewhere, such as PID-6 or the alias (PID-9).",
     "name-not-there": "The other tool leaves out a name.",
     "birth-date-precision": "The other tool writes a date where the message gives less or more than a day.",
