@@ -12,8 +12,8 @@ from mpftconnect.hl7v2 import map_message, parse
 __all__ = ["run"]
 
 _PID = (
-    "PID|1||77^^^RRE^MR~9990000018^^^NHS^NH||DOE^Jane^Ann^^Ms^^L||19500301|F|||1 High St^Flat 2^Leeds^West Yorks^LS1 1AA"
-    "^GBR^H||01632 960000^PRN^PH|01632 960001^WPN^PH||S||||||A"
+    "PID|1||77^^^RRE^MR~9990000018^^^NHS^NH||DOE^Jane^Ann^^Ms^^L||19500301|F|||1 High St^Flat 2^Leeds^West Yorks"
+    "^LS1 1AA^GBR^H||01632 960000^PRN^PH|01632 960001^WPN^PH||S||||||A"
 )
 _ADMISSION = "\r".join(
     (
