@@ -1,4 +1,4 @@
-"""How `hl7 check` prints: text, JSON, NDJSON, JUnit. Lines come as messages do, and no format holds a value by itself."""
+"""How `hl7 check` prints: text, JSON, NDJSON, JUnit. Lines come as messages do; no format holds a value by itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOTE = (
     "Judged by the rules that are listed in docs/hl7v2/findings.md: structurally, not clinically. "
     "A message without findings met the checks run."
 )
-_NOT_XML = {code: "�" for code in (*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000))}
+_NOT_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535, *range(55296, 57344)), "�")
 
 
 @dataclasses.dataclass(frozen=True)
