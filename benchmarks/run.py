@@ -18,6 +18,7 @@ import exchanging
 import fhirpath
 import first_record
 import formats
+import hl7v2
 import importing
 import merging
 import reading
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Callable[[Size], list[Result]]] = {
     "trails": trails.run,
     "exchanging": exchanging.run,
     "fhirpath": fhirpath.run,
+    "hl7v2": hl7v2.run,
     "validation": validation.run,
 }
 HERE = Path(__file__).resolve().parent

@@ -274,7 +274,7 @@ class _Check:
             # What stands there may be a text that was cut in two, and no name at all: only its number is told.
             text = f"segment {index + 1}"
         else:
-            occurrence = self._occurrences[index]
+            occurrence = self.message.occurrences[index]
             text = f"{name}[{occurrence}]" if occurrence > 1 else name
         if not number:
             return text
@@ -284,18 +284,6 @@ class _Check:
         if component:
             text += f".{component}"
         return f"{text}.{subcomponent}" if subcomponent else text
-
-    @property
-    def _occurrences(self) -> list[int]:
-        known: list[int] | None = getattr(self, "_counted", None)
-        if known is None:
-            counts: dict[str, int] = {}
-            known = []
-            for name in self.names:
-                counts[name] = counts.get(name, 0) + 1
-                known.append(counts[name])
-            self._counted = known
-        return known
 
     def _rendered(self) -> list[Finding]:
         made: list[tuple[tuple[int, int, int], Finding]] = []
