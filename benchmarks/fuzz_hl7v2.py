@@ -26,7 +26,7 @@ from mpftconnect.hl7v2 import ack, check, parse, read_messages
 TOKENS = (
     b"|", b"^", b"~", b"\\", b"&", b"\r", b"\n", b"\r\n", b"\x0b", b"\x1c\r", b"\0", b'""', b"MSH", b"MSH|^~\\&|",
     b"PID|", b"OBX|", b"BHS|", b"BTS|", b"FHS|", b"FTS|", b"ZZZ|", b"\\X", b"\\.br\\", b"\\M2442\\", b"\xff",
-    b"\xc3\xa9", b"2.4", b"20260230", b"9990000018", b"ADT^A01", b"\xef\xbb\xbf", b"\xff\xfe", 
+    b"\xc3\xa9", b"2.4", b"20260230", b"9990000018", b"ADT^A01", b"\xef\xbb\xbf", b"\xff\xfe",
     b"UNICODE UTF-8", b"8859/1", b"ISO IR87",
 )  # fmt: skip
 PROFILES = (None, "standard", "uk")
