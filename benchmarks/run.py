@@ -18,6 +18,7 @@ import exchanging
 import fhirpath
 import first_record
 import formats
+import hl7v2
 import hl7v2_mapping
 import importing
 import merging
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Callable[[Size], list[Result]]] = {
     "trails": trails.run,
     "exchanging": exchanging.run,
     "fhirpath": fhirpath.run,
+    "hl7v2": hl7v2.run,
     "hl7v2_mapping": hl7v2_mapping.run,
     "validation": validation.run,
 }

@@ -47,6 +47,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]
         r"^one audit entry made durable$",
         r"^one GET, recorded and limited, wall$",
         r"^invariant dom-3$",
+        r"^five fields of ADT",
+        r"^parse and check ORU",
         r"^median .* validated, CPU$",
         r"^each entry of a Bundle of \d+ that refer to each other, CPU$",
         r"^an admission \(ADT\^A01\) parsed, mapped, items made, CPU$",

@@ -22,7 +22,7 @@ _COMMANDS = {
     "doctor": "Walk each configured system and say what fails and what to do.",
     "find": "Find a person by demographics.",
     "governance": "Registers for information governance, and what runs out.",
-    "hl7": "HL7 v2 messages: check, map, send and receive.",
+    "hl7": "HL7 v2: check, map, send and receive messages.",
     "identity": "Decide, two people together, whose record a system's record is.",
     "new-adapter": "Write a new plugin that installs, passes its contract tests and can be filled in.",
     "packages": "FHIR packages: list, show, install.",

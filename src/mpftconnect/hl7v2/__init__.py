@@ -26,10 +26,13 @@ from mpftconnect.hl7v2.changes import (
     is_older,
     may_stand_over,
 )
+from mpftconnect.hl7v2.checking import check
 from mpftconnect.hl7v2.delimiters import Delimiters
+from mpftconnect.hl7v2.findings import Finding
 from mpftconnect.hl7v2.limits import Limits
 from mpftconnect.hl7v2.message import Message, Repetition, Segment
 from mpftconnect.hl7v2.nulls import NULL, Null, Value
+from mpftconnect.hl7v2.overlays import Profile, read_overlay
 from mpftconnect.hl7v2.parsing import parse
 
 # The mapping stands on what is above.
@@ -53,6 +56,7 @@ __all__ = [
     "Delimiters",
     "Entry",
     "Envelope",
+    "Finding",
     "Key",
     "Ledger",
     "Limits",
@@ -64,6 +68,7 @@ __all__ = [
     "Null",
     "Parked",
     "Part",
+    "Profile",
     "Repetition",
     "Replace",
     "Retract",
@@ -79,10 +84,12 @@ __all__ = [
     "ack",
     "applied",
     "build",
+    "check",
     "is_older",
     "map_message",
     "may_stand_over",
     "parse",
     "read_messages",
+    "read_overlay",
     "read_site",
 ]

@@ -118,7 +118,7 @@ def unescape(text: str, delimiters: Delimiters = STANDARD, codec: str = "utf-8")
 @lru_cache(maxsize=256)
 def _written(delimiters: Delimiters) -> dict[int, str]:
     mark = delimiters.escape
-    named = {
+    named: dict[str | None, str] = {
         delimiters.field: "F",
         delimiters.component: "S",
         delimiters.subcomponent: "T",

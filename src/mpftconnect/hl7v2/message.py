@@ -74,7 +74,7 @@ class Segment:
     @property
     def occurrence(self) -> int:
         """The number among the segments of the same name, from 1: `OBX[occurrence]` is its path."""
-        return self._message.names[: self.index + 1].count(self.name)
+        return self._message.occurrences[self.index]
 
     @property
     def place(self) -> str:
@@ -136,6 +136,7 @@ class Message:
         "_ends",
         "_fields",
         "_names",
+        "_occurrences",
         "_raw",
         "charset",
         "delimiters",
@@ -164,6 +165,7 @@ class Message:
         self._changed = raw is None
         self._fields: list[list[str] | None] = [None] * len(lines)
         self._names: list[str] | None = None
+        self._occurrences: list[int] | None = None
 
     # Reading
 
@@ -174,6 +176,17 @@ class Message:
             mark = self.delimiters.field
             self._names = [line[:3] if line[3:4] in (mark, "") else line.partition(mark)[0] for line in self.lines]
         return self._names
+
+    @property
+    def occurrences(self) -> list[int]:
+        """Of each segment, its number among those of its name, from 1."""
+        if self._occurrences is None:
+            counts: dict[str, int] = {}
+            self._occurrences = []
+            for name in self.names:
+                counts[name] = counts.get(name, 0) + 1
+                self._occurrences.append(counts[name])
+        return self._occurrences
 
     @property
     def raw(self) -> bytes:
@@ -388,7 +401,7 @@ class Message:
             if not last:  # the last segment came without an end, and another one follows now
                 self._ends[index - 1] = last = next((end for end in self._ends if end), "\r")
             self._ends.insert(index, last)
-        self._names = None
+        self._names = self._occurrences = None
         self._changed = True
         return Segment(self, index)
 
