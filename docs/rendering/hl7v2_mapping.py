@@ -182,12 +182,12 @@ def _people(ours: dict[str, Any], theirs: dict[str, Any], raw: bytes, found: Com
         found.say("patient", "no-mapping-there")
         return
     own, other = _values(here), _values(there)
-    for number in other - own:
+    for number in sorted(other - own):
         found.say("patient", _NUMBERS.get(_segment_of(raw, number), "number-of-another-place"))
     if own - other:
         found.say("patient", "number-not-there")
     mine, their = _names(here), _names(there)
-    for name in their - mine:
+    for name in sorted(their - mine):
         if any(name[:2] == known[:2] for known in mine):
             found.say("patient", "name-form")
         else:
@@ -237,7 +237,7 @@ def _results(ours: dict[str, Any], theirs: dict[str, Any], raw: bytes, found: Co
     else:
         if codes_here - codes_there:
             found.say("results", "results-not-read-there")
-        for code in codes_there - codes_here:
+        for code in sorted(codes_there - codes_here):
             in_result = _segment_of(raw, code) == "OBX"
             kind = _OBX_OF.get(parse(raw).type[:3], "results-not-read-here")
             found.say("results", kind if in_result else "results-of-other-segments")
