@@ -151,6 +151,9 @@ class _Check:
                 skipped.add(index)
                 self._unknown(index, name, allowed)
                 continue
+            if len(rules) == 1 and name not in _CONTINUING:
+                self.found.append(("segment-withdrawn", (index, 0, 0, 0, 0), name))
+                continue
             if name[0] == "Z" or name in _CONTINUING:
                 skipped.add(index)
                 if name in _CONTINUING:
