@@ -32,13 +32,14 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("duplicate", "MSH-2 has one character for two levels"),
     ("Missing required", "MSH-2 leaves out delimiters that the message does not use"),
     ("Invalid name", "a segment that the version does not have"),
-    ("IndexError", "a field of a segment whose type depends on another field; its parser fails on its own table"),
+    ("IndexError", "a segment that the version has withdrawn (QRD, QRF, URD): its table has no fields, and it raises"),
 )
 # Which of our findings say the same. None: the message is sound in this respect, and is read.
 _SAID_BY: dict[str, tuple[str, ...]] = {
     "version  is": ("version-missing",),
     "UnsupportedVersion": ("version-unknown",),
     "duplicate": ("encoding-characters",),
+    "IndexError": ("segment-withdrawn",),
     "Invalid name": ("segment-unknown", "segment-name"),
 }
 

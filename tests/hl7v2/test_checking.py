@@ -91,6 +91,7 @@ CASES: dict[str, tuple[str | bytes, str, Profile | str | None]] = {
     "bytes-undecodable": (a("Ann", "Zoë").encode("latin-1"), "PID-5", None),
     "segment-name": (a("NK1|1", "nk1|1"), "segment 4", None),
     "segment-unknown": (a("NK1|1", "QQQ|1"), "segment 4", None),
+    "segment-withdrawn": (a("NK1|1", "QRD|1").replace("|2.4\r", "|2.8\r"), "QRD", None),
     "segment-not-allowed": (a("NK1|1", "ZZZ|1"), "ZZZ", SITE),
     "segment-unexpected": (a("NK1|1", "OBR|1"), "OBR", None),
     "segment-missing": (a(PID_LINE + "\r", ""), "PID", None),

@@ -12,9 +12,10 @@ from mpftconnect.hl7v2.encodings import undecodable
 from mpftconnect.hl7v2.escapes import malformed_escapes
 from mpftconnect.hl7v2.fields import Compiled, Judge, Place
 from mpftconnect.hl7v2.findings import CODES, Finding, Severity
-from mpftconnect.hl7v2.message import HEADERS, Message
+from mpftconnect.hl7v2.message import Message
 from mpftconnect.hl7v2.overlays import Profile, profile_of
 from mpftconnect.hl7v2.parsing import parse
+from mpftconnect.hl7v2.segments import HEADERS
 from mpftconnect.hl7v2.structure import Automaton
 from mpftconnect.hl7v2.tables import NEIGHBOURS, VERSIONS, tables_of
 from mpftconnect.hl7v2.triggers import structures_for
@@ -150,6 +151,9 @@ class _Check:
             if rules is None:
                 skipped.add(index)
                 self._unknown(index, name, allowed)
+                continue
+            if len(rules) == 1 and name not in _CONTINUING:
+                self.found.append(("segment-withdrawn", (index, 0, 0, 0, 0), name))
                 continue
             if name[0] == "Z" or name in _CONTINUING:
                 skipped.add(index)
