@@ -59,10 +59,11 @@ class Outcome:
 
     def words(self) -> str:
         answers = ", ".join(f"{count} {code}" for code, count in sorted(self.answers.items()))
+        verdict = "met" if self.ok else "NOT MET"
         return (
             f"{self.frames} frames; answers: {answers}; {sum(self.crashes.values())} crashes {dict(self.crashes)}, "
-            f"{self.unaccounted} streams not accounted for, {self.values} seeded values shown, at most {self.peak_bytes / 1e6:.1f} MB held: "
-            f"{'met' if self.ok else 'NOT MET'}"
+            f"{self.unaccounted} streams not accounted for, {self.values} seeded values shown, "
+            f"at most {self.peak_bytes / 1e6:.1f} MB held: {verdict}"
         )
 
 

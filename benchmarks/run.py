@@ -18,6 +18,8 @@ import exchanging
 import fhirpath
 import first_record
 import formats
+import hl7v2
+import hl7v2_mapping
 import importing
 import inbox
 import merging
@@ -37,6 +39,8 @@ BENCHMARKS: dict[str, Callable[[Size], list[Result]]] = {
     "exchanging": exchanging.run,
     "fhirpath": fhirpath.run,
     "inbox": inbox.run,
+    "hl7v2": hl7v2.run,
+    "hl7v2_mapping": hl7v2_mapping.run,
     "validation": validation.run,
 }
 HERE = Path(__file__).resolve().parent

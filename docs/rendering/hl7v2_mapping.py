@@ -102,7 +102,7 @@ KINDS = {
     "here those segments are kept as extra.",
     "number-of-another-place": "The other tool takes a number from elsewhere in the message.",
     "name-form": "The same name with more or fewer of its parts: own prefix, degree, suffix.",
-    "name-of-insurance": "The other tool takes names of IN1, IN2 and GT1, which may be somebody else's, for the person's.",
+    "name-of-insurance": "The other tool takes names of IN1, IN2 and GT1 for the person's, and they may not be.",
     "name-of-another-place": "The other tool takes a name from elsewhere, such as PID-6 or the alias (PID-9).",
     "name-not-there": "The other tool leaves out a name.",
     "birth-date-precision": "The other tool writes a date where the message gives less or more than a day.",
@@ -182,12 +182,12 @@ def _people(ours: dict[str, Any], theirs: dict[str, Any], raw: bytes, found: Com
         found.say("patient", "no-mapping-there")
         return
     own, other = _values(here), _values(there)
-    for number in other - own:
+    for number in sorted(other - own):
         found.say("patient", _NUMBERS.get(_segment_of(raw, number), "number-of-another-place"))
     if own - other:
         found.say("patient", "number-not-there")
     mine, their = _names(here), _names(there)
-    for name in their - mine:
+    for name in sorted(their - mine):
         if any(name[:2] == known[:2] for known in mine):
             found.say("patient", "name-form")
         else:
@@ -237,7 +237,7 @@ def _results(ours: dict[str, Any], theirs: dict[str, Any], raw: bytes, found: Co
     else:
         if codes_here - codes_there:
             found.say("results", "results-not-read-there")
-        for code in codes_there - codes_here:
+        for code in sorted(codes_there - codes_here):
             in_result = _segment_of(raw, code) == "OBX"
             kind = _OBX_OF.get(parse(raw).type[:3], "results-not-read-here")
             found.say("results", kind if in_result else "results-of-other-segments")

@@ -45,3 +45,8 @@ def plugin_table() -> ModuleType:
 def reference_pages() -> ModuleType:
     pytest.importorskip("griffe", reason="the extra docs is not installed")
     return rendering("reference_pages")
+
+
+@pytest.fixture(scope="session")
+def hl7v2_pages() -> ModuleType:
+    return rendering("hl7v2_mapping")

@@ -29,6 +29,7 @@ from mpftconnect.hub.record import (
     Withheld,
 )
 from mpftconnect.model import (
+    NOT_ACKNOWLEDGED,
     SECTION_TYPES,
     Actor,
     AllergyIntolerance,
@@ -588,3 +589,9 @@ def test_what_the_person_needs_is_shown_from_every_system_that_knows_it(lifelike
     assert "The person as rio holds them" in person
     without = record_page(lifelike(held_as=(), patient=lifelike().held_as[0].model_copy(update={"communication": ()})))
     assert "not stated by any system that answered" in without
+
+
+def test_results_say_that_viewing_is_not_acknowledging(page: Page) -> None:
+    for name in SectionName:
+        told = NOT_ACKNOWLEDGED in page.section(str(name))
+        assert told == (name in (SectionName.RESULTS, SectionName.REPORTS)), name

@@ -1,4 +1,4 @@
-"""How `hl7 check` prints: text, JSON, NDJSON, JUnit. Lines come as messages do, and no format holds a value by itself."""
+"""How `hl7 check` prints: text, JSON, NDJSON, JUnit. Lines come as messages do; no format holds a value by itself."""
 
 from __future__ import annotations
 

@@ -30,10 +30,11 @@ from mpftconnect.hl7v2.checking import check
 from mpftconnect.hl7v2.delimiters import Delimiters
 from mpftconnect.hl7v2.findings import Finding
 from mpftconnect.hl7v2.limits import Limits
-from mpftconnect.hl7v2.message import Message, Repetition, Segment
+from mpftconnect.hl7v2.message import Message
 from mpftconnect.hl7v2.nulls import NULL, Null, Value
 from mpftconnect.hl7v2.overlays import Profile, read_overlay
 from mpftconnect.hl7v2.parsing import parse
+from mpftconnect.hl7v2.segments import Repetition, Segment
 
 # The mapping stands on what is above.
 from mpftconnect.hl7v2.applying import applied  # isort: skip

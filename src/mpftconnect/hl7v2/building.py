@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from mpftconnect.hl7v2.paths import read_path
 __all__ = ["AckCode", "AckError", "ack", "build"]
 
 AckCode = Literal["AA", "AE", "AR", "CA", "CE", "CR"]
+_CODE = re.compile(r"[A-Za-z0-9.]{1,8}")
 _CODES = frozenset(("AA", "AE", "AR", "CA", "CE", "CR"))
 # Table 0357, the conditions that an acknowledgement names; the texts are the table's own.
 _CONDITIONS = {
@@ -137,20 +139,17 @@ def ack(
     """
     if code not in _CODES:
         raise NotWritable("MSA-1: an acknowledgement says AA, AE, AR, CA, CE or CR")
-    delimiters = message.delimiters
-    if delimiters.component is None:
-        # Nothing of the message could be divided; the standard delimiters can say what has to be said.
-        delimiters = STANDARD
-    version = message.version or "2.4"
+    delimiters = message.delimiters if _usable(message.delimiters) else STANDARD
+    version = _plain(message.version) or "2.4"
     # 2.1 and 2.2 know MSH-9 of one or two parts; MSH-9.3 came with 2.3.1.
-    trigger = message["MSH-9.2"] or None
+    trigger = _plain(message["MSH-9.2"])
     parts = ["ACK", *([trigger] if trigger else []), *(["ACK"] if trigger and version >= "2.3.1" else [])]
     answer = build(
         "ACK",
         version=version,
         control_id=control_id,
         at=at,
-        processing=message["MSH-11"] or "P",
+        processing=_plain(message["MSH-11"]) or "P",
         charset=_writable(message.charset),
         delimiters=delimiters,
     )
@@ -165,6 +164,17 @@ def ack(
     for number, error in enumerate(named, start=1):
         _write_error(answer, number, error, modern=version >= "2.5")
     return answer
+
+
+def _usable(delimiters: Delimiters) -> bool:
+    """Whether an acknowledgement can be written with a message's delimiters: all there, and none a letter of a code."""
+    marks = delimiters.encoding_characters
+    return len(marks) >= 4 and (delimiters.field + marks).isascii() and not any(mark.isalnum() for mark in marks)
+
+
+def _plain(value: str | Null | None) -> str | None:
+    """A code of the message's header, if it is one: what cannot be a code is not handed back."""
+    return value if isinstance(value, str) and _CODE.fullmatch(value) else None
 
 
 def _writable(charset: Charset) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -56,6 +56,13 @@ class Key(_Silent):
         authority: Who numbers it: the assigning authority, else the sending application or facility.
         value: The number, or the numbers that together name it.
 
+    `reference` is the key as a FHIR reference, which is what an item's `source.id` is: numbers that FHIR's `id` can
+    carry are readable, others are their digest.
+
+    >>> Key(kind="Encounter", authority="RRE", value="V1").reference
+    'Encounter/RRE.V1'
+    >>> len(Key(kind="Encounter", authority="RRE PAS", value="V/1").reference)
+    50
     >>> Key(kind="Encounter", authority="RRE", value="V1").text
     'Encounter/RRE/V1'
     """
@@ -63,6 +70,11 @@ class Key(_Silent):
     kind: str
     authority: str
     value: str
+    reference: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # An item, what points at it and its change all need it: it is worked out once.
+        object.__setattr__(self, "reference", _reference(self))
 
     @property
     def text(self) -> str:
@@ -71,23 +83,15 @@ class Key(_Silent):
             part.replace("%", "%25").replace("/", "%2F") for part in (self.kind, self.authority, self.value)
         )
 
-    @property
-    def reference(self) -> str:
-        """The key as a FHIR reference, which is what an item's `source.id` is: numbers that FHIR's `id` can carry are
-        readable, others are their digest.
-
-        >>> Key(kind="Encounter", authority="RRE", value="V1").reference
-        'Encounter/RRE.V1'
-        >>> len(Key(kind="Encounter", authority="RRE PAS", value="V/1").reference)
-        50
-        """
-        plain = f"{self.authority}.{self.value}"
-        if not _ID.fullmatch(plain) or plain.count(".") > 1:
-            plain = hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
-        return f"{_RESOURCES.get(self.kind, self.kind)}/{plain}"
-
     def __repr__(self) -> str:
         return f"<Key {self.kind}>"
+
+
+def _reference(key: Key) -> str:
+    plain = f"{key.authority}.{key.value}"
+    if plain.count(".") > 1 or not _ID.fullmatch(plain):
+        plain = hashlib.sha256(key.text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+    return f"{_RESOURCES.get(key.kind, key.kind)}/{plain}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

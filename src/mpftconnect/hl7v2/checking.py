@@ -12,9 +12,10 @@ from mpftconnect.hl7v2.encodings import undecodable
 from mpftconnect.hl7v2.escapes import malformed_escapes
 from mpftconnect.hl7v2.fields import Compiled, Judge, Place
 from mpftconnect.hl7v2.findings import CODES, Finding, Severity
-from mpftconnect.hl7v2.message import HEADERS, Message
+from mpftconnect.hl7v2.message import Message
 from mpftconnect.hl7v2.overlays import Profile, profile_of
 from mpftconnect.hl7v2.parsing import parse
+from mpftconnect.hl7v2.segments import HEADERS
 from mpftconnect.hl7v2.structure import Automaton
 from mpftconnect.hl7v2.tables import NEIGHBOURS, VERSIONS, tables_of
 from mpftconnect.hl7v2.triggers import structures_for
@@ -151,6 +152,9 @@ class _Check:
                 skipped.add(index)
                 self._unknown(index, name, allowed)
                 continue
+            if len(rules) == 1 and name not in _CONTINUING:
+                self.found.append(("segment-withdrawn", (index, 0, 0, 0, 0), name))
+                continue
             if name[0] == "Z" or name in _CONTINUING:
                 skipped.add(index)
                 if name in _CONTINUING:
@@ -274,7 +278,7 @@ class _Check:
             # What stands there may be a text that was cut in two, and no name at all: only its number is told.
             text = f"segment {index + 1}"
         else:
-            occurrence = self._occurrences[index]
+            occurrence = self.message.occurrences[index]
             text = f"{name}[{occurrence}]" if occurrence > 1 else name
         if not number:
             return text
@@ -284,18 +288,6 @@ class _Check:
         if component:
             text += f".{component}"
         return f"{text}.{subcomponent}" if subcomponent else text
-
-    @property
-    def _occurrences(self) -> list[int]:
-        known: list[int] | None = getattr(self, "_counted", None)
-        if known is None:
-            counts: dict[str, int] = {}
-            known = []
-            for name in self.names:
-                counts[name] = counts.get(name, 0) + 1
-                known.append(counts[name])
-            self._counted = known
-        return known
 
     def _rendered(self) -> list[Finding]:
         made: list[tuple[tuple[int, int, int], Finding]] = []

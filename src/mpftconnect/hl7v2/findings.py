@@ -47,6 +47,7 @@ CODES: dict[str, tuple[Severity, str]] = {
     # Structure
     "segment-name": ("error", "A line does not begin with a segment's name"),
     "segment-unknown": ("error", "The version has no such segment, and its name does not begin with Z"),
+    "segment-withdrawn": ("warning", "A segment that this version has withdrawn: it has no fields any more"),
     "segment-not-allowed": ("error", "A site overlay does not list this Z-segment"),
     "segment-unexpected": ("error", "The structure has no such segment"),
     "segment-missing": ("error", "A required segment is not there"),

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from mpftconnect.errors import MessageUnreadable
 from mpftconnect.hl7v2.delimiters import Delimiters, read_delimiters
-from mpftconnect.hl7v2.encodings import EXACT, Charset, choose, codec_of
+from mpftconnect.hl7v2.encodings import EXACT, Charset, choose, codec_of, is_in_table
 from mpftconnect.hl7v2.limits import DEFAULT_LIMITS, Limits
 from mpftconnect.hl7v2.message import Message
 
@@ -217,9 +217,9 @@ def _from_text(text: str, encoding: str | None, limits: Limits) -> Message:
     prefix = text[: len(text) - len(body)].encode("utf-8", "surrogateescape")
     declared = _declared_in(re.split("[\r\n]", body, maxsplit=1)[0][:4096])
     codec = codec_of(declared or encoding or "ASCII")
-    problem = None if codec else "unknown"
+    problem = "unknown" if codec is None else "not-in-table" if declared and not is_in_table(declared) else None
     if codec is None or (codec == "ascii" and not body.isascii()):
-        problem = problem or ("false" if declared else "undeclared")
+        problem = problem or ("false" if declared or encoding else "undeclared")
         codec = "utf-8"
     try:
         data = body.encode(codec, "surrogateescape")

@@ -19,7 +19,7 @@ KINDS = (".hl7", ".er7", ".v2", ".hl7v2", ".mllp")
 
 @dataclass(frozen=True)
 class Source:
-    """A message, or trouble, and where it came from. The name is the path as it was given, with the message's number."""
+    """A message, or trouble, and where it came from. The name is the path as given, with the message's number."""
 
     name: str
     part: Part

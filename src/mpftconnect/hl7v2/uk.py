@@ -14,7 +14,8 @@ from mpftconnect.errors import NotAnNhsNumber
 from mpftconnect.model import nhs_number
 
 if TYPE_CHECKING:
-    from mpftconnect.hl7v2.message import Message, Repetition, Segment
+    from mpftconnect.hl7v2.message import Message
+    from mpftconnect.hl7v2.segments import Repetition, Segment
 
 __all__ = ["UK_AS_TEXT", "UK_TABLES", "is_uk", "uk_findings"]
 

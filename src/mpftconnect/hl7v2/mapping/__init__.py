@@ -87,7 +87,7 @@ def map_message(message: Message, site: Site | None = None, *, received: datetim
     """
     site = site or _DEFAULT
     segments = read_segments(message)
-    header = segments[0] if segments and segments[0].name == "MSH" else Segment("MSH", 1, {}, {})
+    header = segments[0] if segments and segments[0].name == "MSH" else Segment("MSH", 1, {}, {}, {})
     event = next((segment for segment in segments if segment.name == "EVN"), None)
     head = Draft(None, site, "")
     code, trigger = _type(header, event)

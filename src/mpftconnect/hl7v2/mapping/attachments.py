@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from mpftconnect.hl7v2.mapping.draft import Draft
 from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.ways import TEXT, Way
 from mpftconnect.hl7v2.mapping.work import Work
 from mpftconnect.model import Attachment
@@ -70,7 +71,8 @@ def inline_document(work: Work, draft: Draft, segment: Segment, path: str) -> At
         draft.taken.append(_taken(segment, place, f"{path}.data_base64", _DECODED))
     else:
         return None
-    return Attachment(
+    return make(
+        Attachment,
         content_type=_media_type(draft, segment, path, subtype, encoding),
         data_base64=clean,
         title=_title(draft, segment, path),
@@ -120,7 +122,8 @@ def text_document(draft: Draft, lines: Sequence[Segment], path: str) -> Attachme
         del segment.left[place]
         draft.taken.append(_taken(segment, place, f"{path}.data_base64", _decoded(start, end)))
     clean = whole.encode("utf-8", "replace")
-    return Attachment(
+    return make(
+        Attachment,
         content_type=_PLAIN,
         data_base64=base64.b64encode(clean).decode("ascii"),
         title=_title(draft, lines[0], path),

@@ -17,6 +17,7 @@ from mpftconnect.hl7v2.mapping.datatypes import (
 )
 from mpftconnect.hl7v2.mapping.draft import Draft, Row
 from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.results import notes
 from mpftconnect.hl7v2.mapping.tables import APPOINTMENT_STATUS
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work, key_of
@@ -120,7 +121,7 @@ def _resources(draft: Draft, part: Part) -> None:
             actor = person(draft, segment, 3, 1, f"{path}.actor")
             if actor is not None:
                 role = concept(draft, segment, 4, 1, f"{path}.role")
-                draft.add("participants", Participant(actor=actor, role=role))
+                draft.add("participants", make(Participant, actor=actor, role=role))
         elif segment.name == "TQ1":
             if "start" not in values and (start := draft.take_time(segment, 7, 1, "start")):
                 values["start"] = start
@@ -130,4 +131,4 @@ def _resources(draft: Draft, part: Part) -> None:
 
 def booking_reference(identifier: Identifier) -> Reference:
     """How another item names a booking."""
-    return Reference(reference=key_of("Appointment", identifier).reference, type="Appointment")
+    return make(Reference, reference=key_of("Appointment", identifier).reference, type="Appointment")

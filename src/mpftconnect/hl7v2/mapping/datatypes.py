@@ -12,7 +12,7 @@ from typing import Any, Final
 from mpftconnect.errors import NotAnNhsNumber
 from mpftconnect.hl7v2.mapping.draft import Draft, Reader
 from mpftconnect.hl7v2.mapping.leaves import Segment
-from mpftconnect.hl7v2.mapping.making import coding_of, concept_of
+from mpftconnect.hl7v2.mapping.making import coding_of, concept_of, make
 from mpftconnect.hl7v2.mapping.tables import (
     ADDRESS_TYPE,
     ADDRESS_USE,
@@ -107,12 +107,13 @@ def concept(draft: Draft, segment: Segment, field: int, repetition: int, path: s
     A coding without a code and without a system is the thing's text; a code without a system stays without one.
     """
     left = segment.left
-    if (field, repetition, 2, 1) not in left and (field, repetition, 3, 1) not in left:
+    held = segment.components.get((field, repetition), 0)
+    if not held & 0b1100:
         # The commonest form is a bare code; it also saves the look at nine components.
         return _bare(draft, segment, field, repetition, path)
     codings: list[Coding] = []
-    words = draft.take(segment, field, repetition, 9, 1, f"{path}.text")
-    for first, version in ((1, 7), (4, 8), (10, 13)):
+    words = draft.take(segment, field, repetition, 9, 1, f"{path}.text") if held >> 9 else None
+    for first, version in ((1, 7), (4, 8), (10, 13)) if held >> 4 else ((1, 7),):
         coding = _coding(draft, segment, field, repetition, first, version, f"{path}.coding[{len(codings)}]")
         if coding is not None:
             codings.append(coding)
@@ -125,7 +126,8 @@ def concept(draft: Draft, segment: Segment, field: int, repetition: int, path: s
 
 def _bare(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> Concept | None:
     bare = draft.take_code(segment, field, repetition, 1, f"{path}.coding[0].code")
-    words = draft.take(segment, field, repetition, 9, 1, f"{path}.text")
+    held = segment.components.get((field, repetition), 0)
+    words = draft.take(segment, field, repetition, 9, 1, f"{path}.text") if held >> 9 else None
     if bare is None:
         return None if words is None else Concept(text=words)
     return concept_of(words, (coding_of(None, bare, None, None),))
@@ -175,7 +177,7 @@ def identifier(draft: Draft, segment: Segment, field: int, repetition: int, path
     system = _authority(draft, segment, field, repetition, 4, path)
     value = draft.take(segment, field, repetition, 1, 1, f"{path}.value", TEXT if system else ASSUMED_AUTHORITY)
     sort = draft.take(segment, field, repetition, 5, 1, f"{path}.type")
-    return Identifier(system=system or draft.site.system_of(draft.authority), value=value, type=sort)
+    return make(Identifier, system=system or draft.site.system_of(draft.authority), value=value, type=sort)
 
 
 def _nhs_number(
@@ -204,7 +206,7 @@ def _nhs_number(
             draft.site.authority_way,
         )
     sort = draft.take(segment, field, repetition, 5, 1, f"{path}.type")
-    return Identifier(system=NHS_NUMBER_SYSTEM, value=number, type=sort)
+    return make(Identifier, system=NHS_NUMBER_SYSTEM, value=number, type=sort)
 
 
 def _authority(draft: Draft, segment: Segment, field: int, repetition: int, component: int, path: str) -> str | None:
@@ -274,7 +276,7 @@ def entity_identifier(draft: Draft, segment: Segment, field: int, repetition: in
         if (uri := _universal(universal, kind)) is not None:
             system = draft.take(segment, field, repetition, 3, 1, f"{path}.system", _UNIVERSAL) and uri
     value = draft.take(segment, field, repetition, 1, 1, f"{path}.value", TEXT if system else ASSUMED_AUTHORITY)
-    return Identifier(system=system or draft.site.system_of(draft.authority), value=value)
+    return make(Identifier, system=system or draft.site.system_of(draft.authority), value=value)
 
 
 # --- names, addresses, numbers to call -------------------------------------------------------------------------
@@ -283,21 +285,27 @@ def entity_identifier(draft: Draft, segment: Segment, field: int, repetition: in
 def name(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> HumanName | None:
     """XPN (2.A.88), PN: family name, given names, prefix, suffix, use and validity."""
     family = draft.take(segment, field, repetition, 1, 1, f"{path}.family")
+    held = segment.components.get((field, repetition), 0)
     given: list[str] = []
-    for component in (2, 3):
+    for component in (2, 3) if held & 0b1000 else (2,):
         found = draft.take(segment, field, repetition, component, 1, f"{path}.given[{len(given)}]")
         if found is not None:
             given.append(found)
-    prefix = draft.take(segment, field, repetition, 5, 1, f"{path}.prefix[0]")
+    prefix = draft.take(segment, field, repetition, 5, 1, f"{path}.prefix[0]") if held & 0b100000 else None
     suffix: list[str] = []
-    for component in (4, 6):
+    for component in (4, 6) if held & 0b1010000 else ():
         found = draft.take(segment, field, repetition, component, 1, f"{path}.suffix[{len(suffix)}]")
         if found is not None:
             suffix.append(found)
     if family is None and not given and prefix is None and not suffix:
         return None
-    use = draft.take_coded(segment, field, repetition, 7, f"{path}.use", draft.site.table(NAME_USE))
-    return HumanName(
+    use = (
+        draft.take_coded(segment, field, repetition, 7, f"{path}.use", draft.site.table(NAME_USE))
+        if held >> 7
+        else None
+    )
+    return make(
+        HumanName,
         use=use,
         family=family,
         given=tuple(given),
@@ -310,13 +318,15 @@ def name(draft: Draft, segment: Segment, field: int, repetition: int, path: str)
 def _validity(
     draft: Draft, segment: Segment, field: int, repetition: int, path: str, both: int, start: int, end: int
 ) -> Period | None:
+    if not segment.components.get((field, repetition), 0) >> 10:
+        return None
     begins = draft.take_time(segment, field, repetition, f"{path}.period.start", start) or draft.take_time(
         segment, field, repetition, f"{path}.period.start", both, 1
     )
     ends = draft.take_time(segment, field, repetition, f"{path}.period.end", end) or draft.take_time(
         segment, field, repetition, f"{path}.period.end", both, 2
     )
-    return Period(start=begins, end=ends) if begins or ends else None
+    return make(Period, start=begins, end=ends) if begins or ends else None
 
 
 def address(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> Address | None:
@@ -334,7 +344,8 @@ def address(draft: Draft, segment: Segment, field: int, repetition: int, path: s
         return None
     use = draft.take_coded(segment, field, repetition, 7, f"{path}.use", draft.site.table(ADDRESS_USE))
     sort = draft.take_coded(segment, field, repetition, 7, f"{path}.type", ADDRESS_TYPE)
-    return Address(
+    return make(
+        Address,
         use=use,
         type=sort,
         line=tuple(lines),
@@ -371,7 +382,7 @@ def telecom_of(use: str | None) -> Reader:
             system = "email"
         if sent.get((field, repetition, 3, 1)) == "CP" or segment.get(field, 3, repetition) == "CP":
             meant = meant or "mobile"
-        return ContactPoint(system=system or "phone", value=value, use=meant or use)
+        return make(ContactPoint, system=system or "phone", value=value, use=meant or use)
 
     return read
 
@@ -387,8 +398,11 @@ def joined(
 ) -> str | None:
     """Several components as one text; the ledger keeps which part is which."""
     whole = ""
+    left, held = segment.left, segment.components.get((field, repetition), 0)
     for component in components:
-        value = segment.left.get((field, repetition, component, 1))
+        if not held >> component & 1:
+            continue
+        value = left.get((field, repetition, component, 1))
         if value is None or value == '""' or value.isspace() or not value.isprintable():
             continue
         if whole:
@@ -428,9 +442,9 @@ def person(draft: Draft, segment: Segment, field: int, repetition: int, path: st
             f"{path}.identifier.value",
             TEXT if system else ASSUMED_AUTHORITY,
         )
-        known = Identifier(system=system or draft.site.system_of(draft.authority), value=value)
+        known = make(Identifier, system=system or draft.site.system_of(draft.authority), value=value)
     called = joined(draft, segment, field, repetition, (6, 3, 4, 2, 5), f"{path}.name", " ")
-    return Actor(name=called, identifier=known) if known or called else None
+    return make(Actor, name=called, identifier=known) if known or called else None
 
 
 def organisation(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> Actor | None:
@@ -446,10 +460,10 @@ def organisation(draft: Draft, segment: Segment, field: int, repetition: int, pa
         else:
             value = draft.take(segment, place[0], place[1], place[2], 1, f"{path}.identifier.value")
             system = _authority(draft, segment, field, repetition, 6, f"{path}.identifier")
-            known = Identifier(system=system or draft.site.system_of(draft.authority), value=value)
+            known = make(Identifier, system=system or draft.site.system_of(draft.authority), value=value)
     if called is None and ods is None and known is None:
         return None
-    return Actor(organization=called, organization_code=ods, identifier=known)
+    return make(Actor, organization=called, organization_code=ods, identifier=known)
 
 
 def place_as(role: str) -> Reader:
@@ -460,11 +474,13 @@ def place_as(role: str) -> Reader:
         owner = draft.take(segment, field, repetition, 4, 1, f"{path}.organization")
         if called is None and owner is None:
             return None
-        return Actor(name=called, role=role, organization=owner)
+        return make(Actor, name=called, role=role, organization=owner)
 
     return read
 
 
 def ods_actor(code_: str) -> Actor:
     """An organisation that only its ODS code names."""
-    return Actor(organization_code=code_, identifier=Identifier(system=ODS_ORGANIZATION_SYSTEM, value=code_))
+    return make(
+        Actor, organization_code=code_, identifier=make(Identifier, system=ODS_ORGANIZATION_SYSTEM, value=code_)
+    )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from mpftconnect.hl7v2.mapping.leaves import NULL, Place, Segment, short_path
-from mpftconnect.hl7v2.mapping.making import extra_of
+from mpftconnect.hl7v2.mapping.making import extra_of, make
 from mpftconnect.hl7v2.mapping.site import Site
 from mpftconnect.hl7v2.mapping.ways import DATE, NUMBER, TEXT, Way, read_date, read_number, read_time
 from mpftconnect.model import Extra, Item, PartialDate, When
@@ -31,8 +31,8 @@ class Taken(NamedTuple):
     way: Way
 
 
-def _took(*leaf: Any) -> Taken:
-    return tuple.__new__(Taken, leaf)
+# Quicker than the constructor of a named tuple, of which there is one a leaf.
+_taken = tuple.__new__
 
 
 # A leaf of a field that is `""` as a whole: the field of the item is removed.
@@ -87,15 +87,16 @@ class Draft:
     ) -> str | None:
         """Take the text of a leaf for the item's `path`; None where there is none (or `""`, or only white space)."""
         place = (field, repetition, component, sub)
-        value = segment.left.get(place)
-        if value is None or value == NULL:
+        left = segment.left
+        value = left.get(place)
+        if value is None:
             return None
         if not value.isprintable():
             return self._take_odd(segment, place, value, path, way)
-        if value.isspace():
+        if value == NULL or value.isspace():
             return None
-        del segment.left[place]
-        self.taken.append(_took(segment, place, path, way))
+        del left[place]
+        self.taken.append(_taken(Taken, (segment, place, path, way)))
         return value
 
     def _take_odd(self, segment: Segment, place: Place, value: str, path: str, way: Way) -> str | None:
@@ -107,7 +108,7 @@ class Draft:
             self.keep_leaf(segment, place)
         else:
             del segment.left[place]
-        self.taken.append(_took(segment, place, path, way))
+        self.taken.append(_taken(Taken, (segment, place, path, way)))
         return clean
 
     def take_code(self, segment: Segment, field: int, repetition: int, component: int, path: str) -> str | None:
@@ -140,7 +141,7 @@ class Draft:
             self.keep_leaf(segment, place)
         else:
             del segment.left[place]
-        self.taken.append(_took(segment, place, path, way))
+        self.taken.append(_taken(Taken, (segment, place, path, way)))
         return meaning
 
     def take_time(
@@ -175,7 +176,7 @@ class Draft:
         if sent is None or not (sent.isascii() and sent.isdigit() and len(sent) < 10 and str(int(sent)) == sent):
             return None
         del segment.left[field, 1, 1, 1]
-        self.taken.append(_took(segment, (field, 1, 1, 1), path, WHOLE))
+        self.taken.append(_taken(Taken, (segment, (field, 1, 1, 1), path, WHOLE)))
         return int(sent)
 
     def _exact(self, segment: Segment, place: Place, value: Any, sent: str, path: str, way: Way) -> Any:
@@ -185,7 +186,7 @@ class Draft:
             self.keep_leaf(segment, place)
         else:
             del segment.left[place]
-        self.taken.append(_took(segment, place, path, way))
+        self.taken.append(_taken(Taken, (segment, place, path, way)))
         return value
 
     def _also(self, segment: Segment, place: Place, value: str) -> str:
@@ -200,7 +201,7 @@ class Draft:
         value = segment.left.pop(place)
         path = f"extra[{len(self.extras)}].json_text"
         self.extras.append(extra_of(f"{segment.where}-{short_path(place)}", _json(value)))
-        self.taken.append(_took(segment, place, path, EXTRA))
+        self.taken.append(_taken(Taken, (segment, place, path, EXTRA)))
 
     def keep(self, segment: Segment) -> None:
         """Keep whatever is left of a segment as extra."""
@@ -210,7 +211,7 @@ class Draft:
             field, repetition, component, sub = place
             path = str(field) if repetition == component == sub == 1 else short_path(place)
             extras.append(extra_of(where + path, _json(value)))
-            taken.append(_took(segment, place, f"extra[{index}].json_text", EXTRA))
+            taken.append(_taken(Taken, (segment, place, f"extra[{index}].json_text", EXTRA)))
             index += 1
         segment.left.clear()
 
@@ -219,10 +220,11 @@ class Draft:
     def fill(self, segment: Segment, table: Sequence[Row]) -> None:
         """Read a segment by its table."""
         repetitions = segment.repetitions
-        for field, attribute, read, many, removable in table:
-            count = repetitions.get(field)
-            if count is None:
+        for row in table:
+            if row[0] not in repetitions:
                 continue
+            field, attribute, read, many, removable = row
+            count = repetitions[field]
             if field in segment.nulls:
                 if removable:
                     self.remove(segment, field, attribute)
@@ -243,7 +245,7 @@ class Draft:
         place = (field, 1, 1, 1)
         if place in segment.left:
             del segment.left[place]
-            self.taken.append(_took(segment, place, attribute, REMOVED))
+            self.taken.append(_taken(Taken, (segment, place, attribute, REMOVED)))
             if attribute not in self.removed:
                 self.removed.append(attribute)
 
@@ -262,13 +264,18 @@ class Draft:
         Args:
             more: What comes from no leaf: source, subject.
         """
-        fields = {
-            name: tuple(value) if type(value) is list else value for name, value in self.values.items() if value != []
-        }
+        # An empty list and an empty tuple state nothing; models are not compared, which would take long.
+        fields: dict[str, Any] = {}
+        for name, value in (*self.values.items(), *more.items()):
+            if type(value) is list:
+                if value:
+                    fields[name] = tuple(value)
+            elif value is not None and (value or type(value) is not tuple):
+                fields[name] = value
         if self.extras:
             fields["extra"] = tuple(self.extras)
         assert self.kind is not None  # noqa: S101 - drafts of no item are not made
-        self.result = self.kind(**fields, **more)
+        self.result = make(self.kind, **fields)
         return self.result  # type: ignore[no-any-return]
 
 

@@ -11,6 +11,7 @@ from mpftconnect.hl7v2.changes import Key
 from mpftconnect.hl7v2.mapping.datatypes import coded_in, concept, entity_identifier, moment, person, words
 from mpftconnect.hl7v2.mapping.draft import Draft, Row
 from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.tables import ALLERGY_CATEGORY, ALLERGY_SEVERITY
 from mpftconnect.hl7v2.mapping.ways import coded
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest, key_of
@@ -27,7 +28,7 @@ _KIND: Final = coded("0436", {"AL": "allergy", "IN": "intolerance"})
 
 def _reaction(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> Reaction | None:
     said = draft.take(segment, field, repetition, 1, 1, f"{path}.manifestation[0].text")
-    return Reaction(manifestation=(Concept(text=said),)) if said else None
+    return make(Reaction, manifestation=(Concept(text=said),)) if said else None
 
 
 def _category(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> str | None:

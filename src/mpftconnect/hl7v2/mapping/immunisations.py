@@ -11,6 +11,7 @@ from mpftconnect.hl7v2.changes import Key
 from mpftconnect.hl7v2.mapping.datatypes import coded_in, concept, entity_identifier, moment, person, words
 from mpftconnect.hl7v2.mapping.draft import Draft, Row
 from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.results import notes
 from mpftconnect.hl7v2.mapping.tables import COMPLETION
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest, key_of
@@ -21,13 +22,13 @@ __all__ = ["ROUTE", "VACCINATION", "read_immunisations"]
 
 def _manufacturer(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> Actor | None:
     said = words(draft, segment, field, repetition, f"{path}.organization")
-    return Actor(organization=said) if said else None
+    return make(Actor, organization=said) if said else None
 
 
 def _place(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> Actor | None:
     """LA2 (2.A.38): the facility is component 4."""
     said = draft.take(segment, field, repetition, 4, 1, f"{path}.name")
-    return Actor(name=said) if said else None
+    return make(Actor, name=said) if said else None
 
 
 def _day_of(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> Any:
@@ -122,4 +123,4 @@ def _dose(draft: Draft, rxa: Segment) -> None:
     if value is None:
         return
     unit = words(draft, rxa, 7, 1, "dose.unit")
-    draft.values["dose"] = Quantity(value=value, unit=unit)
+    draft.values["dose"] = make(Quantity, value=value, unit=unit)

@@ -17,7 +17,14 @@ __all__ = ["NULL", "Place", "Segment", "leaves_of", "read_segments", "short_path
 Place = tuple[int, int, int, int]
 """Field, repetition, component and sub-component, each counted from 1."""
 
+Leaves = dict[Place, str]
+Components = dict[tuple[int, int], int]
+"""Which components each repetition of a field has, as bits: bit 3 is component 3 (up to 60)."""
+
 NULL: Final = '""'
+
+
+_NO_NULLS: frozenset[int] = frozenset()
 
 
 class Segment:
@@ -28,17 +35,25 @@ class Segment:
         number: Which of its name, from 1.
         sent: Its populated leaves, decoded.
         repetitions: How many repetitions each populated field has.
+        components: Which components each repetition has, as bits: bit 3 is component 3 (up to 60).
         nulls: Fields that are `""` as a whole.
 
     `left` is what no item has taken yet.
     """
 
-    __slots__ = ("left", "name", "nulls", "number", "repetitions", "sent")
+    __slots__ = ("components", "left", "name", "nulls", "number", "repetitions", "sent")
 
-    def __init__(self, name: str, number: int, sent: dict[Place, str], repetitions: dict[int, int]) -> None:
+    def __init__(
+        self, name: str, number: int, sent: Leaves, repetitions: dict[int, int], components: Components
+    ) -> None:
         self.name, self.number, self.sent, self.repetitions = name, number, sent, repetitions
-        self.left = dict(sent)
-        self.nulls = frozenset(place[0] for place, value in sent.items() if value == NULL and _alone(place, sent))
+        self.left = sent.copy()
+        self.nulls = (
+            frozenset(place[0] for place, value in sent.items() if value == NULL and _alone(place, sent))
+            if NULL in sent.values()
+            else _NO_NULLS
+        )
+        self.components = components
 
     def get(self, field: int, component: int = 1, repetition: int = 1, sub: int = 1) -> str | None:
         """What was sent there, taken or not; None for absent and null."""
@@ -75,14 +90,15 @@ def short_path(place: Place) -> str:
 
 def leaves_of(
     text: str, delimiters: Delimiters, codec: str = "utf-8", *, header: bool = False
-) -> tuple[dict[Place, str], dict[int, int]]:
-    """Every populated leaf of a segment's text, and the number of repetitions of each populated field.
+) -> tuple[Leaves, dict[int, int], Components]:
+    """Every populated leaf of a segment's text, how often each populated field is there, and with which components.
 
     >>> leaves_of("PID|1||7^^^RRE~8", Delimiters())[0]
     {(1, 1, 1, 1): '1', (3, 1, 1, 1): '7', (3, 1, 4, 1): 'RRE', (3, 2, 1, 1): '8'}
     """
     found: dict[Place, str] = {}
     repetitions: dict[int, int] = {}
+    components: Components = {}
     component, repetition, escape, sub = (
         delimiters.component,
         delimiters.repetition,
@@ -92,9 +108,9 @@ def leaves_of(
     fields = text.split(delimiters.field)
     first = 1
     if header:
-        found[1, 1, 1, 1], repetitions[1] = delimiters.field, 1
+        found[1, 1, 1, 1], repetitions[1], components[1, 1] = delimiters.field, 1, 2
         if len(fields) > 1 and fields[1]:
-            found[2, 1, 1, 1], repetitions[2] = fields[1], 1
+            found[2, 1, 1, 1], repetitions[2], components[2, 1] = fields[1], 1, 2
         first = 2
     for index in range(first, len(fields)):
         field = fields[index]
@@ -102,17 +118,19 @@ def leaves_of(
             continue
         number = index + 1 if header else index
         if field.isalnum():
-            found[number, 1, 1, 1], repetitions[number] = field, 1
+            found[number, 1, 1, 1], repetitions[number], components[number, 1] = field, 1, 2
             continue
         repeated = field.split(repetition) if repetition and repetition in field else (field,)
         before = len(found)
         for nth, repeat in enumerate(repeated, 1):
             if not repeat:
                 continue
+            held = 0
             parts = repeat.split(component) if component and component in repeat else (repeat,)
             for c, part in enumerate(parts, 1):
                 if not part:
                     continue
+                held |= 1 << (c if c < 60 else 60)
                 if sub and sub in part:
                     for s, leaf in enumerate(part.split(sub), 1):
                         if leaf:
@@ -121,9 +139,11 @@ def leaves_of(
                 else:
                     value = unescape(part, delimiters, codec) if escape and escape in part else part
                     found[number, nth, c, 1] = value
+            if held:
+                components[number, nth] = held
         if len(found) > before:
             repetitions[number] = len(repeated)
-    return found, repetitions
+    return found, repetitions, components
 
 
 def read_segments(message: Message) -> list[Segment]:
@@ -132,7 +152,7 @@ def read_segments(message: Message) -> list[Segment]:
     counts: dict[str, int] = {}
     segments = []
     for name, line in zip(message.names, message.lines, strict=True):
-        sent, repetitions = leaves_of(line, delimiters, codec, header=name in HEADERS)
+        sent, repetitions, components = leaves_of(line, delimiters, codec, header=name in HEADERS)
         number = counts[name] = counts.get(name, 0) + 1
-        segments.append(Segment(name, number, sent, repetitions))
+        segments.append(Segment(name, number, sent, repetitions, components))
     return segments

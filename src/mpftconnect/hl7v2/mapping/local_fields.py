@@ -8,6 +8,7 @@ from mpftconnect.hl7v2.changes import Key
 from mpftconnect.hl7v2.mapping.datatypes import concept, words
 from mpftconnect.hl7v2.mapping.draft import Draft
 from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest
 from mpftconnect.model import CommunicationNeed, Concept, Encounter, Flag
 
@@ -47,7 +48,7 @@ def _put(draft: Draft, segment: Segment, field: int, attribute: str) -> None:
             value = words(draft, segment, field, repetition, path)
         elif attribute == "communication":
             said = words(draft, segment, field, repetition, f"{path}.note")
-            value = CommunicationNeed(note=said) if said else None
+            value = make(CommunicationNeed, note=said) if said else None
         else:
             value = concept(draft, segment, field, repetition, path)
         if value is None:

@@ -21,6 +21,7 @@ from mpftconnect.hl7v2.mapping.datatypes import (
 from mpftconnect.hl7v2.mapping.draft import Draft, Row
 from mpftconnect.hl7v2.mapping.facts import read_diagnoses
 from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.results import notes, read_observations, read_specimens
 from mpftconnect.hl7v2.mapping.tables import ORDER_STATUS, PRIORITY
 from mpftconnect.hl7v2.mapping.ways import coded
@@ -261,10 +262,10 @@ def _provider(draft: Draft, segment: Segment) -> None:
     if number and number != '""' and not number.isspace():
         value = draft.take(segment, 7, 1, 1, 1, f"{path}.identifier.value")
         sort = draft.take(segment, 7, 1, 2, 1, f"{path}.identifier.type")
-        known = Identifier(system=draft.site.system_of(draft.authority), value=value, type=sort)
+        known = make(Identifier, system=draft.site.system_of(draft.authority), value=value, type=sort)
     if called is None and known is None:
         return
-    actor = Actor(name=called, identifier=known)
+    actor = make(Actor, name=called, identifier=known)
     if add:
         draft.add("performers", actor)
     else:

@@ -25,10 +25,12 @@ from mpftconnect.hl7v2.mapping.datatypes import (
 )
 from mpftconnect.hl7v2.mapping.draft import Draft, Row
 from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.tables import GENDER
 from mpftconnect.hl7v2.mapping.ways import TEXT, Way
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest, key_of
 from mpftconnect.model import (
+    NHS_NUMBER_SYSTEM,
     Address,
     Coding,
     CommunicationNeed,
@@ -62,14 +64,14 @@ def _language(draft: Draft, segment: Segment, field: int, repetition: int, path:
         coding = Coding(system="urn:ietf:bcp:47", code=sent)
         draft.take(segment, field, repetition, 1, 1, f"{path}.language.coding[0].code")
         said = draft.take(segment, field, repetition, 2, 1, f"{path}.language.text")
-        return CommunicationNeed(language=Concept(text=said, coding=(coding,)))
+        return make(CommunicationNeed, language=Concept(text=said, coding=(coding,)))
     found = words(draft, segment, field, repetition, f"{path}.note")
-    return CommunicationNeed(note=found) if found else None
+    return make(CommunicationNeed, note=found) if found else None
 
 
 def _birth_place(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> Address | None:
     found = draft.take(segment, field, repetition, 1, 1, f"{path}.text")
-    return Address(text=found) if found else None
+    return make(Address, text=found) if found else None
 
 
 def _flag(value: Any) -> str | None:
@@ -177,7 +179,18 @@ def read_person(work: Work, part: Part, *, mentions: bool) -> tuple[Person, Draf
             draft.values["restriction"] = "R"
     subject = Subject(identifiers=tuple(identifiers), restricted=confidence(part))
     keys = [key_of("Patient", known) for known in _own_first(identifiers)]
-    someone = Person(subject=subject, key=keys[0], aliases=tuple(keys[1:]))
+    number = next((known.value for known in identifiers if known.is_nhs_number), None)
+    someone = Person(
+        subject=subject,
+        key=keys[0],
+        aliases=tuple(keys[1:]),
+        reference=make(
+            Reference,
+            reference=keys[0].reference,
+            type="Patient",
+            identifier=make(Identifier, system=NHS_NUMBER_SYSTEM, value=number) if number else None,
+        ),
+    )
     work.upsert(draft, someone, someone.key, aliases=someone.aliases, mentions=mentions)
     return someone, draft
 
@@ -217,7 +230,7 @@ def read_next_of_kin(work: Work, part: Part, someone: Person) -> None:
             continue
         start, end = values.pop("period.start", None), values.pop("period.end", None)
         if start or end:
-            values["period"] = Period(start=start, end=end)
+            values["period"] = make(Period, start=start, end=end)
         if segment.left.get((7, 1, 1, 1)) in ("C", "EC"):  # Table 0131: C emergency contact.
             values["emergency_contact"] = True
         # NK1-1 counts the lines of this message; the names and the relationship are what stays.
@@ -226,5 +239,4 @@ def read_next_of_kin(work: Work, part: Part, someone: Person) -> None:
         own = digest(called[0].family, *called[0].given, relation)
         key = Key(kind="RelatedPerson", authority=someone.key.authority, value=work.once(f"{someone.key.value}-{own}"))
         work.own(draft, segment)
-        subject = someone.reference
-        work.upsert(draft, someone, key, reference=Reference(**subject.__dict__))
+        work.upsert(draft, someone, key, reference=someone.reference)

@@ -24,6 +24,7 @@ from mpftconnect.hl7v2.mapping.datatypes import (
 )
 from mpftconnect.hl7v2.mapping.draft import Draft, Row
 from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.tables import INTERPRETATION, OBSERVATION_STATUS, REPORT_STATUS
 from mpftconnect.hl7v2.mapping.values import LINES, coding_words, interpretations, observed, ranges
 from mpftconnect.hl7v2.mapping.ways import read_time, sliced
@@ -60,7 +61,7 @@ def _interpreter(draft: Draft, segment: Segment, field: int, repetition: int, pa
     known = None
     if parts[0]:
         value = take(segment, field, repetition, 1, 1, f"{path}.identifier.value")
-        known = Identifier(system=draft.site.system_of(draft.authority), value=value) if value else None
+        known = make(Identifier, system=draft.site.system_of(draft.authority), value=value) if value else None
     whole = ""
     for sub in (3, 2):
         part = segment.left.get((field, repetition, 1, sub))
@@ -68,7 +69,7 @@ def _interpreter(draft: Draft, segment: Segment, field: int, repetition: int, pa
             whole = f"{whole} " if whole else whole
             take(segment, field, repetition, 1, sub, f"{path}.name", sliced(len(whole), len(whole) + len(part)))
             whole += part
-    return Actor(name=whole or None, identifier=known) if whole or known else None
+    return make(Actor, name=whole or None, identifier=known) if whole or known else None
 
 
 REPORT: Final = (
@@ -211,7 +212,7 @@ _ORDER_NUMBERS: Final = (
 def _span(draft: Draft, start: When | None, end: When | None, attribute: str) -> When | Period | None:
     """A moment, or a period where both ends are stated."""
     if start and end:
-        return Period(start=start, end=end)
+        return make(Period, start=start, end=end)
     inside = (f"{attribute}.start", f"{attribute}.end")
     draft.taken = [taken._replace(path=attribute) if taken.path in inside else taken for taken in draft.taken]
     return start or end
@@ -245,7 +246,7 @@ def read_specimens(work: Work, group: Sequence[Segment], someone: Person, author
             else Key(kind="Specimen", authority=authority, value=f"{base}-{number}")
         )
         work.upsert(draft, someone, key, subject=someone.reference)
-        found.append(Reference(reference=key.reference, type="Specimen"))
+        found.append(make(Reference, reference=key.reference, type="Specimen"))
     return found
 
 
@@ -266,6 +267,13 @@ def read_observations(
     """The OBX of a group as results, and how the report names them."""
     found: list[Reference] = []
     comments = _comments(group)
+    # What a result does not say of its times, its order says: when the sample was taken and when it was reported.
+    sampled, reported = (obr.get(7), obr.get(22)) if obr is not None else (None, None)
+    zone = work.site.zone
+    when = (
+        read_time(sampled, zone)[0] if sampled else None,
+        read_time(reported, zone)[0] if reported else None,
+    )
     index = 0
     while index < len(lines):
         segment = lines[index]
@@ -276,7 +284,10 @@ def read_observations(
             continue
         more: list[Segment] = []
         while (
-            index < len(lines) and not comments.get(id((more or [segment])[-1])) and _continues(segment, lines[index])
+            kind in LINES
+            and index < len(lines)
+            and not comments.get(id((more or [segment])[-1]))
+            and _continues(segment, lines[index])
         ):
             more.append(lines[index])
             index += 1
@@ -290,7 +301,7 @@ def read_observations(
             base or someone.key.value,
             stated,
             authority or someone.key.authority,
-            obr,
+            when,
             specimen,
         )
         if reference is not None:
@@ -341,7 +352,7 @@ def _read_observation(
     base: str,
     stated: Stated,
     authority: str,
-    obr: Segment | None,
+    when: tuple[When | None, When | None],
     specimen: Reference | None,
 ) -> Reference | None:
     draft = work.draft(Observation)
@@ -356,11 +367,9 @@ def _read_observation(
     interpretations(draft, segment, INTERPRETATION)
     notes(draft, comments)
     work.own(draft, segment, *more, *comments)
-    if obr is not None and "effective" not in values and (taken := obr.get(7)):
-        values["effective"] = read_time(taken, work.site.zone)[0]
-    if obr is not None and "issued" not in values and (reported := obr.get(22)):
-        values["issued"] = read_time(reported, work.site.zone)[0]
-    values = draft.values = {name: value for name, value in values.items() if value is not None}
+    for name, moment_ in (("effective", when[0]), ("issued", when[1])):
+        if moment_ is not None and name not in values:
+            values[name] = moment_
     system, code = coding_words(values["code"])
     own = digest(system, code, segment.get(4) if segment.get(2) not in ("TX", "FT") else None)
     key = Key(kind="Observation", authority=authority, value=work.once(f"{base}-{own}"))
@@ -371,7 +380,7 @@ def _read_observation(
         work.retract(draft, someone, key, code=f"OBX-11 {letter}", reason=WITHDRAWN[letter], stated=stated, **about)
     else:
         work.replace(draft, someone, key, stated=stated, **about)
-    return Reference(reference=key.reference, type="Observation")
+    return make(Reference, reference=key.reference, type="Observation")
 
 
 def _value(draft: Draft, segment: Segment, more: Sequence[Segment]) -> None:
@@ -389,7 +398,7 @@ def _value(draft: Draft, segment: Segment, more: Sequence[Segment]) -> None:
         for repetition in range(1, count + 1):
             value = observed(draft, segment, kind, repetition, f"{draft.next_path('components')}.value")
             if value is not None:
-                draft.add("components", ObservationComponent(code=code, value=value))
+                draft.add("components", make(ObservationComponent, code=code, value=value))
 
 
 def _joined_lines(draft: Draft, lines: Sequence[Segment]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -27,6 +27,12 @@ _CODE_SYSTEM: Final = BASE + "code-system/"
 _NHS: Final = ("NHS", "NH", "NHSNBR", "NHSNMBR")
 _NHS_OID: Final = "2.16.840.1.113883.2.1.4.1"
 _ODS: Final = ("ODS", "NACS")
+
+
+@lru_cache(maxsize=4096)
+def _named(base: str, name: str) -> str:
+    return base + quote(name, safe="")
+
 
 LOCAL_TARGETS: Final = {
     "Patient.communication": "a way of communicating that the person needs, in words",
@@ -94,7 +100,7 @@ class Site:
         >>> Site().system_of("RRE PAS")
         'https://mpftconnect.example/hl7v2/authority/RRE%20PAS'
         """
-        return self.authority_systems.get(namespace) or AUTHORITY + quote(namespace, safe="")
+        return self.authority_systems.get(namespace) or _named(AUTHORITY, namespace)
 
     @cached_property
     def authority_way(self) -> Way:
@@ -120,7 +126,7 @@ class Site:
         >>> Site().code_system("LN"), Site().code_system("L")
         ('http://loinc.org', 'https://mpftconnect.example/hl7v2/code-system/L')
         """
-        return self._systems.get(name) or _CODE_SYSTEM + quote(name, safe="")
+        return self._systems.get(name) or _named(_CODE_SYSTEM, name)
 
     @cached_property
     def code_system_way(self) -> Way:
@@ -136,7 +142,7 @@ class Site:
 
     def table(self, known: tuple[Mapping[str, str], Way]) -> tuple[Mapping[str, str], Way]:
         """A table with the site's own codes beside the standard's."""
-        own = self.tables.get(known[1].name.removeprefix("table "))
+        own = self.tables.get(known[1].name.removeprefix("table ")) if self.tables else None
         if not own:
             return known
         codes, way = known

@@ -5,12 +5,14 @@ No unit, range or flag is worked out. What is not the type that OBX-2 says stays
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 from mpftconnect.hl7v2.mapping.datatypes import concept, joined
 from mpftconnect.hl7v2.mapping.draft import Draft
 from mpftconnect.hl7v2.mapping.leaves import Segment
-from mpftconnect.hl7v2.mapping.ways import TEXT
+from mpftconnect.hl7v2.mapping.making import coding_of, concept_of, make
+from mpftconnect.hl7v2.mapping.ways import TEXT, read_number
 from mpftconnect.model import Coding, Concept, Quantity, Range, Ratio, ReferenceRange, Value
 
 __all__ = ["CODED", "LINES", "interpretations", "observed", "ranges"]
@@ -47,7 +49,7 @@ def _text(draft: Draft, segment: Segment, repetition: int, path: str) -> str | N
 
 def _number(draft: Draft, segment: Segment, repetition: int, path: str) -> Quantity | None:
     value = draft.take_number(segment, 5, repetition, 1, f"{path}.value")
-    return None if value is None else _with_units(draft, segment, repetition, path, Quantity(value=value))
+    return None if value is None else _measured(draft, segment, repetition, path, value)
 
 
 def _quantity_of(draft: Draft, segment: Segment, repetition: int, path: str) -> Quantity | None:
@@ -55,35 +57,43 @@ def _quantity_of(draft: Draft, segment: Segment, repetition: int, path: str) -> 
     if value is None:
         return None
     unit = draft.take(segment, 5, repetition, 2, 1, f"{path}.unit")
-    return (
-        Quantity(value=value, unit=unit)
-        if unit
-        else _with_units(draft, segment, repetition, path, Quantity(value=value))
-    )
+    return make(Quantity, value=value, unit=unit) if unit else _measured(draft, segment, repetition, path, value)
 
 
-def _with_units(draft: Draft, segment: Segment, repetition: int, path: str, quantity: Quantity) -> Quantity:
-    """OBX-6 as the quantity's unit; of a repeated value every one has the unit, the first takes it from the message."""
-    sent = segment.get(6), segment.get(6, 2), segment.get(6, 3)
-    if sent == (None, None, None) or (sent[0] or sent[1] or "").isspace():
-        return quantity
-    code, words, system = sent
-    uri = draft.site.code_system(system) if system else None
-    coded = code is not None and code == " ".join(code.split()) and code.isprintable() and uri is not None
+def _measured(
+    draft: Draft, segment: Segment, repetition: int, path: str, value: Decimal, comparator: str | None = None
+) -> Quantity:
+    """A number with OBX-6 as its unit; of a repeated value every one has it, the first takes it from the message."""
+    held = segment.components.get((6, 1), 0)
+    if held == 0b10 and repetition == 1:
+        return make(
+            Quantity,
+            value=value,
+            comparator=comparator,
+            unit=draft.take(segment, 6, 1, 1, 1, f"{path}.unit"),
+            system=None,
+            code=None,
+        )
+    code, words, name = segment.get(6), segment.get(6, 2), segment.get(6, 3)
     unit = words or code
-    if unit is not None and not unit.isprintable():
-        return quantity
+    if unit is None or unit.isspace() or not unit.isprintable():
+        return make(Quantity, value=value, comparator=comparator)
+    system = draft.site.code_system(name) if name else None
+    coded = code is not None and system is not None and code.isprintable() and code == " ".join(code.split())
     if repetition == 1:
-        if words is not None:
-            draft.take(segment, 6, 1, 2, 1, f"{path}.unit")
-        elif code is not None:
-            draft.take(segment, 6, 1, 1, 1, f"{path}.unit")
-        if coded and uri is not None and system is not None:
+        draft.take(segment, 6, 1, 2 if words is not None else 1, 1, f"{path}.unit")
+        if coded and system is not None and name is not None:
             draft.take(segment, 6, 1, 1, 1, f"{path}.code")
-            draft._exact(segment, (6, 1, 3, 1), uri, system, f"{path}.system", draft.site.code_system_way) if (
-                (6, 1, 3, 1) in segment.left
-            ) else None
-    return quantity.model_copy(update={"unit": unit, "code": code if coded else None, "system": uri if coded else None})
+            if (6, 1, 3, 1) in segment.left:
+                draft._exact(segment, (6, 1, 3, 1), system, name, f"{path}.system", draft.site.code_system_way)
+    return make(
+        Quantity,
+        value=value,
+        comparator=comparator,
+        unit=unit,
+        code=code if coded else None,
+        system=system if coded else None,
+    )
 
 
 def _structured(draft: Draft, segment: Segment, repetition: int, path: str) -> Value | None:
@@ -98,32 +108,30 @@ def _structured(draft: Draft, segment: Segment, repetition: int, path: str) -> V
             return None
         if comparator in _COMPARATORS:
             draft.take(segment, 5, repetition, 1, 1, f"{path}.comparator", TEXT)
-        found = Quantity(value=value, comparator=comparator if comparator in _COMPARATORS else None)
-        return _with_units(draft, segment, repetition, path, found)
+        compared = comparator if comparator in _COMPARATORS else None
+        return _measured(draft, segment, repetition, path, value, compared)
     if comparator is not None or separator not in ("-", ":", "/"):
         return None
     low, high = ("low", "high") if separator == "-" else ("numerator", "denominator")
     place = (5, repetition, 2, 1)
     if place not in segment.left or (5, repetition, 4, 1) not in segment.left:
         return None
-    from mpftconnect.hl7v2.mapping.ways import read_number
-
     if read_number(segment.left[place]) is None or read_number(second or "") is None:
         return None
-    first = Quantity(value=draft.take_number(segment, 5, repetition, 2, f"{path}.{low}.value"))
-    other = Quantity(value=draft.take_number(segment, 5, repetition, 4, f"{path}.{high}.value"))
+    first = draft.take_number(segment, 5, repetition, 2, f"{path}.{low}.value")
+    other = draft.take_number(segment, 5, repetition, 4, f"{path}.{high}.value")
     if separator == "-":
-        first = _with_units(draft, segment, repetition, f"{path}.low", first)
-        unit = {"unit": first.unit, "code": first.code, "system": first.system}
-        return Range(low=first, high=other.model_copy(update=unit))
-    return Ratio(numerator=first, denominator=other)
+        lowest = _measured(draft, segment, repetition, f"{path}.low", first)
+        highest = make(Quantity, value=other, unit=lowest.unit, code=lowest.code, system=lowest.system)
+        return make(Range, low=lowest, high=highest)
+    return make(Ratio, numerator=make(Quantity, value=first), denominator=make(Quantity, value=other))
 
 
 def ranges(draft: Draft, segment: Segment) -> None:
     """OBX-7 as the laboratory wrote it."""
     said = draft.take(segment, 7, 1, 1, 1, "reference_ranges[0].text")
     if said is not None:
-        draft.add("reference_ranges", ReferenceRange(text=said))
+        draft.add("reference_ranges", make(ReferenceRange, text=said))
 
 
 _INTERPRETATION: Final = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
@@ -138,8 +146,8 @@ def interpretations(draft: Draft, segment: Segment, known: frozenset[str]) -> No
             continue
         coding = found.coding[0] if found.coding else None
         if coding is not None and coding.system is None and coding.display is None and (coding.code in known):
-            marked = coding.model_copy(update={"system": _INTERPRETATION})
-            found = Concept(text=found.text, coding=(marked, *found.coding[1:]))
+            marked = coding_of(_INTERPRETATION, coding.code, None, coding.version)
+            found = concept_of(found.text, (marked, *found.coding[1:]))
         draft.add("interpretation", found)
 
 

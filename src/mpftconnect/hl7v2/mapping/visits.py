@@ -18,11 +18,12 @@ from mpftconnect.hl7v2.mapping.datatypes import (
 )
 from mpftconnect.hl7v2.mapping.draft import Draft, Reader, Row
 from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.tables import ENCOUNTER_CLASS
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest, key_of
 from mpftconnect.model import Coding, Concept, Encounter, Participant, Period, Reference
 
-__all__ = ["CANCELS", "EVENTS", "VISIT", "VISIT_MORE", "read_visit", "visit_key"]
+__all__ = ["CANCELS", "EVENTS", "VISIT", "VISIT_MORE", "read_visit"]
 
 # HL7 v3 ParticipationType.
 _PARTICIPATION: Final = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
@@ -33,7 +34,7 @@ def _taking_part(code: str, display: str) -> Reader:
 
     def read(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> Participant | None:
         actor = person(draft, segment, field, repetition, f"{path}.actor")
-        return Participant(actor=actor, role=role) if actor else None
+        return make(Participant, actor=actor, role=role) if actor else None
 
     return read
 
@@ -81,19 +82,16 @@ CANCELS: Final = {
 }
 
 
-def visit_key(segment: Segment | None, work: Work, someone: Person, pid: Segment | None = None) -> Key | None:
-    """The key of a contact, read before its items are: PV1-19, else PV1-50, else PID-18, in the sender's numbers."""
-    looks = [(segment, 19), (segment, 50), (pid, 18)]
-    for place, field in looks:
-        if place is None:
-            continue
-        number = place.get(field)
-        if number is not None and number.strip():
-            draft = Draft(None, work.site, work.authority)
-            found = identifier(draft, _copy(place, field), field, 1, "")
-            if found is not None:
-                return key_of("Encounter", found)
-    if segment is not None and (admitted := segment.get(44)):
+def _visit_key(draft: Draft, segment: Segment, work: Work, someone: Person, pid: Segment | None) -> Key | None:
+    """The key of a contact: PV1-19, else PV1-50, else PID-18, else the person and PV1-44, in the sender's numbers."""
+    identifiers = draft.values.get("identifiers")
+    if identifiers:
+        return key_of("Encounter", identifiers[0])
+    if pid is not None and 18 in pid.repetitions:
+        account = identifier(Draft(None, work.site, work.authority), _copy(pid, 18), 18, 1, "")
+        if account is not None:
+            return key_of("Encounter", account)
+    if admitted := segment.get(44):
         return Key(kind="Encounter", authority=someone.key.authority, value=f"{someone.key.value}-{digest(admitted)}")
     return None
 
@@ -101,7 +99,8 @@ def visit_key(segment: Segment | None, work: Work, someone: Person, pid: Segment
 def _copy(segment: Segment, field: int) -> Segment:
     """The field alone, so that reading the key takes nothing from the segment."""
     sent = {place: value for place, value in segment.sent.items() if place[0] == field}
-    return Segment(segment.name, segment.number, sent, {field: 1})
+    held = {key: bits for key, bits in segment.components.items() if key[0] == field}
+    return Segment(segment.name, segment.number, sent, {field: 1}, held)
 
 
 def read_visit(work: Work, part: Part, someone: Person, *, mentions: bool) -> Reference | None:
@@ -112,15 +111,16 @@ def read_visit(work: Work, part: Part, someone: Person, *, mentions: bool) -> Re
     segment = part.first("PV1")
     if segment is None:
         return None
-    key = visit_key(segment, work, someone, part.first("PID"))
+    draft = work.draft(Encounter)
+    draft.fill(segment, VISIT)
+    key = _visit_key(draft, segment, work, someone, part.first("PID"))
     if key is None:
+        work.undo(draft)
         if not mentions and work.trigger in (*EVENTS, *CANCELS):
             work.park(
                 "no-visit-number", "the visit has no number (PV1-19, PV1-50, PID-18) and no admission time", "PV1"
             )
         return None
-    draft = work.draft(Encounter)
-    draft.fill(segment, VISIT)
     work.own(draft, segment)
     if (more := part.first("PV2")) is not None:
         draft.fill(more, VISIT_MORE)
@@ -135,7 +135,7 @@ def read_visit(work: Work, part: Part, someone: Person, *, mentions: bool) -> Re
         if "period.end" not in draft.removed:
             draft.removed.append("period.end")
     if start or end:
-        values["period"] = Period(start=start, end=end)
+        values["period"] = make(Period, start=start, end=end)
     about: dict[str, Any] = {"subject": someone.reference}
     if not mentions and (reason := CANCELS.get(work.trigger)):
         values["status"] = "cancelled"
@@ -146,4 +146,4 @@ def read_visit(work: Work, part: Part, someone: Person, *, mentions: bool) -> Re
         elif end is not None:
             values["status"] = "finished"
         work.upsert(draft, someone, key, mentions=mentions, **about)
-    return Reference(reference=key.reference, type="Encounter")
+    return make(Reference, reference=key.reference, type="Encounter")

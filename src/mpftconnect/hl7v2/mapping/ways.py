@@ -144,6 +144,7 @@ def coded(name: str, table: Mapping[str, str]) -> tuple[Mapping[str, str], Way]:
     return table, Way(f"table {name}", lambda value: back.get(value) if isinstance(value, str) else None)
 
 
+@lru_cache(maxsize=4096)
 def sliced(start: int, end: int) -> Way:
     """One of several texts that were joined."""
     return Way("text", lambda value: value[start:end] if isinstance(value, str) else None)

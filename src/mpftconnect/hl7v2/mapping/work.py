@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from mpftconnect.hl7v2.changes import Change, Key, Parked, Replace, Retract, Stated, Subject, Upsert
 from mpftconnect.hl7v2.mapping.draft import EXTRA, Draft
 from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.site import AUTHORITY, Site
 from mpftconnect.model import Identifier, Item, Reference, Source
 
@@ -26,19 +27,13 @@ class Person:
         subject: The identifiers, for the change.
         key: Of the person, in the sender's terms.
         aliases: By the person's other identifiers.
+        reference: What the items name as their subject.
     """
 
     subject: Subject
     key: Key
     aliases: tuple[Key, ...]
-
-    @property
-    def reference(self) -> Reference:
-        """What the items name as their subject."""
-        number = self.subject.nhs_number
-        return Reference(
-            reference=self.key.reference, type="Patient", identifier=Identifier.nhs(number) if number else None
-        )
+    reference: Reference
 
 
 @dataclass(slots=True)
@@ -126,7 +121,8 @@ class Work:
             self.dropped.append((segment, place, why))
 
     def source(self, key: Key, stated: Stated) -> Source:
-        return Source(
+        return make(
+            Source,
             system=self.site.name,
             id=key.reference,
             version=stated.control_id,

@@ -37,9 +37,10 @@ def pruned(version: str) -> dict[str, Any]:
         "structures": {name: _group(group) for name, group in module.MESSAGES.items()},
         "groups": {name: _group(group) for name, group in module.GROUPS.items()},
         "segments": {
-            name: [_part(child, fields) for child in segment[1]]
+            # A segment that the version has withdrawn has no fields, or no list of them.
+            name: [_part(child, fields) for child in (segment[1] if len(segment) > 1 else ())]
             for name, segment in module.SEGMENTS.items()
-            if len(name) == 3 and segment[0] == "sequence" and len(segment) > 1
+            if len(name) == 3 and segment[0] == "sequence"
         },
         "types": {
             name: [_part(child, components) for child in parts] for name, parts in module.DATATYPES_STRUCTS.items()
