@@ -115,3 +115,7 @@ def test_an_acknowledgement_of_a_broken_header_can_still_be_made() -> None:
 def test_a_control_id_that_nobody_could_decode_comes_back_as_it_came() -> None:
     answer = bytes(ack(parse(b"MSH|^~\\&|A|B|C|D|||ADT^A01|id\xe9|P|2.4\r"), "AA"))
     assert b"MSA|AA|id\xe9\r" in answer
+    for sent in (b"M\\Q\\1", b"A^B", b"a~b", b"x\\X0D\\y"):
+        assert b"MSA|AA|" + sent + b"\r" in bytes(
+            ack(parse(b"MSH|^~\\&|A|B|C|D|||ADT^A01|" + sent + b"|P|2.4\r"), "AA")
+        )

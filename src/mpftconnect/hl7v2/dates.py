@@ -38,6 +38,8 @@ def _exists(text: str) -> bool:
 def is_date(text: str) -> bool:
     """A year, a month or a day that exists.
 
+    >>> is_date("20000229"), is_date("19000229")
+    (True, False)
     >>> [is_date(text) for text in ("2024", "202402", "20240229", "20230229", "202413", "2024-02-01", "00000101")]
     [True, True, True, False, False, False, False]
     """
