@@ -176,7 +176,7 @@ def received(config: tuple[str, str], files: Path, call: Call, tmp_path: Path) -
     with listening(*config) as (port, process):
         assert call("hl7", "send", f"127.0.0.1:{port}", str(files), "--environment", "test")[0] == Exit.DONE
         end = time.monotonic() + 30
-        while time.monotonic() < end and call("hl7", "queue", *config, "--json")[1].count('"received"'):
+        while time.monotonic() < end and call("hl7", "queue", "list", *config, "--json")[1].count('"received"'):
             time.sleep(0.2)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=60)
@@ -191,7 +191,7 @@ def test_a_whole_day_of_commands(received: tuple[str, str], call: Call):
     code, out, err = call("hl7", "status", *config)
     assert code == Exit.UNDECIDED, out + err  # something is parked
     assert "pas" in out and "1 parked" in out
-    code, out, _ = call("hl7", "queue", *config, "--json")
+    code, out, _ = call("hl7", "queue", "list", *config, "--json")
     parked = {row["control_id"]: row for row in map(json.loads, out.splitlines())}
     assert {control: row["reason"] for control, row in parked.items()} == {
         "c4": "sender-unknown",
@@ -199,17 +199,37 @@ def test_a_whole_day_of_commands(received: tuple[str, str], call: Call):
     }
     number = str(parked["c4"]["number"])
     # Where it stands is shown without an account; its content is not.
-    code, plain, _ = call("hl7", "queue", *config, "show", number)
+    code, plain, _ = call(
+        "hl7",
+        "queue",
+        "show",
+        number,
+        *config,
+    )
     assert code == Exit.DONE and "sender-unknown" in plain
-    code, content, _ = call("hl7", "queue", *config, "show", number, "--with-patient-data", *WHO)
+    code, content, _ = call("hl7", "queue", "show", number, *config, "--with-patient-data", *WHO)
     assert code == Exit.DONE and "SEEDEDFAMILY" in content
     for seed in SEEDS:
         assert seed not in plain and seed not in out
     # Decisions need a reason and leave an account.
-    code, _, err = call("hl7", "queue", *config, "discard", number, *WHO, "--reason", "a test system's")
+    code, _, err = call("hl7", "queue", "discard", number, *config, *WHO, "--reason", "a test system's")
     assert code == Exit.DONE, err
-    assert call("hl7", "queue", *config, "discard", number, *WHO, "--reason", "again")[0] == Exit.USAGE
-    assert call("hl7", "queue", *config, "release", str(parked["c5"]["number"]), *WHO, "--reason", "known now")[0] == 0
+    assert call("hl7", "queue", "discard", number, *config, *WHO, "--reason", "again")[0] == Exit.USAGE
+    assert (
+        call(
+            "hl7",
+            "queue",
+            "release",
+            str(
+                parked["c5"]["number"],
+                *config,
+            ),
+            *WHO,
+            "--reason",
+            "known now",
+        )[0]
+        == 0
+    )
     code, told, _ = call("audit", "show", *config, "--json", *WHO[:-2], "--role", "privacy-officer")
     assert code == Exit.DONE
     for word in ("discard", "a test system's", "known now", "message/"):
@@ -236,19 +256,19 @@ def test_undoing_a_merge_takes_two_people(config: tuple[str, str], call: Call, t
         place.inbox._resolve = lambda subject: Resolution("found", subject.nhs_number)  # type: ignore[arg-type]
         place.inbox.receive(merge.encode())
         place.inbox.process()
-    code, out, _ = call("hl7", "links", *config, "--json")
+    code, out, _ = call("hl7", "links", "list", *config, "--json")
     (link,) = map(json.loads, out.splitlines())
     assert code == Exit.DONE and (link["kind"], link["state"]) == ("merge", "in-force")
     officer = ("--role", "privacy-officer", *WHO[:4], *WHO[6:])
-    assert call("hl7", "links", *config, "approve", link["id"], *officer)[0] == Exit.USAGE
-    code, out, err = call("hl7", "links", *config, "undo", link["id"], *WHO, "--reason", "two people")
+    assert call("hl7", "links", "approve", link["id"], *config, *officer)[0] == Exit.USAGE
+    code, out, err = call("hl7", "links", "undo", link["id"], *config, *WHO, "--reason", "two people")
     assert code == Exit.DONE, err
-    assert call("hl7", "links", *config, "approve", link["id"], *officer)[0] == Exit.USAGE  # the same user
+    assert call("hl7", "links", "approve", link["id"], *config, *officer)[0] == Exit.USAGE  # the same user
     other = ("--user", "u2", "--name", "Two", *WHO[4:])
-    assert call("hl7", "links", *config, "approve", link["id"], *other)[0] == Exit.NOT_MET  # no approver's role
-    code, out, err = call("hl7", "links", *config, "approve", link["id"], *other, "--role", "privacy-officer")
+    assert call("hl7", "links", "approve", link["id"], *config, *other)[0] == Exit.NOT_MET  # no approver's role
+    code, out, err = call("hl7", "links", "approve", link["id"], *config, *other, "--role", "privacy-officer")
     assert code == Exit.DONE and "undone" in out, err
-    assert json.loads(call("hl7", "links", *config, "--json")[1])["state"] == "undone"
+    assert json.loads(call("hl7", "links", "list", *config, "--json")[1])["state"] == "undone"
 
 
 def test_without_a_hubs_configuration_nothing_of_a_patient_is_shown(call: Call, tmp_path: Path):
@@ -258,7 +278,7 @@ def test_without_a_hubs_configuration_nothing_of_a_patient_is_shown(call: Call, 
     inbox = Inbox(SqliteStore(store), {})
     inbox.receive(message("c1").encode())
     inbox.close()
-    code, out, err = call("hl7", "queue", "--store", str(store), "show", "1", "--with-patient-data", *WHO)
+    code, out, err = call("hl7", "queue", "show", "1", "--store", str(store), "--with-patient-data", *WHO)
     assert code == Exit.USAGE and "audit trail" in err and "SEEDED" not in out + err
     for command in (
         ("queue", "--store", str(store), "release", "1", "--reason", "x"),

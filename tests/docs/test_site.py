@@ -155,8 +155,12 @@ def test_every_setting_is_explained() -> None:
     from mpftconnect.governance.agreements import Agreement
     from mpftconnect.hub.configuration import AuditSettings, HubSettings, SystemSettings
 
+    from mpftconnect.inbox import Feed
+    from mpftconnect.inbox.settings import InboxSettings
+
     explained = rows("configuration.md")
-    for kind in (HubSettings, AuditSettings, Agreement):
+    assert set(InboxSettings.model_fields) - {"feeds"} - explained == set()
+    for kind in (HubSettings, AuditSettings, Agreement, Feed):
         assert set(kind.model_fields) - explained == set(), kind.__name__
     tables = {"settings", "secrets", "agreement"}
     assert set(SystemSettings.model_fields) - tables - explained == set()

@@ -70,7 +70,7 @@ def listen(store: Path | None, config: Path | None, grace: float, **given: Any) 
 
 @click.command("send")
 @click.argument("where", metavar="HOST:PORT")
-@click.argument("paths", metavar="PATH...", type=click.Path(path_type=Path, exists=True), nargs=-1, required=True)
+@click.argument("paths", metavar="PATH...", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--environment", type=click.Choice(["live", "test"]), default="live", show_default=True)
 @click.option("--tls", is_flag=True, help="Speak TLS.")
 @click.option("--ca", type=_FILE, help="PEM file of the authorities to trust.")
@@ -128,6 +128,8 @@ def _address(where: str) -> tuple[str, int]:
 
 def _messages(paths: tuple[Path, ...]) -> Iterator[tuple[Path, bytes]]:
     for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: there is no such file or folder")
         for file in sorted(path.iterdir()) if path.is_dir() else (path,):
             if not file.is_file():
                 continue

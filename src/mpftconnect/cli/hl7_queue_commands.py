@@ -73,16 +73,17 @@ def _entry(place: Place, number: int) -> Entry:
     return entry
 
 
-@click.group("queue", invoke_without_command=True)
+@click.group("queue")
+def queue() -> None:
+    """Messages that are parked or wait to be processed."""
+
+
+@queue.command("list")
 @click.option("--feed", help="Only this feed.")
 @_JSON
 @store_options
-@click.pass_context
-def queue(context: click.Context, store: Path | None, config: Path | None, feed: str | None, as_json: bool) -> None:
-    """Messages that are parked or wait to be processed, by number and control id; nothing of a patient."""
-    context.obj = (store, config)
-    if context.invoked_subcommand is not None:
-        return
+def list_(store: Path | None, config: Path | None, feed: str | None, as_json: bool) -> None:
+    """List them by number and control id; nothing of a patient."""
     count = 0
     with opened(config, store) as place:
         for entry in place.inbox.store.entries(["received", "parked"], feed=feed):
@@ -117,11 +118,10 @@ def _number(function: F) -> F:
 @queue.command("show")
 @_number
 @click.option("--with-patient-data", is_flag=True, help="Print the message itself. It is written to the audit trail.")
+@store_options
 @who_options
-@click.pass_obj
-def show(place: tuple[Path | None, Path | None], /, number: int, with_patient_data: bool, **who: Any) -> None:
+def show(store: Path | None, config: Path | None, number: int, with_patient_data: bool, **who: Any) -> None:
     """One message: where it stands, and with --with-patient-data its content."""
-    store, config = place
     if not with_patient_data:
         with opened(config, store) as open_place:
             click.echo(printable(_standing(_entry(open_place, number))))
@@ -143,8 +143,7 @@ def _standing(entry: Entry) -> str:
     )
 
 
-def _decide(place: tuple[Path | None, Path | None], number: int, to: str, who: dict[str, Any]) -> None:
-    store, config = place
+def _decide(store: Path | None, config: Path | None, number: int, to: str, who: dict[str, Any]) -> None:
     reason = who.get("reason") or str(click.prompt("Reason", err=True))
     with _accountable(config, store, who) as (open_place, _, account):
         entry = _entry(open_place, number)
@@ -163,31 +162,32 @@ def _decide(place: tuple[Path | None, Path | None], number: int, to: str, who: d
 
 @queue.command("release")
 @_number
+@store_options
 @who_options
-@click.pass_obj
-def release(place: tuple[Path | None, Path | None], /, number: int, **who: Any) -> None:
+def release(store: Path | None, config: Path | None, number: int, **who: Any) -> None:
     """Have a parked message processed again; its own NHS number is then believed. The reason is asked for."""
-    _decide(place, number, "release", who)
+    _decide(store, config, number, "release", who)
 
 
 @queue.command("discard")
 @_number
+@store_options
 @who_options
-@click.pass_obj
-def discard(place: tuple[Path | None, Path | None], /, number: int, **who: Any) -> None:
+def discard(store: Path | None, config: Path | None, number: int, **who: Any) -> None:
     """Settle a parked message as one that changes nothing. The reason is asked for."""
-    _decide(place, number, "discard", who)
+    _decide(store, config, number, "discard", who)
 
 
-@click.group("links", invoke_without_command=True)
+@click.group("links")
+def links() -> None:
+    """Merges, moves and links between people, by their senders."""
+
+
+@links.command("list")
 @_JSON
 @store_options
-@click.pass_context
-def links(context: click.Context, store: Path | None, config: Path | None, as_json: bool) -> None:
-    """Merges, moves and links between people, by their senders, and what is proposed to be undone."""
-    context.obj = (store, config)
-    if context.invoked_subcommand is not None:
-        return
+def list_links(store: Path | None, config: Path | None, as_json: bool) -> None:
+    """List them, and what is proposed to be undone."""
     with opened(config, store) as place:
         rows = place.inbox.links()
         proposed = {one.link: one for one in place.inbox.store.proposals()}
@@ -205,11 +205,10 @@ def links(context: click.Context, store: Path | None, config: Path | None, as_js
 
 @links.command("undo")
 @click.argument("link")
+@store_options
 @who_options
-@click.pass_obj
-def undo(place: tuple[Path | None, Path | None], /, link: str, **who: Any) -> None:
+def undo(store: Path | None, config: Path | None, link: str, **who: Any) -> None:
     """Propose that a merge or move was wrong. It stands until somebody else approves. The reason is asked for."""
-    store, config = place
     reason = who.get("reason") or str(click.prompt("Reason", err=True))
     with _accountable(config, store, who) as (open_place, asking, account):
         _permitted(open_place, asking, "proposers")
@@ -220,11 +219,10 @@ def undo(place: tuple[Path | None, Path | None], /, link: str, **who: Any) -> No
 
 @links.command("approve")
 @click.argument("link")
+@store_options
 @who_options
-@click.pass_obj
-def approve(place: tuple[Path | None, Path | None], /, link: str, **who: Any) -> None:
+def approve(store: Path | None, config: Path | None, link: str, **who: Any) -> None:
     """Approve what somebody else proposed: the merge or move holds no longer, from the next read on."""
-    store, config = place
     with _accountable(config, store, who) as (open_place, asking, account):
         _permitted(open_place, asking, "approvers")
         parked = open_place.inbox.approve_undoing(link, asking.user)
