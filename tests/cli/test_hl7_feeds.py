@@ -215,21 +215,9 @@ def test_a_whole_day_of_commands(received: tuple[str, str], call: Call):
     code, _, err = call("hl7", "queue", "discard", number, *config, *WHO, "--reason", "a test system's")
     assert code == Exit.DONE, err
     assert call("hl7", "queue", "discard", number, *config, *WHO, "--reason", "again")[0] == Exit.USAGE
-    assert (
-        call(
-            "hl7",
-            "queue",
-            "release",
-            str(
-                parked["c5"]["number"],
-                *config,
-            ),
-            *WHO,
-            "--reason",
-            "known now",
-        )[0]
-        == 0
-    )
+    unknown = str(parked["c5"]["number"])
+    code, _, err = call("hl7", "queue", "release", unknown, *config, *WHO, "--reason", "known now")
+    assert code == Exit.DONE, err
     code, told, _ = call("audit", "show", *config, "--json", *WHO[:-2], "--role", "privacy-officer")
     assert code == Exit.DONE
     for word in ("discard", "a test system's", "known now", "message/"):
@@ -239,8 +227,8 @@ def test_a_whole_day_of_commands(received: tuple[str, str], call: Call):
     assert code == Exit.DONE and "processed" in out
     code, out, _ = call("hl7", "purge", *config, "--yes", *WHO)
     assert code == Exit.DONE and "0 messages removed" in out
-    code, out, _ = call("hl7", "erase", "-", *config, "--yes", *WHO, stdin=ADA)
-    assert code == Exit.DONE and "messages removed" in out
+    code, out, err = call("hl7", "erase", "-", *config, "--yes", *WHO, stdin=ADA)
+    assert code == Exit.DONE and "messages removed" in out, err
     code, out, _ = call("data-map", *config)
     assert "inbox" in out and "NOT encrypted" in out
 
@@ -280,11 +268,9 @@ def test_without_a_hubs_configuration_nothing_of_a_patient_is_shown(call: Call, 
     inbox.close()
     code, out, err = call("hl7", "queue", "show", "1", "--store", str(store), "--with-patient-data", *WHO)
     assert code == Exit.USAGE and "audit trail" in err and "SEEDED" not in out + err
-    for command in (
-        ("queue", "--store", str(store), "release", "1", "--reason", "x"),
-        ("purge", "--yes", "--store", str(store)),
-    ):
-        assert call("hl7", *command, *WHO)[0] == Exit.USAGE
+    for command in (("queue", "release", "1", "--reason", "x"), ("queue", "discard", "1"), ("purge", "--yes")):
+        code, _, err = call("hl7", *command, "--store", str(store), *WHO, stdin="because\n")
+        assert code == Exit.USAGE and "audit trail" in err
     assert call("hl7", "replay", "--yes", "--store", str(store))[0] == Exit.USAGE
     assert call("hl7", "status")[0] in (Exit.USAGE, Exit.DONE)
 

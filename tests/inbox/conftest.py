@@ -144,8 +144,9 @@ def _item_change(
     name = {"visit": "Encounter", "result": "Observation", "person": "Patient"}[what]
     named = Key(kind=name, authority="ZZ1", value=key)
     more = tuple(Key(kind=name, authority="ZZ1-placer", value=each) for each in aliases.split("~") if each)
-    source = Source(system="somebody", id=named.text, fetched=datetime(2020, 1, 1, tzinfo=UTC))
-    at = Reference(reference=f"Encounter/ZZ1/{encounter}") if encounter else None
+    source = Source(system="somebody", id=named.reference, fetched=datetime(2020, 1, 1, tzinfo=UTC))
+    visit = Key(kind="Encounter", authority="ZZ1", value=encounter)
+    at = Reference(reference=visit.reference) if encounter else None
     item: Any
     if what == "visit":
         item = Encounter(source=source, status="in-progress" if verb != "retract" else "cancelled")

@@ -74,7 +74,7 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         name = type(value).__name__
         known = name if isinstance(value, When | PartialDate) else f"~{name}"
-        return {"": known, **{f.name: _plain(getattr(value, f.name)) for f in fields(value)}}
+        return {"": known, **{f.name: _plain(getattr(value, f.name)) for f in fields(value) if f.init}}
     raise NotStored(f"a value of type {type(value).__name__} cannot be kept")
 
 

@@ -136,7 +136,7 @@ def apply(db: sqlite3.Connection, protection: Protection, settlement: Settlement
                 change.kind,
                 [person],
                 _ids(protection, change.from_),
-                [_name(protection, key.text) for key in change.keys],
+                [_name(protection, key.reference) for key in change.keys],
             )
         elif isinstance(change, Link):
             _link(
@@ -212,7 +212,7 @@ def _change(
     change: ItemChange,
 ) -> None:
     system, seq = settlement.system, settlement.seq
-    names = [_name(protection, key.text) for key in (change.key, *change.aliases)]
+    names = [_name(protection, key.reference) for key in (change.key, *change.aliases)]
     marks = ", ".join("?" for _ in names)
     found = [
         thing
