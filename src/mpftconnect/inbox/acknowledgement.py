@@ -53,7 +53,8 @@ def acknowledgement(header: Header | None, code: str, at: datetime, problem: Pro
     >>> acknowledgement(header, "AA", datetime(2026, 1, 2, tzinfo=UTC)).split(b"\r")[1]
     b'MSA|AA|7'
     """
-    marks = header.separators if header and len(header.separators) >= 5 else "|^~\\&"
+    # MSH-2 is given back only where it is encoding characters: a broken header may have anything there.
+    marks = header.separators if header and _are_marks(header.separators) else "|^~\\&"
     bar, hat, amp = marks[0], marks[1], marks[4]
     trigger = header.kind.split(hat)[1] if header and hat in header.kind else ""
     first = bar.join(
@@ -73,6 +74,10 @@ def acknowledgement(header: Header | None, code: str, at: datetime, problem: Pro
     if problem is not None:
         lines.append(_error(problem, header.version if header else "2.4", bar, hat, amp))
     return ("\r".join(lines) + "\r").encode("latin-1", errors="replace")
+
+
+def _are_marks(text: str) -> bool:
+    return 5 <= len(text) <= 6 and not any(each.isalnum() or each.isspace() for each in text)
 
 
 @lru_cache(maxsize=2)

@@ -488,7 +488,8 @@ class SqliteStore:
             yield
         except sqlite3.Error as error:
             reason = _reason(error)
-        except Unreadable:
+        except (Unreadable, ValueError, TypeError, AttributeError, LookupError):
+            # Of a row that is not as it was written anything may come; its words might repeat a value.
             reason = "entry-unreadable"
         except OSError:
             reason = "store-unreachable"

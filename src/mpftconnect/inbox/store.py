@@ -148,7 +148,7 @@ class Projected:
         seq: Number of the message that changed it last.
     """
 
-    item: Item
+    item: Item = field(repr=False)
     withdrawn: str | None = None
     restricted: tuple[str, ...] = ()
     seq: int = 0
