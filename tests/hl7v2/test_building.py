@@ -108,6 +108,10 @@ def test_an_acknowledgement_of_a_broken_header_can_still_be_made() -> None:
     for raw in (b"MSH|^~\\&", b"MSH|", b"MSH||\r", b"MSH|^~\\&|\xff|\xff||||||\xfe\r", b"MSH||||||||||M7|P|2.9"):
         answer = parse(bytes(ack(parse(raw), "AR", text="cannot be read")))
         assert answer["MSA-1"] == "AR"
+    for marks in ("^~", "^^\\&", "AB\\&", "é~\\&"):
+        answer = parse(bytes(ack(parse(f"MSH|{marks}|a|b|c|d|||ADT|M|P|2.5\r"), "AE")))
+        assert answer.delimiters == Delimiters()
+        assert (answer["MSA-1"], answer["ERR-3.2"]) == ("AE", "Application internal error")
     with pytest.raises(NotWritable):
         ack(parse("MSH|^~\\&|"), "OK")  # type: ignore[arg-type]
 

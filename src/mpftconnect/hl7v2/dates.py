@@ -14,7 +14,7 @@ _DATE = re.compile(r"[0-9]{4}(?:[0-9]{2}){0,2}")
 _ZONE = r"(?:[+-](?:0[0-9]|1[0-4])[0-5][0-9])?"
 _CLOCK = r"(?:[01][0-9]|2[0-3])(?:[0-5][0-9](?:[0-5][0-9](?:\.[0-9]{1,4})?)?)?"
 _TIME = re.compile(_CLOCK + _ZONE)
-# 2.1 to 2.2 require the day; later versions the year alone. The hour may follow the day only.
+# A year, a month or a day; the hour may follow the day only. (2.1 and 2.2 want the day always; that is not judged.)
 _DATE_TIME = re.compile(rf"([0-9]{{4}}(?:[0-9]{{2}}){{0,1}}|([0-9]{{8}})(?:{_CLOCK})?){_ZONE}")
 
 
