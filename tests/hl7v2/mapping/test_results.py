@@ -216,3 +216,17 @@ def test_specimens(mapped: Mapper) -> None:
 
 def test_a_result_message_without_results_is_parked(mapped: Mapper) -> None:
     assert [parked.code for parked in mapped("ORU^R01", PID).parked] == ["no-result"]
+
+
+def test_what_a_result_has_no_place_for_is_kept_with_it(mapped: Mapper) -> None:
+    result = mapped("ORU^R01", PID, OBR, "OBX|1|ST|A^A^L||x||||||F|||||||EQ9", "OBX|2|ST|B^B^L||y||||||F")
+    first, second = results(result)
+    assert {extra.path: extra.value for extra in first.extra} == {"OBX-1": "1", "OBX-2": "ST", "OBX-18": "EQ9"}
+    assert {extra.path for extra in second.extra} == {"OBX[2]-1", "OBX[2]-2"}
+
+
+def test_an_assumed_zone_is_counted_and_a_stated_offset_is_not(mapped: Mapper) -> None:
+    line = "OBX|1|ST|A^A^L||x||||||F|||"
+    assumed, stated = (mapped("ORU^R01", PID, OBR, line + at) for at in ("202603010915", "202603010915+0000"))
+    outcomes = [next(e for e in one.ledger if e.location == "OBX-14") for one in (assumed, stated)]
+    assert [(entry.outcome, entry.why) for entry in outcomes] == [("defaulted", "time-zone"), ("mapped", "")]
