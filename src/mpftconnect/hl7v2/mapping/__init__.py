@@ -104,13 +104,15 @@ def map_message(message: Message, site: Site | None = None, *, received: datetim
     )
     map_parts(work, code)
     nothing_else = not work.changes
+    waiting = {id(segment) for segment in work.parked_segments}
     parked = [
         (segment, work.parked[0].code if work.parked else "")
         for segment in segments
-        if (nothing_else and segment is not header and segment is not event) or segment in work.parked_segments
+        if (nothing_else and segment is not header and segment is not event) or id(segment) in waiting
     ]
+    whole = {id(segment) for segment, _ in parked}
     for segment in segments:
-        if segment.left and not any(segment is one for one, _ in parked):
+        if segment.left and id(segment) not in whole:
             head.keep(segment)
     facility, application = header.get(4), header.get(3)
     envelope = Envelope(

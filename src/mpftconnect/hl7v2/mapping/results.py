@@ -22,8 +22,8 @@ from mpftconnect.hl7v2.mapping.datatypes import (
     organisation,
     person,
 )
-from mpftconnect.hl7v2.mapping.draft import Draft, Row
-from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.draft import Draft, Row, Taken
+from mpftconnect.hl7v2.mapping.leaves import Place, Segment
 from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.tables import INTERPRETATION, OBSERVATION_STATUS, REPORT_STATUS
 from mpftconnect.hl7v2.mapping.values import LINES, coding_words, interpretations, observed, ranges
@@ -402,35 +402,38 @@ def _value(draft: Draft, segment: Segment, more: Sequence[Segment]) -> None:
 
 
 def _joined_lines(draft: Draft, lines: Sequence[Segment]) -> None:
-    whole = ""
+    # Joining piece by piece would take the square of the length.
+    pieces: list[str] = []
+    length = 0
+    known = {taken.place: taken for taken in draft.taken if taken.segment is lines[0] and taken.place[0] in (3, 11, 14)}
     first = True
     for segment in lines:
         # A line without text is an empty line of the whole.
         for repetition in range(1, max(1, segment.repetitions.get(5, 0)) + 1):
             if not first:
-                whole += "\n"
+                pieces.append("\n")
+                length += 1
             first = False
-            start = len(whole)
             sent = segment.left.get((5, repetition, 1, 1))
             if sent is None or sent == '""' or sent.isspace():
                 continue
-            end = start + len(sent)
-            taken = draft.take(segment, 5, repetition, 1, 1, "value", sliced(start, end))
-            whole += taken if taken is not None else ""
+            taken = draft.take(segment, 5, repetition, 1, 1, "value", sliced(length, length + len(sent)))
+            if taken is not None:
+                pieces.append(taken)
+                length += len(taken)
         if segment is not lines[0]:
-            _same_as_first(draft, segment, lines[0])
+            _same_as_first(draft, segment, lines[0], known)
+    whole = "".join(pieces)
     if whole.strip():
         draft.values["value"] = whole
 
 
-def _same_as_first(draft: Draft, segment: Segment, first: Segment) -> None:
+def _same_as_first(draft: Draft, segment: Segment, first: Segment, known: dict[Place, Taken]) -> None:
     """A further line repeats code and status of the first: they are the item's, and written back from it."""
     for place in tuple(segment.left):
-        if place[0] in (3, 11, 14) and segment.left[place] == first.sent.get(place):
-            known = next((taken for taken in draft.taken if taken.segment is first and taken.place == place), None)
-            if known is not None:
-                del segment.left[place]
-                draft.taken.append(known._replace(segment=segment))
+        if place in known and segment.left[place] == first.sent.get(place):
+            del segment.left[place]
+            draft.taken.append(known[place]._replace(segment=segment))
 
 
 def _attach(work: Work, segment: Segment, report: Draft, comments: Sequence[Segment]) -> None:

@@ -102,7 +102,9 @@ class Work:
         for segment, place, _, _ in draft.taken:
             segment.left[place] = segment.sent[place]
         draft.taken.clear()
-        self.drafts = [other for other in self.drafts if other is not draft]
+        draft.extras.clear()
+        if self.drafts and self.drafts[-1] is draft:
+            self.drafts.pop()
 
     def own(self, draft: Draft, *segments: Segment | None) -> None:
         """What is left of these segments in the end is kept as extra by this draft."""
@@ -203,9 +205,10 @@ class Work:
 
         A change has no `extra`: what would be kept there is left again, and kept with the person.
         """
-        for taken in [one for one in draft.taken if one.way is EXTRA]:
-            draft.taken.remove(taken)
-            taken.segment.left[taken.place] = taken.segment.sent[taken.place]
+        for taken in draft.taken:
+            if taken.way is EXTRA:
+                taken.segment.left[taken.place] = taken.segment.sent[taken.place]
+        draft.taken = [taken for taken in draft.taken if taken.way is not EXTRA]
         draft.extras.clear()
         draft.result = change
         self.changes.append(change)
