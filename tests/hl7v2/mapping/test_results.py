@@ -230,3 +230,16 @@ def test_an_assumed_zone_is_counted_and_a_stated_offset_is_not(mapped: Mapper) -
     assumed, stated = (mapped("ORU^R01", PID, OBR, line + at) for at in ("202603010915", "202603010915+0000"))
     outcomes = [next(e for e in one.ledger if e.location == "OBX-14") for one in (assumed, stated)]
     assert [(entry.outcome, entry.why) for entry in outcomes] == [("defaulted", "time-zone"), ("mapped", "")]
+
+
+def test_a_withdrawal_finds_a_result_that_was_sent_by_another_of_its_numbers(mapped: Mapper) -> None:
+    line = "OBX|1|NM|K^Potassium^L||7.1|mmol/L|||||"
+    first = mapped("ORU^R01", PID, OBR.replace("F1^LAB", ""), line + "F").changes
+    gone = mapped("ORU^R01", PID, OBR, line + "W").changes
+    for kind in (Observation, DiagnosticReport):
+        one, other = (
+            next(change for change in changes if isinstance(getattr(change, "item", None), kind))
+            for changes in (first, gone)
+        )
+        assert isinstance(one, Upsert | Replace) and isinstance(other, Upsert | Retract)
+        assert one.key != other.key and one.key in other.aliases

@@ -173,6 +173,7 @@ def _read_report(work: Work, group: list[Segment], someone: Person, encounter: R
         Key(kind="DiagnosticReport", authority=other.authority, value=f"{other.value}-{own}")
         for other in (key_of("DiagnosticReport", known) for known in identifiers[1:])
     )
+    others = tuple((alias.authority, alias.value) for alias in aliases)
     _read_notes_of_order(draft, group)
     specimens = read_specimens(work, group, someone, authority, base)
     results = read_observations(
@@ -185,6 +186,7 @@ def _read_report(work: Work, group: list[Segment], someone: Person, encounter: R
         draft,
         stated,
         authority=authority,
+        others=others,
         obr=obr,
         specimen=specimens[0] if len(specimens) == 1 else None,
     )
@@ -261,6 +263,7 @@ def read_observations(
     stated: Stated,
     *,
     authority: str | None = None,
+    others: Sequence[tuple[str, str]] = (),
     obr: Segment | None = None,
     specimen: Reference | None = None,
 ) -> list[Reference]:
@@ -303,6 +306,7 @@ def read_observations(
             authority or someone.key.authority,
             when,
             specimen,
+            others,
         )
         if reference is not None:
             found.append(reference)
@@ -354,6 +358,7 @@ def _read_observation(
     authority: str,
     when: tuple[When | None, When | None],
     specimen: Reference | None,
+    others: Sequence[tuple[str, str]],
 ) -> Reference | None:
     draft = work.draft(Observation)
     draft.fill(segment, OBSERVATION)
@@ -372,14 +377,27 @@ def _read_observation(
             values[name] = moment_
     system, code = coding_words(values["code"])
     own = digest(system, code, segment.get(4) if segment.get(2) not in ("TX", "FT") else None)
-    key = Key(kind="Observation", authority=authority, value=work.once(f"{base}-{own}"))
+    value = work.once(f"{base}-{own}")
+    key = Key(kind="Observation", authority=authority, value=value)
+    # An earlier message may have known the order by another of its numbers only.
+    again = value[len(f"{base}-{own}") :]
+    aliases = tuple(Key(kind="Observation", authority=by, value=f"{order}-{own}{again}") for by, order in others)
     about: dict[str, Any] = {"subject": someone.reference, "encounter": encounter, "specimen": specimen}
     letter = segment.get(11)
     if letter in WITHDRAWN:
         draft.add("note", WITHDRAWN[letter])
-        work.retract(draft, someone, key, code=f"OBX-11 {letter}", reason=WITHDRAWN[letter], stated=stated, **about)
+        work.retract(
+            draft,
+            someone,
+            key,
+            aliases=aliases,
+            code=f"OBX-11 {letter}",
+            reason=WITHDRAWN[letter],
+            stated=stated,
+            **about,
+        )
     else:
-        work.replace(draft, someone, key, stated=stated, **about)
+        work.replace(draft, someone, key, aliases=aliases, stated=stated, **about)
     return make(Reference, reference=key.reference, type="Observation")
 
 
