@@ -27,7 +27,7 @@ from mpftconnect.hl7v2.mapping.leaves import Place, Segment
 from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.tables import INTERPRETATION, OBSERVATION_STATUS, REPORT_STATUS
 from mpftconnect.hl7v2.mapping.values import LINES, coding_words, interpretations, observed, ranges
-from mpftconnect.hl7v2.mapping.ways import read_time, sliced
+from mpftconnect.hl7v2.mapping.ways import sliced, timed
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest, key_of
 from mpftconnect.model import (
     Actor,
@@ -274,8 +274,8 @@ def read_observations(
     sampled, reported = (obr.get(7), obr.get(22)) if obr is not None else (None, None)
     zone = work.site.zone
     when = (
-        read_time(sampled, zone)[0] if sampled else None,
-        read_time(reported, zone)[0] if reported else None,
+        timed(sampled, zone)[0] if sampled else None,
+        timed(reported, zone)[0] if reported else None,
     )
     index = 0
     while index < len(lines):
