@@ -101,6 +101,13 @@ def test_memory_does_not_grow_with_the_stream() -> None:
     assert peak(500) < peak(20) + 100_000
 
 
+def test_a_stream_of_utf_16_is_one_message() -> None:
+    for codec in ("utf-16", "utf-16-be", "utf-32-le"):
+        raw = message(7).encode(codec)
+        assert codes(raw) == ["7"]
+        assert codes(raw, Limits(size=20)) == ["too-large"]
+
+
 def test_nothing_of_a_message_shows_by_mention() -> None:
     (part,) = read_messages(io.BytesIO(b"MSH|^~\\&|A\rPID|||9990000018\r"))
     assert "999" not in repr(part)

@@ -108,6 +108,10 @@ def test_an_acknowledgement_of_a_broken_header_can_still_be_made() -> None:
     for raw in (b"MSH|^~\\&", b"MSH|", b"MSH||\r", b"MSH|^~\\&|\xff|\xff||||||\xfe\r", b"MSH||||||||||M7|P|2.9"):
         answer = parse(bytes(ack(parse(raw), "AR", text="cannot be read")))
         assert answer["MSA-1"] == "AR"
+    for marks in ("^~", "^^\\&", "AB\\&", "é~\\&"):
+        answer = parse(bytes(ack(parse(f"MSH|{marks}|a|b|c|d|||ADT|M|P|2.5\r"), "AE")))
+        assert answer.delimiters == Delimiters()
+        assert (answer["MSA-1"], answer["ERR-3.2"]) == ("AE", "Application internal error")
     with pytest.raises(NotWritable):
         ack(parse("MSH|^~\\&|"), "OK")  # type: ignore[arg-type]
 
@@ -115,3 +119,7 @@ def test_an_acknowledgement_of_a_broken_header_can_still_be_made() -> None:
 def test_a_control_id_that_nobody_could_decode_comes_back_as_it_came() -> None:
     answer = bytes(ack(parse(b"MSH|^~\\&|A|B|C|D|||ADT^A01|id\xe9|P|2.4\r"), "AA"))
     assert b"MSA|AA|id\xe9\r" in answer
+    for sent in (b"M\\Q\\1", b"A^B", b"a~b", b"x\\X0D\\y"):
+        assert b"MSA|AA|" + sent + b"\r" in bytes(
+            ack(parse(b"MSH|^~\\&|A|B|C|D|||ADT^A01|" + sent + b"|P|2.4\r"), "AA")
+        )

@@ -205,6 +205,12 @@ def test_a_coding_system_of_its_own_is_not_judged_by_hl7s_table(code: str, expec
     assert [one.code for one in check(a("|F\r", "|F" + "|" * 8 + code + "\r"))] == expected
 
 
+def test_a_site_table_holds_whatever_the_coding_system() -> None:
+    site = Profile(fields={("PID", 16): FieldRule(table=frozenset({"1"}), table_name="states")})
+    for code, expected in (("Q^^L", ["site-table-value"]), ("1^^L", []), ("1", [])):
+        assert [one.code for one in check(a("|F\r", "|F" + "|" * 8 + code + "\r"), site)] == expected
+
+
 def test_null_is_no_value_to_judge() -> None:
     assert check(a("19500314", '""')) == []
     assert check(a("|F\r", '|""\r')) == []

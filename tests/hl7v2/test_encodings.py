@@ -84,6 +84,13 @@ def test_what_was_agreed_holds_where_nothing_is_declared() -> None:
     assert parse(declared, encoding="8859/1")["PID-5"] == "Zoë"
 
 
+def test_a_byte_order_mark_declares_utf_8() -> None:
+    raw = codecs.BOM_UTF8 + LINE.format("", "Zoë").encode()
+    message = parse(raw)
+    assert (message["PID-5"], message.charset.problem) == ("Zoë", None)
+    assert parse(raw[3:]).charset.problem == "undeclared"
+
+
 def test_shifts_of_iso_2022_are_read() -> None:
     shifted = "山".encode("iso2022_jp")[3:5].decode("ascii")
     assert unescape(f"a \\M2442\\{shifted}\\C2842\\ b") == "a 山 b"

@@ -142,6 +142,11 @@ code = "field-extra"
 severity = "error"
 reason = "louder"
 location = "somewhere"
+
+[[check.findings]]
+code = "field-extra"
+severity = "warning"
+reason = "the same"
 """
 
 
@@ -157,7 +162,7 @@ def test_every_mistake_is_told_at_once_with_file_key_and_expectation(tmp_path: P
         "check.segments.pv1", "check.segments.pv1.required", "check.fields.MSH-2", "check.fields.PID-8",
         "check.fields.PID-8.table", "check.fields.PID-8.length", "check.fields.PID-8.colour", "check.tables.sexes",
         "check.findings[1].code", "check.findings[1].reason", "check.findings[2].severity",
-        "check.findings[2].location",
+        "check.findings[2].location", "check.findings[3].severity",
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from mpftconnect.errors import MessageUnreadable
 from mpftconnect.hl7v2.delimiters import read_delimiters
+from mpftconnect.hl7v2.encodings import wide_codec
 from mpftconnect.hl7v2.limits import DEFAULT_LIMITS, Limits
 
 __all__ = ["Part", "Trouble", "read_messages"]
@@ -91,7 +92,12 @@ class _Reader:
     def read(self, stream: BinaryIO) -> Iterator[Part]:
         offset = 0
         number = 0
-        for number, line in enumerate(_lines(stream, self.limits.size + 1), start=1):
+        head = _filled(stream, b"", 8)
+        if wide_codec(head):
+            # Two or four bytes a character: lines cannot be told by bytes, so the stream is one message.
+            yield self._whole(_filled(stream, head, self.limits.size + 1))
+            return
+        for number, line in enumerate(_lines(stream, self.limits.size + 1, head), start=1):
             yield from self._take(line, number, offset)
             offset += len(line)
         yield from self._message()
@@ -99,6 +105,12 @@ class _Reader:
             yield self._trouble("batch-not-closed", "BTS", "the stream ends within a batch", number, offset)
         if self.file is not None:
             yield self._trouble("file-not-closed", "FTS", "the stream ends within a file of batches", number, offset)
+
+    def _whole(self, raw: bytes) -> Part:
+        self.number = 1
+        if len(raw) > self.limits.size:
+            return self._trouble("too-large", "message 1", "the message is larger than is read", 1, 0)
+        return Part(1, 1, 0, raw=raw)
 
     def _trouble(self, code: str, place: str, rule: str, line: int, offset: int) -> Part:
         return Part(self.number, line, offset, trouble=Trouble(code, place, rule))
@@ -182,12 +194,22 @@ class _Reader:
             yield self._trouble(f"{what}-count", place, rule, number, offset)
 
 
-def _lines(stream: BinaryIO, longest: int) -> Iterator[bytes]:
+def _filled(stream: BinaryIO, data: bytes, size: int) -> bytes:
+    """Bytes of a stream, which may give few at a time, up to a size."""
+    held = [data]
+    missing = size - len(data)
+    while missing > 0 and (block := stream.read(min(missing, _CHUNK))):
+        held.append(block)
+        missing -= len(block)
+    return b"".join(held)
+
+
+def _lines(stream: BinaryIO, longest: int, head: bytes) -> Iterator[bytes]:
     """Lines with their ends, CR, LF or CRLF. One that is longer than `longest` comes in pieces."""
     held: list[bytes] = []
     size = 0
     ended = False
-    pending = b""
+    pending = head
     while not ended:
         block = stream.read(_CHUNK)
         ended = not block

@@ -14,7 +14,7 @@ _DATE = re.compile(r"[0-9]{4}(?:[0-9]{2}){0,2}")
 _ZONE = r"(?:[+-](?:0[0-9]|1[0-4])[0-5][0-9])?"
 _CLOCK = r"(?:[01][0-9]|2[0-3])(?:[0-5][0-9](?:[0-5][0-9](?:\.[0-9]{1,4})?)?)?"
 _TIME = re.compile(_CLOCK + _ZONE)
-# 2.1 to 2.2 require the day; later versions the year alone. The hour may follow the day only.
+# A year, a month or a day; the hour may follow the day only. (2.1 and 2.2 want the day always; that is not judged.)
 _DATE_TIME = re.compile(rf"([0-9]{{4}}(?:[0-9]{{2}}){{0,1}}|([0-9]{{8}})(?:{_CLOCK})?){_ZONE}")
 
 
@@ -38,6 +38,8 @@ def _exists(text: str) -> bool:
 def is_date(text: str) -> bool:
     """A year, a month or a day that exists.
 
+    >>> is_date("20000229"), is_date("19000229")
+    (True, False)
     >>> [is_date(text) for text in ("2024", "202402", "20240229", "20230229", "202413", "2024-02-01", "00000101")]
     [True, True, True, False, False, False, False]
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Charset", "choose", "codec_of", "undecodable"]
+__all__ = ["Charset", "choose", "codec_of", "is_in_table", "undecodable", "wide_codec"]
 
 # Python's codec by table 0211. ISO IR6 is ASCII by another name; JAS2020 is a subset of ISO-2022-JP.
 _CODECS = {
@@ -48,6 +48,24 @@ EXACT = frozenset(
     for codec in (*_CODECS.values(), *_ALSO.values())
     if codec in ("ascii", "utf-8", "cp1252") or codec.startswith("iso8859")
 )
+
+
+# Byte order marks, longest first, and what MSH begins with where there is none.
+_STARTS = (
+    (b"\xff\xfe\0\0", "utf-32-le"),
+    (b"\0\0\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+    (b"M\0\0\0S\0\0\0", "utf-32-le"),
+    (b"\0\0\0M\0\0\0S", "utf-32-be"),
+    (b"M\0S\0H\0", "utf-16-le"),
+    (b"\0M\0S\0H", "utf-16-be"),
+)
+
+
+def wide_codec(raw: bytes) -> str | None:
+    """Which of UTF-16 and UTF-32 a message begins as; None if neither."""
+    return next((codec for start, codec in _STARTS if raw.startswith(start)), None)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from mpftconnect.errors import MessageUnreadable
 from mpftconnect.hl7v2.delimiters import Delimiters, read_delimiters
-from mpftconnect.hl7v2.encodings import EXACT, Charset, choose, codec_of, is_in_table
+from mpftconnect.hl7v2.encodings import EXACT, Charset, choose, codec_of, is_in_table, wide_codec
 from mpftconnect.hl7v2.limits import DEFAULT_LIMITS, Limits
 from mpftconnect.hl7v2.message import Message
 
@@ -16,19 +16,6 @@ __all__ = ["parse"]
 # What may stand before MSH and after the last segment without belonging to the message: a byte order mark, blank
 # lines, and the frame of MLLP where a file was written straight from a socket.
 _BEFORE, _AFTER = b"\xef\xbb\xbf\x1c\x0b \t\r\n", b"\x1c\r\n\0"
-_MARKS = (
-    (b"\xff\xfe\0\0", "utf-32-le"),
-    (b"\0\0\xfe\xff", "utf-32-be"),
-    (b"\xff\xfe", "utf-16-le"),
-    (b"\xfe\xff", "utf-16-be"),
-)
-_WIDE_STARTS = (
-    *_MARKS,
-    (b"M\0\0\0S\0\0\0", "utf-32-le"),
-    (b"\0\0\0M\0\0\0S", "utf-32-be"),
-    (b"M\0S\0H\0", "utf-16-le"),
-    (b"\0M\0S\0H", "utf-16-be"),
-)
 
 
 def parse(raw: bytes | str, *, encoding: str | None = None, limits: Limits = DEFAULT_LIMITS) -> Message:
@@ -53,9 +40,9 @@ def parse(raw: bytes | str, *, encoding: str | None = None, limits: Limits = DEF
     if isinstance(raw, str):
         return _from_text(raw, encoding, limits)
     if raw[:3] != b"MSH":
-        for start, codec in _WIDE_STARTS:
-            if raw.startswith(start):
-                return _wide(raw, codec, limits)
+        codec = wide_codec(raw)
+        if codec:
+            return _wide(raw, codec, limits)
     prefix, body, suffix = _trimmed(raw)
     _first_segment(body[:3])
     marked = "UNICODE UTF-8" if prefix.startswith(b"\xef\xbb\xbf") else None
@@ -191,11 +178,9 @@ def _by_segments(body: bytes, charset: Charset, limits: Limits, *, raw: bytes, p
 
 
 def _wide(raw: bytes, codec: str, limits: Limits) -> Message:
-    prefix = b""
-    for mark, named in _MARKS:
-        if raw.startswith(mark):
-            prefix, raw, codec = mark, raw[len(mark) :], named
-            break
+    prefix = "\ufeff".encode(codec)
+    prefix = prefix if raw.startswith(prefix) else b""
+    raw = raw[len(prefix) :]
     try:
         text = raw.decode(codec, "surrogatepass")
     except UnicodeDecodeError as error:
