@@ -243,3 +243,9 @@ def test_a_withdrawal_finds_a_result_that_was_sent_by_another_of_its_numbers(map
         )
         assert isinstance(one, Upsert | Replace) and isinstance(other, Upsert | Retract)
         assert one.key != other.key and one.key in other.aliases
+
+
+def test_a_report_names_the_order_that_it_answers(mapped: Mapper) -> None:
+    order = mapped("ORM^O01", PID, "ORC|NW|P1^PAS", "OBR|1|P1^PAS||FBC").changes[-1]
+    answer = report(mapped("ORU^R01", PID, OBR, "OBX|1|ST|A||x||||||F"))
+    assert isinstance(order, Upsert) and [one.reference for one in answer.based_on] == [order.item.source.id]

@@ -94,6 +94,8 @@ def map_message(message: Message, site: Site | None = None, *, received: datetim
     stated = _stated(head, header, event)
     sender = header.get(4) or header.get(3) or ""
     authority = site.authority or sender.strip() or "unknown"
+    facility, application = header.get(4), header.get(3)
+    organisation = site.senders.get(f"{application}|{facility}") or site.senders.get(facility or "")
     work = Work(
         segments,
         site,
@@ -101,6 +103,7 @@ def map_message(message: Message, site: Site | None = None, *, received: datetim
         received=received or datetime.now(UTC),
         authority=authority,
         trigger=trigger,
+        organisation=organisation,
     )
     map_parts(work, code)
     nothing_else = not work.changes
@@ -114,11 +117,10 @@ def map_message(message: Message, site: Site | None = None, *, received: datetim
     for segment in segments:
         if segment.left and id(segment) not in whole:
             head.keep(segment)
-    facility, application = header.get(4), header.get(3)
     envelope = Envelope(
         stated=stated,
         sender=sender,
-        organisation=site.senders.get(f"{application}|{facility}") or site.senders.get(facility or ""),
+        organisation=organisation,
         extra=tuple(head.extras),
     )
     head.result = envelope

@@ -193,6 +193,7 @@ def _read_report(work: Work, group: list[Segment], someone: Person, encounter: R
     about: dict[str, Any] = {
         "subject": someone.reference,
         "encounter": encounter,
+        "based_on": _order_of(obr, group, identifiers),
         "results": tuple(results),
         "specimens": tuple(specimens),
     }
@@ -203,6 +204,16 @@ def _read_report(work: Work, group: list[Segment], someone: Person, encounter: R
         work.retract(draft, someone, key, aliases=aliases, code="OBR-25 X", reason=reason, stated=stated, **about)
     else:
         work.upsert(draft, someone, key, aliases=aliases, stated=stated, **about)
+
+
+def _order_of(obr: Segment, group: Sequence[Segment], identifiers: Sequence[Identifier]) -> tuple[Reference, ...]:
+    """The order that the placer's number (OBR-2, ORC-2) names, as `read_orders` keys it."""
+    number = obr.get(2) or next((segment.get(2) for segment in group if segment.name == "ORC"), None)
+    placed = next((known for known in identifiers if known.value == number), None)
+    if placed is None:
+        return ()
+    key = key_of("ServiceRequest", placed)
+    return (make(Reference, reference=key.reference, type="ServiceRequest", identifier=placed),)
 
 
 _ORDER_NUMBERS: Final = (
