@@ -120,7 +120,7 @@ def command(paths: tuple[str, ...], fhir: bool, site_file: str | None, ledger: s
             changes = [change_json(change) for change in mapped.changes]
             waiting = [{"code": kept.code, "location": kept.location, "reason": kept.reason} for kept in mapped.parked]
             line = {"message": one.number, "file": one.name, "changes": changes, "parked": waiting}
-            click.echo(json.dumps(line, ensure_ascii=False))
+            click.echo(json.dumps(line))
     if ledger is not None:
         click.echo(_LEDGERS[ledger](total), nl=False)
     if not (total.messages or parked or unreadable) and ledger is not None:

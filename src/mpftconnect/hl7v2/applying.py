@@ -58,7 +58,8 @@ def _updated(standing: Item, change: Upsert) -> Item:
         elif name == "identifiers" and type(item).__name__ == "Patient":
             updates[name] = _numbers(old, new)
         elif name in _ADDS:
-            updates[name] = (*new, *(known for known in old if known not in new))
+            stated = set(new)
+            updates[name] = (*new, *(known for known in old if known not in stated))
         else:
             updates[name] = new
     for path in change.removed:

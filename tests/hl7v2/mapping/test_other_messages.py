@@ -218,7 +218,7 @@ def test_a_visit_and_an_account_that_were_somebody_elses(mapped: Mapper) -> None
 
 def test_a_link_is_no_merge_and_its_end_no_unmerge(mapped: Mapper) -> None:
     child = "PID|2||99^^^RRE||DOE^Baby"
-    linked, ended = mapped("ADT^A24", PID, child), mapped("ADT^A37", PID, child)
+    linked, ended = mapped("ADT^A24", PID, child), mapped("ADT^A37", PID, child, sent="20260401")
     (link,) = [change for change in linked.changes if isinstance(change, Link)]
     (unlink,) = [change for change in ended.changes if isinstance(change, Unlink)]
     assert link.id == unlink.id and not any(isinstance(change, MergePerson) for change in linked.changes)

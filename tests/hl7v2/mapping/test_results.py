@@ -216,3 +216,36 @@ def test_specimens(mapped: Mapper) -> None:
 
 def test_a_result_message_without_results_is_parked(mapped: Mapper) -> None:
     assert [parked.code for parked in mapped("ORU^R01", PID).parked] == ["no-result"]
+
+
+def test_what_a_result_has_no_place_for_is_kept_with_it(mapped: Mapper) -> None:
+    result = mapped("ORU^R01", PID, OBR, "OBX|1|ST|A^A^L||x||||||F|||||||EQ9", "OBX|2|ST|B^B^L||y||||||F")
+    first, second = results(result)
+    assert {extra.path: extra.value for extra in first.extra} == {"OBX-1": "1", "OBX-2": "ST", "OBX-18": "EQ9"}
+    assert {extra.path for extra in second.extra} == {"OBX[2]-1", "OBX[2]-2"}
+
+
+def test_an_assumed_zone_is_counted_and_a_stated_offset_is_not(mapped: Mapper) -> None:
+    line = "OBX|1|ST|A^A^L||x||||||F|||"
+    assumed, stated = (mapped("ORU^R01", PID, OBR, line + at) for at in ("202603010915", "202603010915+0000"))
+    outcomes = [next(e for e in one.ledger if e.location == "OBX-14") for one in (assumed, stated)]
+    assert [(entry.outcome, entry.why) for entry in outcomes] == [("defaulted", "time-zone"), ("mapped", "")]
+
+
+def test_a_withdrawal_finds_a_result_that_was_sent_by_another_of_its_numbers(mapped: Mapper) -> None:
+    line = "OBX|1|NM|K^Potassium^L||7.1|mmol/L|||||"
+    first = mapped("ORU^R01", PID, OBR.replace("F1^LAB", ""), line + "F").changes
+    gone = mapped("ORU^R01", PID, OBR, line + "W").changes
+    for kind in (Observation, DiagnosticReport):
+        one, other = (
+            next(change for change in changes if isinstance(getattr(change, "item", None), kind))
+            for changes in (first, gone)
+        )
+        assert isinstance(one, Upsert | Replace) and isinstance(other, Upsert | Retract)
+        assert one.key != other.key and one.key in other.aliases
+
+
+def test_a_report_names_the_order_that_it_answers(mapped: Mapper) -> None:
+    order = mapped("ORM^O01", PID, "ORC|NW|P1^PAS", "OBR|1|P1^PAS||FBC").changes[-1]
+    answer = report(mapped("ORU^R01", PID, OBR, "OBX|1|ST|A||x||||||F"))
+    assert isinstance(order, Upsert) and [one.reference for one in answer.based_on] == [order.item.source.id]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mpftconnect.errors import ConfigurationError
+from mpftconnect.errors import ConfigurationError, UsageError
 from mpftconnect.hl7v2 import Site, read_site
 from mpftconnect.hl7v2.mapping.site import site_from
 from mpftconnect.hl7v2.mapping.tables import GENDER
@@ -86,3 +86,8 @@ def test_every_system_is_written_back_to_its_name() -> None:
         assert site.authority_way.back(uri) == name
     for name in ("L", "LN", "SCT", "HL70078", "local & odd"):
         assert site.code_system_way.back(site.code_system(name)) == name
+
+
+def test_a_zone_that_does_not_exist_is_refused_and_not_taken_for_no_time() -> None:
+    with pytest.raises(UsageError, match="time zone"):
+        Site(zone="Nowhere/Town")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mpftconnect.hl7v2 import Mapped, Retract, Upsert, applied
+from mpftconnect.hl7v2 import Mapped, Retract, Site, Upsert, applied
 from mpftconnect.model import Encounter
 
 Mapper = Callable[..., Mapped]
@@ -98,3 +98,11 @@ def test_an_event_that_is_not_handled_is_parked_whole(mapped: Mapper, event: str
     result = mapped(f"ADT^{event}", PID, pv1())
     assert result.changes == () and [parked.code for parked in result.parked] == ["trigger-not-handled"]
     assert {entry.outcome for entry in result.ledger if entry.segment in ("PID", "PV1")} == {"parked"}
+
+
+@pytest.mark.parametrize("sender", ["RRE", "PAS|RRE"])
+def test_the_senders_ods_code_is_the_provider(mapped: Mapper, sender: str) -> None:
+    result = mapped("ADT^A01", PID, pv1(), site=Site(senders={sender: "ZZ123"}))
+    provider = visit(result).provider
+    assert provider is not None and provider.organization_code == "ZZ123" == result.envelope.organisation
+    assert visit(mapped("ADT^A01", PID, pv1())).provider is None

@@ -94,6 +94,8 @@ def map_message(message: Message, site: Site | None = None, *, received: datetim
     stated = _stated(head, header, event)
     sender = header.get(4) or header.get(3) or ""
     authority = site.authority or sender.strip() or "unknown"
+    facility, application = header.get(4), header.get(3)
+    organisation = site.senders.get(f"{application}|{facility}") or site.senders.get(facility or "")
     work = Work(
         segments,
         site,
@@ -101,22 +103,24 @@ def map_message(message: Message, site: Site | None = None, *, received: datetim
         received=received or datetime.now(UTC),
         authority=authority,
         trigger=trigger,
+        organisation=organisation,
     )
     map_parts(work, code)
     nothing_else = not work.changes
+    waiting = {id(segment) for segment in work.parked_segments}
     parked = [
         (segment, work.parked[0].code if work.parked else "")
         for segment in segments
-        if (nothing_else and segment is not header and segment is not event) or segment in work.parked_segments
+        if (nothing_else and segment is not header and segment is not event) or id(segment) in waiting
     ]
+    whole = {id(segment) for segment, _ in parked}
     for segment in segments:
-        if segment.left and not any(segment is one for one, _ in parked):
+        if segment.left and id(segment) not in whole:
             head.keep(segment)
-    facility, application = header.get(4), header.get(3)
     envelope = Envelope(
         stated=stated,
         sender=sender,
-        organisation=site.senders.get(f"{application}|{facility}") or site.senders.get(facility or ""),
+        organisation=organisation,
         extra=tuple(head.extras),
     )
     head.result = envelope

@@ -11,8 +11,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from mpftconnect.hl7v2.mapping.draft import Draft
-from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.draft import Draft, Taken
+from mpftconnect.hl7v2.mapping.leaves import Place, Segment
 from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.ways import TEXT, Way
 from mpftconnect.hl7v2.mapping.work import Work
@@ -64,11 +64,11 @@ def inline_document(work: Work, draft: Draft, segment: Segment, path: str) -> At
             return None
         # Line ends inside base64 say nothing; only they are not written back.
         del segment.left[place]
-        draft.taken.append(_taken(segment, place, f"{path}.data_base64", TEXT))
+        draft.taken.append(Taken(segment, place, f"{path}.data_base64", TEXT))
     elif encoding in ("a", "") and data.isprintable():
         clean = base64.b64encode(data.encode("utf-8", "replace")).decode("ascii")
         del segment.left[place]
-        draft.taken.append(_taken(segment, place, f"{path}.data_base64", _DECODED))
+        draft.taken.append(Taken(segment, place, f"{path}.data_base64", _DECODED))
     else:
         return None
     return make(
@@ -103,24 +103,27 @@ def _title(draft: Draft, segment: Segment, path: str) -> str | None:
 
 def text_document(draft: Draft, lines: Sequence[Segment], path: str) -> Attachment | None:
     """The lines of a letter, as they stand, in one attachment of plain text."""
-    whole = ""
-    pending: list[tuple[Segment, tuple[int, int, int, int], int, int]] = []
+    pieces: list[str] = []
+    length = 0
+    pending: list[tuple[Segment, Place, int, int]] = []
     for number, segment in enumerate(lines):
         for repetition in range(1, max(1, segment.repetitions.get(5, 0)) + 1):
             if number or repetition > 1:
-                whole += "\n"
+                pieces.append("\n")
+                length += 1
             place = (5, repetition, 1, 1)
             sent = segment.left.get(place)
             if sent is None or sent == '""':
                 continue
-            start = len(whole)
-            whole += sent
-            pending.append((segment, place, start, len(whole)))
+            pieces.append(sent)
+            pending.append((segment, place, length, length + len(sent)))
+            length += len(sent)
+    whole = "".join(pieces)
     if not whole.strip():
         return None
     for segment, place, start, end in pending:
         del segment.left[place]
-        draft.taken.append(_taken(segment, place, f"{path}.data_base64", _decoded(start, end)))
+        draft.taken.append(Taken(segment, place, f"{path}.data_base64", _decoded(start, end)))
     clean = whole.encode("utf-8", "replace")
     return make(
         Attachment,
@@ -128,12 +131,6 @@ def text_document(draft: Draft, lines: Sequence[Segment], path: str) -> Attachme
         data_base64=base64.b64encode(clean).decode("ascii"),
         title=_title(draft, lines[0], path),
     )
-
-
-def _taken(segment: Segment, place: tuple[int, int, int, int], path: str, way: Way) -> Any:
-    from mpftconnect.hl7v2.mapping.draft import Taken
-
-    return Taken(segment, place, path, way)
 
 
 def _decoded(start: int, end: int | None) -> Way:

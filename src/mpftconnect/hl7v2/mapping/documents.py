@@ -66,7 +66,7 @@ def read_document(work: Work, part: Part, someone: Person, encounter: Reference 
     parent = _parent(draft, txa)
     if parent is not None:
         draft.values["based_on"] = [Reference(type="DocumentReference", identifier=parent)]
-    about: dict[str, Any] = {"subject": someone.reference, "encounter": encounter}
+    about: dict[str, Any] = {"subject": someone.reference, "encounter": encounter, "custodian": work.organisation}
     if work.trigger == "T11" or draft.values.get("status") == "entered-in-error":
         draft.values["status"] = "entered-in-error"
         code = "T11" if work.trigger == "T11" else "TXA-19 CA"

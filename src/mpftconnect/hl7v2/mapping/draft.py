@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from mpftconnect.hl7v2.mapping.leaves import NULL, Place, Segment, short_path
 from mpftconnect.hl7v2.mapping.making import extra_of, make
 from mpftconnect.hl7v2.mapping.site import Site
-from mpftconnect.hl7v2.mapping.ways import DATE, NUMBER, TEXT, Way, read_date, read_number, read_time
+from mpftconnect.hl7v2.mapping.ways import DATE, NUMBER, TEXT, Way, read_date, read_number, timed
 from mpftconnect.model import Extra, Item, PartialDate, When
 
 __all__ = ["EXTRA", "REMOVED", "Draft", "Reader", "Row", "Taken"]
@@ -152,8 +152,13 @@ class Draft:
         sent = segment.left.get(place)
         if sent is None:
             return None
-        when, way = read_time(sent, self.zone)
-        self._exact(segment, place, when, sent, path, way)
+        when, way, exact = timed(sent, self.zone)
+        if when is not None:
+            if exact:
+                del segment.left[place]
+            else:
+                self.keep_leaf(segment, place)
+            self.taken.append(_taken(Taken, (segment, place, path, way)))
         return when
 
     def take_date(self, segment: Segment, field: int, repetition: int, path: str) -> PartialDate | None:

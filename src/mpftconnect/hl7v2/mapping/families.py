@@ -59,8 +59,7 @@ def map_parts(work: Work, code: str) -> None:
     if not parts:
         work.park("no-patient", "the message says nowhere whom it is about: it has no PID", "PID")
         return
-    header = [segment for segment in before if segment.name in ("MSH", "EVN", "SFT", "UAC")]
-    before = [segment for segment in before if segment not in header]
+    before = [segment for segment in before if segment.name not in ("MSH", "EVN", "SFT", "UAC")]
     mentions = code != "ADT" or trigger not in _UPDATES
     people: list[tuple[Person, Draft]] = []
     for number, part in enumerate(parts):

@@ -48,11 +48,7 @@ class Segment:
     ) -> None:
         self.name, self.number, self.sent, self.repetitions = name, number, sent, repetitions
         self.left = sent.copy()
-        self.nulls = (
-            frozenset(place[0] for place, value in sent.items() if value == NULL and _alone(place, sent))
-            if NULL in sent.values()
-            else _NO_NULLS
-        )
+        self.nulls = _nulls(sent, repetitions, components) if NULL in sent.values() else _NO_NULLS
         self.components = components
 
     def get(self, field: int, component: int = 1, repetition: int = 1, sub: int = 1) -> str | None:
@@ -70,9 +66,17 @@ class Segment:
         return self.name if self.number == 1 else f"{self.name}[{self.number}]"
 
 
-def _alone(place: Place, sent: dict[Place, str]) -> bool:
-    field, repetition, component, sub = place
-    return (repetition, component, sub) == (1, 1, 1) and not any(other[0] == field and other != place for other in sent)
+def _nulls(sent: Leaves, repetitions: dict[int, int], components: Components) -> frozenset[int]:
+    """The fields of which `""` is all that was sent."""
+    return frozenset(
+        place[0]
+        for place, value in sent.items()
+        if value == NULL
+        and place[1:] == (1, 1, 1)
+        and repetitions[place[0]] == 1
+        and components[place[0], 1] == 0b10
+        and (place[0], 1, 1, 2) not in sent
+    )
 
 
 def short_path(place: Place) -> str:

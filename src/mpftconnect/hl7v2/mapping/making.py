@@ -9,41 +9,50 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
+
 from mpftconnect.model import Coding, Concept, Extra, Model
 
 __all__ = ["coding_of", "concept_of", "extra_of", "make"]
 
 M = TypeVar("M", bound=Model)
-_set = object.__setattr__
 _new = object.__new__
+# The places in which pydantic keeps what a model holds: it freezes the model by refusing to set them by name.
+_set_values = BaseModel.__dict__["__dict__"].__set__
+_set_stated = BaseModel.__dict__["__pydantic_fields_set__"].__set__
+_set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
+_set_private = BaseModel.__dict__["__pydantic_private__"].__set__
 
 
-@lru_cache(maxsize=256)
+_DEFAULTS: dict[type[Model], dict[str, Any]] = {}
+
+
 def _defaults(kind: type[Model]) -> dict[str, Any]:
-    return {
+    _DEFAULTS[kind] = found = {
         name: field.get_default(call_default_factory=True)
         for name, field in kind.model_fields.items()
         if not field.is_required()
     }
+    return found
 
 
 def make(kind: type[M], /, **values: Any) -> M:
     """`kind(**values)`, of values that have their types already. None and empty tuples count as not stated."""
     made = _new(kind)
-    _set(made, "__dict__", _defaults(kind) | values)
-    _set(made, "__pydantic_fields_set__", set(values))
-    _set(made, "__pydantic_extra__", None)
-    _set(made, "__pydantic_private__", None)
+    _set_values(made, (_DEFAULTS.get(kind) or _defaults(kind)) | values)
+    _set_stated(made, set(values))
+    _set_extra(made, None)
+    _set_private(made, None)
     return made
 
 
 def extra_of(path: str, json_text: str) -> Extra:
     """`Extra(path=path, json_text=json_text)`."""
     made = _new(Extra)
-    _set(made, "__dict__", {"path": path, "json_text": json_text})
-    _set(made, "__pydantic_fields_set__", _EXTRA)
-    _set(made, "__pydantic_extra__", None)
-    _set(made, "__pydantic_private__", None)
+    _set_values(made, {"path": path, "json_text": json_text})
+    _set_stated(made, _EXTRA)
+    _set_extra(made, None)
+    _set_private(made, None)
     return made
 
 

@@ -22,12 +22,12 @@ from mpftconnect.hl7v2.mapping.datatypes import (
     organisation,
     person,
 )
-from mpftconnect.hl7v2.mapping.draft import Draft, Row
-from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.draft import Draft, Row, Taken
+from mpftconnect.hl7v2.mapping.leaves import Place, Segment
 from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.tables import INTERPRETATION, OBSERVATION_STATUS, REPORT_STATUS
 from mpftconnect.hl7v2.mapping.values import LINES, coding_words, interpretations, observed, ranges
-from mpftconnect.hl7v2.mapping.ways import read_time, sliced
+from mpftconnect.hl7v2.mapping.ways import sliced, timed
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest, key_of
 from mpftconnect.model import (
     Actor,
@@ -173,6 +173,7 @@ def _read_report(work: Work, group: list[Segment], someone: Person, encounter: R
         Key(kind="DiagnosticReport", authority=other.authority, value=f"{other.value}-{own}")
         for other in (key_of("DiagnosticReport", known) for known in identifiers[1:])
     )
+    others = tuple((alias.authority, alias.value) for alias in aliases)
     _read_notes_of_order(draft, group)
     specimens = read_specimens(work, group, someone, authority, base)
     results = read_observations(
@@ -185,12 +186,14 @@ def _read_report(work: Work, group: list[Segment], someone: Person, encounter: R
         draft,
         stated,
         authority=authority,
+        others=others,
         obr=obr,
         specimen=specimens[0] if len(specimens) == 1 else None,
     )
     about: dict[str, Any] = {
         "subject": someone.reference,
         "encounter": encounter,
+        "based_on": _order_of(obr, group, identifiers),
         "results": tuple(results),
         "specimens": tuple(specimens),
     }
@@ -201,6 +204,16 @@ def _read_report(work: Work, group: list[Segment], someone: Person, encounter: R
         work.retract(draft, someone, key, aliases=aliases, code="OBR-25 X", reason=reason, stated=stated, **about)
     else:
         work.upsert(draft, someone, key, aliases=aliases, stated=stated, **about)
+
+
+def _order_of(obr: Segment, group: Sequence[Segment], identifiers: Sequence[Identifier]) -> tuple[Reference, ...]:
+    """The order that the placer's number (OBR-2, ORC-2) names, as `read_orders` keys it."""
+    number = obr.get(2) or next((segment.get(2) for segment in group if segment.name == "ORC"), None)
+    placed = next((known for known in identifiers if known.value == number), None)
+    if placed is None:
+        return ()
+    key = key_of("ServiceRequest", placed)
+    return (make(Reference, reference=key.reference, type="ServiceRequest", identifier=placed),)
 
 
 _ORDER_NUMBERS: Final = (
@@ -261,6 +274,7 @@ def read_observations(
     stated: Stated,
     *,
     authority: str | None = None,
+    others: Sequence[tuple[str, str]] = (),
     obr: Segment | None = None,
     specimen: Reference | None = None,
 ) -> list[Reference]:
@@ -271,8 +285,8 @@ def read_observations(
     sampled, reported = (obr.get(7), obr.get(22)) if obr is not None else (None, None)
     zone = work.site.zone
     when = (
-        read_time(sampled, zone)[0] if sampled else None,
-        read_time(reported, zone)[0] if reported else None,
+        timed(sampled, zone)[0] if sampled else None,
+        timed(reported, zone)[0] if reported else None,
     )
     index = 0
     while index < len(lines):
@@ -303,6 +317,7 @@ def read_observations(
             authority or someone.key.authority,
             when,
             specimen,
+            others,
         )
         if reference is not None:
             found.append(reference)
@@ -354,6 +369,7 @@ def _read_observation(
     authority: str,
     when: tuple[When | None, When | None],
     specimen: Reference | None,
+    others: Sequence[tuple[str, str]],
 ) -> Reference | None:
     draft = work.draft(Observation)
     draft.fill(segment, OBSERVATION)
@@ -372,14 +388,27 @@ def _read_observation(
             values[name] = moment_
     system, code = coding_words(values["code"])
     own = digest(system, code, segment.get(4) if segment.get(2) not in ("TX", "FT") else None)
-    key = Key(kind="Observation", authority=authority, value=work.once(f"{base}-{own}"))
+    value = work.once(f"{base}-{own}")
+    key = Key(kind="Observation", authority=authority, value=value)
+    # An earlier message may have known the order by another of its numbers only.
+    again = value[len(f"{base}-{own}") :]
+    aliases = tuple(Key(kind="Observation", authority=by, value=f"{order}-{own}{again}") for by, order in others)
     about: dict[str, Any] = {"subject": someone.reference, "encounter": encounter, "specimen": specimen}
     letter = segment.get(11)
     if letter in WITHDRAWN:
         draft.add("note", WITHDRAWN[letter])
-        work.retract(draft, someone, key, code=f"OBX-11 {letter}", reason=WITHDRAWN[letter], stated=stated, **about)
+        work.retract(
+            draft,
+            someone,
+            key,
+            aliases=aliases,
+            code=f"OBX-11 {letter}",
+            reason=WITHDRAWN[letter],
+            stated=stated,
+            **about,
+        )
     else:
-        work.replace(draft, someone, key, stated=stated, **about)
+        work.replace(draft, someone, key, aliases=aliases, stated=stated, **about)
     return make(Reference, reference=key.reference, type="Observation")
 
 
@@ -402,35 +431,38 @@ def _value(draft: Draft, segment: Segment, more: Sequence[Segment]) -> None:
 
 
 def _joined_lines(draft: Draft, lines: Sequence[Segment]) -> None:
-    whole = ""
+    # Joining piece by piece would take the square of the length.
+    pieces: list[str] = []
+    length = 0
+    known = {taken.place: taken for taken in draft.taken if taken.segment is lines[0] and taken.place[0] in (3, 11, 14)}
     first = True
     for segment in lines:
         # A line without text is an empty line of the whole.
         for repetition in range(1, max(1, segment.repetitions.get(5, 0)) + 1):
             if not first:
-                whole += "\n"
+                pieces.append("\n")
+                length += 1
             first = False
-            start = len(whole)
             sent = segment.left.get((5, repetition, 1, 1))
             if sent is None or sent == '""' or sent.isspace():
                 continue
-            end = start + len(sent)
-            taken = draft.take(segment, 5, repetition, 1, 1, "value", sliced(start, end))
-            whole += taken if taken is not None else ""
+            taken = draft.take(segment, 5, repetition, 1, 1, "value", sliced(length, length + len(sent)))
+            if taken is not None:
+                pieces.append(taken)
+                length += len(taken)
         if segment is not lines[0]:
-            _same_as_first(draft, segment, lines[0])
+            _same_as_first(draft, segment, lines[0], known)
+    whole = "".join(pieces)
     if whole.strip():
         draft.values["value"] = whole
 
 
-def _same_as_first(draft: Draft, segment: Segment, first: Segment) -> None:
+def _same_as_first(draft: Draft, segment: Segment, first: Segment, known: dict[Place, Taken]) -> None:
     """A further line repeats code and status of the first: they are the item's, and written back from it."""
     for place in tuple(segment.left):
-        if place[0] in (3, 11, 14) and segment.left[place] == first.sent.get(place):
-            known = next((taken for taken in draft.taken if taken.segment is first and taken.place == place), None)
-            if known is not None:
-                del segment.left[place]
-                draft.taken.append(known._replace(segment=segment))
+        if place in known and segment.left[place] == first.sent.get(place):
+            del segment.left[place]
+            draft.taken.append(known[place]._replace(segment=segment))
 
 
 def _attach(work: Work, segment: Segment, report: Draft, comments: Sequence[Segment]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from mpftconnect.errors import ConfigurationError
+from mpftconnect.errors import ConfigurationError, UsageError
 from mpftconnect.hl7v2.mapping.tables import CODE_SYSTEMS, IDENTIFIER_SYSTEMS
 from mpftconnect.hl7v2.mapping.ways import Way
 from mpftconnect.model import DEFAULT_ZONE, NHS_NUMBER_SYSTEM, ODS_ORGANIZATION_SYSTEM
@@ -31,7 +31,8 @@ _ODS: Final = ("ODS", "NACS")
 
 @lru_cache(maxsize=4096)
 def _named(base: str, name: str) -> str:
-    return base + quote(name, safe="")
+    # A byte that is no text has its place in the address too.
+    return base + quote(name, safe="", errors="surrogatepass")
 
 
 LOCAL_TARGETS: Final = {
@@ -74,6 +75,10 @@ class Site:
     senders: Mapping[str, str] = field(default_factory=dict)
     ods_fields: tuple[str, ...] = ()
     max_document: int = 20_000_000
+
+    def __post_init__(self) -> None:
+        if not _is_zone(self.zone):
+            raise UsageError("the site's time zone is not a known IANA name")
 
     @cached_property
     def _nhs(self) -> frozenset[str]:

@@ -41,7 +41,10 @@ def observed(draft: Draft, segment: Segment, kind: str, repetition: int, path: s
 
 def _text(draft: Draft, segment: Segment, repetition: int, path: str) -> str | None:
     """The text of all components: a name or an address as a result has several."""
-    components = sorted({place[2] for place in segment.left if place[:2] == (5, repetition)})
+    held = segment.components.get((5, repetition), 0)
+    components = [component for component in range(1, held.bit_length()) if held >> component & 1 and component < 60]
+    if not components:
+        return None
     if len(components) == 1:
         return draft.take(segment, 5, repetition, components[0], 1, path)
     return joined(draft, segment, 5, repetition, components, path, " ")

@@ -136,7 +136,7 @@ def read_visit(work: Work, part: Part, someone: Person, *, mentions: bool) -> Re
             draft.removed.append("period.end")
     if start or end:
         values["period"] = make(Period, start=start, end=end)
-    about: dict[str, Any] = {"subject": someone.reference}
+    about: dict[str, Any] = {"subject": someone.reference, "provider": work.organisation}
     if not mentions and (reason := CANCELS.get(work.trigger)):
         values["status"] = "cancelled"
         work.retract(draft, someone, key, code=work.trigger, reason=reason, **about)

@@ -28,6 +28,7 @@ __all__ = [
     "read_number",
     "read_time",
     "sliced",
+    "timed",
 ]
 
 
@@ -71,6 +72,12 @@ DATE: Final = Way("date", _written)
 
 
 @lru_cache(maxsize=1024)
+def timed(text: str, zone: str) -> tuple[When | None, Way, bool]:
+    """`read_time`, and whether the moment is written back exactly."""
+    when, way = read_time(text, zone)
+    return when, way, when is not None and _written(when) == text
+
+
 def read_time(text: str, zone: str) -> tuple[When | None, Way]:
     """A DTM or TS as a moment as precise as it was written; None where it is none.
 

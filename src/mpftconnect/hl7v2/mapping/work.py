@@ -14,7 +14,7 @@ from mpftconnect.hl7v2.mapping.draft import EXTRA, Draft
 from mpftconnect.hl7v2.mapping.leaves import Segment
 from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.site import AUTHORITY, Site
-from mpftconnect.model import Identifier, Item, Reference, Source
+from mpftconnect.model import Actor, Identifier, Item, Reference, Source
 
 __all__ = ["Part", "Person", "Work", "digest", "key_of"]
 
@@ -66,6 +66,7 @@ class Work:
         received: When it came in.
         authority: The sender's name: who numbers what has no assigning authority.
         trigger: `A01`, `R01`.
+        organisation: The sender's ODS code, where the site file gives one.
     """
 
     def __init__(
@@ -77,9 +78,11 @@ class Work:
         received: datetime,
         authority: str,
         trigger: str,
+        organisation: str | None = None,
     ) -> None:
         self.segments, self.site, self.stated, self.received = segments, site, stated, received
         self.authority, self.trigger = authority, trigger
+        self.organisation = make(Actor, organization_code=organisation) if organisation else None
         self.drafts: list[Draft] = []
         self.changes: list[Change] = []
         self.parked: list[Parked] = []
@@ -102,7 +105,9 @@ class Work:
         for segment, place, _, _ in draft.taken:
             segment.left[place] = segment.sent[place]
         draft.taken.clear()
-        self.drafts = [other for other in self.drafts if other is not draft]
+        draft.extras.clear()
+        if self.drafts and self.drafts[-1] is draft:
+            self.drafts.pop()
 
     def own(self, draft: Draft, *segments: Segment | None) -> None:
         """What is left of these segments in the end is kept as extra by this draft."""
@@ -203,9 +208,10 @@ class Work:
 
         A change has no `extra`: what would be kept there is left again, and kept with the person.
         """
-        for taken in [one for one in draft.taken if one.way is EXTRA]:
-            draft.taken.remove(taken)
-            taken.segment.left[taken.place] = taken.segment.sent[taken.place]
+        for taken in draft.taken:
+            if taken.way is EXTRA:
+                taken.segment.left[taken.place] = taken.segment.sent[taken.place]
+        draft.taken = [taken for taken in draft.taken if taken.way is not EXTRA]
         draft.extras.clear()
         draft.result = change
         self.changes.append(change)
