@@ -154,7 +154,6 @@ def test_every_command_is_shown() -> None:
 def test_every_setting_is_explained() -> None:
     from mpftconnect.governance.agreements import Agreement
     from mpftconnect.hub.configuration import AuditSettings, HubSettings, SystemSettings
-
     from mpftconnect.inbox import Feed
     from mpftconnect.inbox.settings import InboxSettings
 
