@@ -119,6 +119,24 @@ def test_erasing_takes_the_links_and_numbers_too(bench):
     db.close()
 
 
+def test_a_link_whose_message_was_purged_goes_with_its_person(bench):
+    one = bench()
+    one.take(message("1"), message("2", "ZCH|merge|L1|OLD^^^ZZ1^MR", kind="ADT^A40"))
+    one.store.purge(NOW + timedelta(days=1))
+    assert len(one.inbox.links()) == 1
+    one.store.erase(ADA, ["https://zz1.example/ZZ1|M1"])
+    assert one.inbox.links() == []
+
+
+def test_erasing_leaves_no_free_page(bench):
+    one = bench()
+    one.take(*(message(str(n), f"ZCH|visit-upsert|V{n}", "NTE|1||" + "x" * 9000) for n in range(20)))
+    one.store.erase(ADA)
+    with sqlite3.connect(one.store.path) as db:
+        assert db.execute("PRAGMA freelist_count").fetchone() == (0,)
+    db.close()
+
+
 # --- retention ---
 
 
