@@ -1,9 +1,9 @@
 """A FHIR R4 terminology service, asked about codes that nothing on this machine can judge.
 
-FHIR R4 "Terminology Service": CodeSystem/$validate-code and ValueSet/$validate-code, one by one or as a Bundle of type
-`batch` (FHIR R4 "RESTful API", 3.1.0.11). It is sent a code, its system, a value set's address and a version: no display (it
-may be free text that somebody typed) and nothing else of a resource. Certificates are checked, redirects are not
-followed, and nothing is taken from the environment.
+FHIR R4 "Terminology Service": CodeSystem/$validate-code and ValueSet/$validate-code, one by one or as a Bundle of
+type `batch` (FHIR R4 "RESTful API", 3.1.0.11). It is sent a code, its system, a value set's address and a version: no
+display (it may be free text that somebody typed) and nothing else of a resource. Certificates are checked, redirects
+are not followed, and nothing is taken from the environment.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _MOST_IN_A_BATCH = 100
 _NO_BATCH = {400, 404, 405, 415, 422, 501}
 # FHIR R4 IssueType: the server says that it cannot say, rather than that the code is wrong.
 _CANNOT_SAY = {
-    "not-found", "not-supported", "too-costly", "exception", "timeout", "transient", "incomplete", "throttled", "lock-error",
-    "no-store", "security", "login", "forbidden", "expired", "processing", "deleted", "unknown",
+    "not-found", "not-supported", "too-costly", "exception", "timeout", "transient", "incomplete", "throttled",
+    "lock-error", "no-store", "security", "login", "forbidden", "expired", "processing", "deleted", "unknown",
 }  # fmt: skip
 _UNKNOWN = re.compile(
     r"(unknown|unsupported|missing)\s+(code\s?system|value\s?set)"

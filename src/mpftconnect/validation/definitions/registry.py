@@ -2,7 +2,8 @@
 
 `GET {registry}/{name}` gives the versions with their checksums; `GET {registry}/{name}/{version}` the archive.
 What comes back is hostile until shown otherwise: sizes and time are limited, the checksum is compared, and
-members are written only inside the cache.
+members are written only inside the cache. Either everything that is needed arrives, or the command fails and says what
+was put in place before: a package that the registry does not have is told apart from a registry that fell silent.
 """
 
 from __future__ import annotations

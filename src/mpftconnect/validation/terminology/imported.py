@@ -331,9 +331,9 @@ class ListedSystem(ImportedSystem):
                 inside = self._code(code) in [self._code(part.strip()) for part in value.split(",")]
                 return inside if op == "in" else not inside
             return None
-        return self._property(prop, op, value, code)
+        return self._has_property(prop, op, value, code)
 
-    def _property(self, prop: str, op: str, value: str, code: str) -> bool | None:
+    def _has_property(self, prop: str, op: str, value: str, code: str) -> bool | None:
         held = {text.lower() for text in self._values(prop, code)}
         wanted = {part.strip().lower() for part in value.split(",")} if op in ("in", "not-in") else {value.lower()}
         if op == "exists":
@@ -360,7 +360,7 @@ class LoincSystem(ListedSystem):
         found = super().under(code, ancestor)
         return None if found is False and "hierarchy" not in self.covered else found
 
-    def _property(self, prop: str, op: str, value: str, code: str) -> bool | None:
+    def _has_property(self, prop: str, op: str, value: str, code: str) -> bool | None:
         if prop in ("parent", "ancestor") and op == "=":
             if prop == "ancestor":
                 return self.under(code, value)
@@ -373,8 +373,10 @@ class LoincSystem(ListedSystem):
             )
         if value.upper().startswith("LP"):  # by the part's number; the table has the part's name
             names = self._names(self._code(value))
-            return super()._property(prop, op, names[0], code) if names and op == "=" else None
-        return super()._property(prop, op, value, code)
+            if not names or op != "=":
+                return None
+            return any(super(LoincSystem, self)._has_property(prop, op, name, code) for name in names)
+        return super()._has_property(prop, op, value, code)
 
 
 class DmdSystem(ListedSystem):

@@ -98,15 +98,16 @@ class ServiceAnswers:
         if not reason:
             try:
                 answers = self._service.validate_codes(questions)
-                if len(answers) != len(questions):
-                    raise ValueError
             except MpftConnectError as error:
                 reason = self._failed(f"the terminology service gave no answer: {error}")
             except Exception as error:  # noqa: BLE001 - an object from outside: whatever it raises is an outage
                 reason = self._failed(f"the terminology service gave no answer ({type(error).__name__})")
             else:
-                with self._lock:
-                    self._failures = 0
+                if len(answers) == len(questions):
+                    with self._lock:
+                        self._failures = 0
+                else:
+                    reason = self._failed("the terminology service gave not one answer for each question")
         if reason:
             answers = [Asked(None, reason)] * len(questions)
         until = self._clock() + _SECONDS_REMEMBERED

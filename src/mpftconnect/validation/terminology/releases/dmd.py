@@ -1,8 +1,8 @@
 """dm+d: the NHS dictionary of medicines and devices, as the NHSBSA publishes it in XML.
 
-NHSBSA "dm+d Data Model" and "Technical Specification of data files" (release 2 schemas `vtm_v2_3.xsd`, `vmp_v2_3.xsd`, ...):
-`f_vtm2`, `f_vmp2`, `f_vmpp2`, `f_amp2`, `f_ampp2`, `f_ingredient2`, `f_lookup2`. `INVALID` 1 marks what is no longer valid; a
-previous identifier is what replaced concepts were known by. FHIR names the system `https://dmd.nhs.uk`; published value
+NHSBSA "dm+d Technical Specification" (schemas of release 2: `vtm_v2_3.xsd`, `vmp_v2_3.xsd`, ...): `f_vtm2`, `f_vmp2`,
+`f_vmpp2`, `f_amp2`, `f_ampp2`, `f_ingredient2`, `f_lookup2`. `INVALID` 1 marks what is no longer valid; a previous
+identifier is what a product was known by before. FHIR names the system `https://dmd.nhs.uk`; published value
 sets filter it by `parent` = VTM, VMP, VMPP, AMP, AMPP or INGREDIENT.
 """
 

@@ -93,7 +93,7 @@ def building(store: Path, name: str, tell: Callable[[str], None]) -> Iterator[Bu
                 final.execute("DETACH DATABASE staging")
             with made.open("rb+") as file:
                 os.fsync(file.fileno())
-            os.replace(made, store / f"{name}.sqlite")
+            made.replace(store / f"{name}.sqlite")
         except sqlite3.Error as error:
             raise PackageRefused(f"the index could not be written ({type(error).__name__}: disk full?)") from None
         except PermissionError:

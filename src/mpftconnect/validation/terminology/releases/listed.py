@@ -55,7 +55,7 @@ class ListedRows:
             if rows:
                 marks = ", ".join("?" * len(rows[0]))
                 # The first row of a code stands: a superseded identifier never hides a current one.
-                self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", rows)
+                self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", rows)  # noqa: S608 - our own names
                 rows.clear()
         self._db.execute("COMMIT")
         self._count = 0

@@ -2,8 +2,8 @@
 
 LOINC Users' Guide, appendix A ("LOINC Database Structure"), and the headers of the accessory files: `Part.csv`,
 `AnswerList.csv`, `ComponentHierarchyBySystem.csv` (`MultiAxialHierarchy.csv` before 2.74). FHIR R4 "Using LOINC with
-FHIR" (4.3.15): parts (`LP`), answer lists (`LL`) and answers (`LA`) are codes of the same system; the columns of the table
-are its properties.
+FHIR" (4.3.15): parts (`LP`), answer lists (`LL`) and answers (`LA`) are codes of the same system; the columns of the
+table are its properties.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from mpftconnect.validation.terminology.releases.listed import ListedRows, make_
 __all__ = ["import_loinc", "is_loinc"]
 
 _PROPERTIES = (
-    "COMPONENT", "PROPERTY", "TIME_ASPCT", "SYSTEM", "SCALE_TYP", "METHOD_TYP", "CLASS", "CLASSTYPE", "STATUS", "ORDER_OBS",
-    "VersionFirstReleased", "VersionLastChanged",
+    "COMPONENT", "PROPERTY", "TIME_ASPCT", "SYSTEM", "SCALE_TYP", "METHOD_TYP", "CLASS", "CLASSTYPE", "STATUS",
+    "ORDER_OBS", "VersionFirstReleased", "VersionLastChanged",
 )  # fmt: skip
 _NAMES = ("SHORTNAME", "CONSUMER_NAME", "DisplayName")
 _CODE = re.compile(r"(?:LP|LL|LA|LG)?[0-9]{1,8}-[0-9]")

@@ -2,8 +2,8 @@
 
 SNOMED CT Release File Specification: "File Naming Convention" (`sct2_Concept_Snapshot_INT_20260101.txt`; national
 releases put letters of their own before `Snapshot`, such as `UKCLSnapshot`), "Release Types" (a snapshot holds each
-component once, as it last was; a full file holds every state), and the columns of each file below. UTF-8, tab-separated,
-no quoting, a header. International and extension releases are read together into one edition.
+component once, as it last was; a full file holds every state), and the columns of each file below. UTF-8,
+tab-separated, no quoting, a header. International and extension releases are read together into one edition.
 """
 
 from __future__ import annotations
@@ -135,17 +135,19 @@ def _rows(
             raise PackageRefused(f"{release.name}: {name.rsplit('/', 1)[-1]} has not the columns of RF2 {content}")
         for number, line in enumerate(lines, start=2):
             try:
-                fields = line.decode("utf-8").split("\t")
-                if len(fields) != width:
-                    raise ValueError
-                if fields[2] not in ("0", "1") or len(fields[1]) != 8:
-                    raise ValueError
-                row = read(fields)
+                row = read(_fields(line, width))
             except (ValueError, OverflowError):
                 build.problems.add(name, number, f"must be {width} columns of RF2 {content}, in UTF-8")
                 continue
             if row is not None:
                 yield row
+
+
+def _fields(line: bytes, width: int) -> list[str]:
+    fields = line.decode("utf-8").split("\t")
+    if len(fields) != width or fields[2] not in ("0", "1") or len(fields[1]) != 8:
+        raise ValueError
+    return fields
 
 
 def _number(text: str) -> int:
@@ -244,7 +246,7 @@ def _finish(build: Building, version: str) -> None:
         CREATE TABLE module (id INTEGER PRIMARY KEY, concepts INTEGER, effective INTEGER);
         INSERT INTO module SELECT module, count(*), max(effective) FROM concept GROUP BY module;
         COMMIT;
-        """
+        """  # noqa: S608 - numbers of this module
     )
     concepts = db.execute("SELECT count(*) FROM concept").fetchone()[0]
     if not concepts:
