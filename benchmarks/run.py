@@ -21,6 +21,7 @@ import formats
 import importing
 import merging
 import reading
+import terminology
 import trails
 import validation
 from result import Result, as_json, as_markdown, as_text
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Callable[[Size], list[Result]]] = {
     "exchanging": exchanging.run,
     "fhirpath": fhirpath.run,
     "validation": validation.run,
+    "terminology": terminology.run,
 }
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
