@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import stat
 import threading
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from judging import PATIENT, rules
 from releases import (
     CLINICAL,
@@ -31,7 +34,7 @@ from releases import (
 from mpftconnect.errors import ConfigurationError, PackageNotFound, PackageRefused, UsageError
 from mpftconnect.validation import Options, Report, Validator
 from mpftconnect.validation.terminology.code_systems import DMD, LOINC, SNOMED
-from mpftconnect.validation.terminology.ecl import NotParsed, parse_ecl
+from mpftconnect.validation.terminology.ecl import NotParsed, judge, parse_ecl
 from mpftconnect.validation.terminology.imported import TerminologyStore
 from mpftconnect.validation.terminology.releases import files as release_files
 from mpftconnect.validation.terminology.releases.importing import import_release
@@ -100,7 +103,7 @@ def test_codes_exist_are_inactive_or_unknown(validator: Validator) -> None:
     inactive = validator.validate(coded(OLD))
     assert said(inactive) == [("warning", "code-inactive")] and inactive.verdict == "valid"
     assert said(validator.validate(coded(concept_id(91234)))) == [("error", "code-unknown")]
-    for wrong in ("404684004", "4046840", "abc", "1" * 30, "100014", f"0{FINDING}"):
+    for wrong in ("404684004", "4046840", "abc", "1" * 30, "100014", f"0{FINDING}", "\ud800", "\u0664" * 8):
         assert said(validator.validate(coded(wrong))) == [("error", "code-unknown")], wrong
 
 
@@ -237,6 +240,31 @@ def test_what_is_not_read_of_an_expression_is_not_checked(validator: Validator, 
     assert of_constraint(validator, text, HEART) is None
 
 
+@given(st.text(alphabet="<>!^*(),|: 0123456789ORANDMINUSof{}[]./", max_size=60))
+def test_any_text_is_an_expression_or_is_refused(text: str) -> None:
+    with contextlib.suppress(NotParsed):
+        judge(parse_ecl(text), HEART, Nothing())
+
+
+class Nothing:
+    """An edition that knows nothing."""
+
+    def has(self, code: str) -> bool | None:
+        return None
+
+    def active(self, code: str) -> bool | None:
+        return None
+
+    def under(self, code: str, ancestor: str) -> bool | None:
+        return None
+
+    def child(self, code: str, parent: str) -> bool | None:
+        return None
+
+    def member(self, code: str, refset: str) -> bool | None:
+        return None
+
+
 def test_a_filter_over_what_the_edition_has_not_is_undecided(validator: Validator) -> None:
     for value in (MEDICINE, concept_id(91234)):
         assert (
@@ -339,7 +367,8 @@ def test_loinc(validator: Validator) -> None:
     assert said(validator.validate(coded("99991-9", LOINC, display='Zz "note"'))) == []
     assert said(validator.validate(coded("lp99999-1", LOINC))) == [], "codes are not case-sensitive"
     assert said(validator.validate(coded("99992-7", LOINC))) == [("warning", "code-inactive")]
-    assert said(validator.validate(coded("88888-8", LOINC))) == [("error", "code-unknown")]
+    for wrong in ("88888-8", "\ud800-1", "x"):
+        assert said(validator.validate(coded(wrong, LOINC))) == [("error", "code-unknown")]
     assert said(validator.validate(coded("LA1-1", LOINC))) == [("not checked", "code-unknown")], (
         "no answers in the release"
     )

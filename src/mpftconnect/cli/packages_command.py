@@ -41,7 +41,8 @@ def list_packages(package_paths: tuple[str, ...], store: Path | None) -> None:
     for about in TerminologyStore(store).about():
         incomplete = f"; {about.malformed} rows could not be read" if about.malformed else ""
         click.echo(
-            f"{about.system}|{about.version}  {about.edition}, {about.concepts} concepts{incomplete}  {about.file}"
+            f"{about.system}|{about.version}  {about.edition}, {about.concepts} concepts{incomplete}, "
+            f"imported {about.imported}  {about.file}"
         )
 
 

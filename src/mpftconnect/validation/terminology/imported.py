@@ -36,13 +36,14 @@ _LOINC_CODE = re.compile(r"(?P<prefix>L[PLAG])?(?P<number>[0-9]{1,8})-(?P<check>
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What an index holds: system, version, edition, how many concepts, how many rows could not be read."""
+    """What an index holds: system, version, edition, concepts, rows that could not be read, day of the import."""
 
     system: str
     version: str
     edition: str
     concepts: int
     malformed: int
+    imported: str
     file: Path
 
 
@@ -63,6 +64,8 @@ class _Database:
         try:
             with self._lock:
                 return self._connection.execute(query, values).fetchall()
+        except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold and no index does
+            return []
         except sqlite3.Error as error:
             raise ConfigurationError(
                 [f"terminology store: {self.path.name} cannot be read ({type(error).__name__}); import it again"]
@@ -71,7 +74,13 @@ class _Database:
     def about(self) -> About:
         meta = self.meta
         return About(
-            meta["system"], meta["version"], meta["edition"], int(meta["concepts"]), int(meta["malformed"]), self.path
+            meta["system"],
+            meta["version"],
+            meta["edition"],
+            int(meta["concepts"]),
+            int(meta["malformed"]),
+            meta["imported"],
+            self.path,
         )
 
 

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mpftconnect.errors import ConfigurationError, PackageRefused
@@ -88,7 +89,8 @@ def building(store: Path, name: str, tell: Callable[[str], None]) -> Iterator[Bu
                     final.execute(f"PRAGMA staging.{pragma}")
                 under_way = Building(final, Problems(tell), tell)
                 yield under_way
-                write_meta(final, format=FORMAT, malformed=str(under_way.problems.count))
+                today = datetime.now(UTC).date().isoformat()
+                write_meta(final, format=FORMAT, malformed=str(under_way.problems.count), imported=today)
                 final.commit()
                 final.execute("DETACH DATABASE staging")
             with made.open("rb+") as file:
