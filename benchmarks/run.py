@@ -24,6 +24,7 @@ import importing
 import inbox
 import merging
 import reading
+import terminology
 import trails
 import validation
 from result import Result, as_json, as_markdown, as_text
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[Size], list[Result]]] = {
     "hl7v2": hl7v2.run,
     "hl7v2_mapping": hl7v2_mapping.run,
     "validation": validation.run,
+    "terminology": terminology.run,
 }
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"

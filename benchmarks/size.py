@@ -17,6 +17,7 @@ class Size:
         rounds: Runs of work that only computes.
         items: Items of the record that is merged, written and rendered.
         growth: Items of the records by which growth is seen.
+        concepts: Concepts of the terminology that is imported.
         delay_seconds: After how long the twins answer where they answer late.
     """
 
@@ -25,8 +26,17 @@ class Size:
     rounds: int
     items: int
     growth: tuple[int, ...]
+    concepts: int
     delay_seconds: float
 
 
-FULL = Size(processes=15, records=40, rounds=15, items=1_000, growth=(1_000, 3_000, 10_000), delay_seconds=0.05)
-SMALL = Size(processes=1, records=1, rounds=1, items=30, growth=(30, 60), delay_seconds=0.001)
+FULL = Size(
+    processes=15,
+    records=40,
+    rounds=15,
+    items=1_000,
+    growth=(1_000, 3_000, 10_000),
+    concepts=500_000,
+    delay_seconds=0.05,
+)
+SMALL = Size(processes=1, records=1, rounds=1, items=30, growth=(30, 60), concepts=2_000, delay_seconds=0.001)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -118,6 +118,14 @@ def fill(
     path = path or kind.__name__
     hints = {name: field.annotation for name, field in kind.model_fields.items()}
     return kind(**{name: _filled(hint, f"{path}.{name}", alternative, text) for name, hint in hints.items()})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_terminology_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What whoever runs the tests has imported must not decide one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPFT_TERMINOLOGY", str(tmp_path_factory.getbasetemp() / "no-terminology"))
+        yield
 
 
 @pytest.fixture(scope="session")

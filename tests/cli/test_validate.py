@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mpftconnect.cli import main
+from mpftconnect.validation.terminology.releases.sctid import check_digit
 
 GOOD = b'{"resourceType": "Patient", "gender": "female"}'
 BAD = b'{"resourceType": "Patient", "gender": "femal"}'
@@ -173,3 +174,66 @@ def test_packages_are_listed_and_shown(
     assert "zz.one@1.0.0" in listed
     assert "needs zz.two@1.0.0: missing" in run(capsys, "packages", "show", "zz.one")[1]
     assert run(capsys, "packages", "show", "zz.nowhere")[0] == 2
+
+
+def concept_rows(*codes: str) -> bytes:
+    rows = "".join(f"{code}\t20260401\t1\t900000000000207008\t900000000000074008\r\n" for code in codes)
+    return f"id\teffectiveTime\tactive\tmoduleId\tdefinitionStatusId\r\n{rows}".encode()
+
+
+@pytest.fixture
+def terminology(tmp_path: Path) -> Path:
+    """A folder with a SNOMED CT concept file, and a resource that uses a code of it."""
+    (tmp_path / "sct2_Concept_Snapshot_INT_20260401.txt").write_bytes(concept_rows("404684003"))
+    for name, code in (("known", "404684003"), ("unknown", f"9123400{check_digit('9123400')}")):
+        coding = {"system": "http://snomed.info/sct", "code": code}
+        text = {"status": "generated", "div": DIV}
+        patient = {"resourceType": "Patient", "text": text, "maritalStatus": {"coding": [coding]}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(patient))
+    return tmp_path
+
+
+DIV = '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'
+
+
+def test_a_terminology_is_imported_listed_and_used(
+    terminology: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, unknown = terminology / "store", str(terminology / "unknown.json")
+    code, out, err = run(capsys, "packages", "import-terminology", str(terminology), "--store", str(store))
+    assert code == 0 and "imported International, version 20260401: 1 concepts" in out
+    assert "reading sct2_Concept_Snapshot_INT_20260401.txt" in err
+    _, out, _ = run(capsys, "packages", "list", "--store", str(store))
+    assert "http://snomed.info/sct|20260401  International, 1 concepts" in out
+    assert run(capsys, "validate", unknown)[0] == 0
+    assert run(capsys, "validate", unknown, "--terminology", str(store))[0] == 1
+    assert run(capsys, "validate", str(terminology / "known.json"), "--terminology", str(store))[0] == 0
+    monkeypatch.setenv("MPFT_TERMINOLOGY", str(store))
+    assert run(capsys, "validate", unknown)[0] == 1, "the default store"
+    _, out, _ = run(capsys, "packages", "list")
+    assert "http://snomed.info/sct|20260401" in out
+
+
+def test_an_import_of_which_rows_could_not_be_read_is_no_success(
+    terminology: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, store = terminology / "sct2_Concept_Snapshot_INT_20260401.txt", terminology / "store"
+    file.write_bytes(concept_rows("404684003", "40468"))
+    code, _, err = run(capsys, "packages", "import-terminology", str(terminology), "--store", str(store), "-q")
+    assert code == 1 and "sct2_Concept_Snapshot_INT_20260401.txt, line 3" in err and "1 rows could not be read" in err
+    file.write_bytes(b"other\r\n")
+    assert run(capsys, "packages", "import-terminology", str(terminology), "--store", str(store))[0] == 2
+    assert run(capsys, "packages", "import-terminology", str(terminology / "absent.zip"))[0] == 2
+    assert run(capsys, "validate", str(terminology / "known.json"), "--terminology", str(terminology / "none"))[0] == 2
+
+
+def test_a_terminology_server_that_is_not_there_leaves_codes_undecided(
+    terminology: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = str(terminology / "known.json")
+    server = ["--terminology-server", "http://127.0.0.1:9/fhir"]
+    code, out, _ = run(capsys, "validate", known, *server, "--format", "json")
+    assert code == 0 and "gave no answer" in out
+    assert run(capsys, "validate", known, "--terminology-server", "http://tx.example.test")[0] == 2
+    assert run(capsys, "validate", known, *server, "--terminology-token-env", "ZZ_ABSENT")[0] == 2
+    assert run(capsys, "validate", known, "--terminology-token-env", "ZZ_ABSENT")[0] == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
@@ -15,9 +16,9 @@ from typing import Any
 import pytest
 from judging import BASE, PATIENT, profile, rules
 
-from mpftconnect.errors import ConfigurationError, PackageNotFound, PackageRefused
+from mpftconnect.errors import ConfigurationError, PackageNotFound, PackageRefused, TimedOut, Unreachable
 from mpftconnect.validation import Validator
-from mpftconnect.validation.definitions import archives
+from mpftconnect.validation.definitions import archives, registry
 from mpftconnect.validation.definitions.core_pack import CorePack, load_core_pack, write_pack
 from mpftconnect.validation.definitions.packages import read_package
 from mpftconnect.validation.definitions.registry import install
@@ -204,13 +205,13 @@ class Registry:
 
 
 def test_a_package_is_installed_with_what_it_needs(tmp_path: Path) -> None:
-    registry = Registry(
+    served = Registry(
         ("zz.one", "1.0.0", package("zz.one", "1.0.0", STRICT, needs={"zz.two": "1.0.x", "hl7.fhir.r4.core": "4.0.1"})),
         ("zz.two", "1.0.0", package("zz.two", "1.0.0")),
         ("zz.two", "1.0.5", package("zz.two", "1.0.5")),
     )
     told: list[str] = []
-    assert install("zz.one", registry="https://r", fetch=registry, tell=told.append) == ["zz.one@1.0.0", "zz.two@1.0.5"]
+    assert install("zz.one", registry="https://r", fetch=served, tell=told.append) == ["zz.one@1.0.0", "zz.two@1.0.5"]
     assert told == ["installed zz.one@1.0.0", "installed zz.two@1.0.5"]
     assert rules(Validator(["zz.one"]).validate(PATIENT, [BASE + "strict"])) == ["cardinality-min"]
 
@@ -292,3 +293,93 @@ def test_a_registry_that_redirects_is_refused() -> None:
                 install("zz.one", registry=f"http://127.0.0.1:{server.server_port}")
         finally:
             server.shutdown()
+
+
+def test_integrity_is_checked_beside_the_older_checksum(tmp_path: Path) -> None:
+    archived = package("zz.one")
+
+    def sri(function: str, data: bytes) -> str:
+        return f"{function}-{base64.b64encode(hashlib.new(function, data).digest()).decode()}"
+
+    sha1 = hashlib.sha1(archived, usedforsecurity=False).hexdigest()
+    caches = iter(range(100))
+
+    def attempt(integrity: str, shasum: str | None = sha1) -> list[str]:
+        dist = {"integrity": integrity, **({"shasum": shasum} if shasum else {})}
+        served = Registry(("zz.one", "1.0.0", archived))
+        served.bodies["https://r/zz.one"] = json.dumps({"versions": {"1.0.0": {"dist": dist}}}).encode()
+        return install("zz.one", registry="https://r", fetch=served, cache=tmp_path / str(next(caches)))
+
+    good, wrong, weak = sri("sha512", archived), sri("sha512", b"other"), sri("sha256", archived)
+    for integrity, shasum in ((good, sha1), (f"{wrong} {good}", sha1), (good, None), ("md5-x", sha1), (weak, None)):
+        assert attempt(integrity, shasum) == ["zz.one@1.0.0"]
+    for integrity, shasum in ((wrong, sha1), ("sha512-not base64", sha1), (f"{wrong} {weak}", sha1), (good, "0" * 40)):
+        with pytest.raises(PackageRefused, match="checksum differs"):
+            attempt(integrity, shasum)
+    with pytest.raises(PackageRefused, match="no checksum of a kind"):
+        attempt("md5-x", None)
+
+
+def test_a_registry_that_falls_silent_midway_is_no_success(tmp_path: Path) -> None:
+    class Falling(Registry):
+        def __call__(self, url: str, /) -> bytes | None:
+            if "zz.two" in url:
+                raise Unreachable("the registry cannot be reached")
+            return super().__call__(url)
+
+    served = Falling(("zz.one", "1.0.0", package("zz.one", needs={"zz.two": "1.0.0"})))
+    with pytest.raises(Unreachable, match=r"installed before: zz\.one@1\.0\.0; zz\.two@1\.0\.0 is not complete"):
+        install("zz.one", registry="https://r", fetch=served)
+    told: list[str] = []
+    whole = Registry(
+        ("zz.one", "1.0.0", package("zz.one", needs={"zz.two": "1.0.0"})), ("zz.two", "1.0.0", package("zz.two"))
+    )
+    assert install("zz.one", registry="https://r", fetch=whole, tell=told.append) == ["zz.one@1.0.0", "zz.two@1.0.0"]
+    assert told == ["already there, unchanged: zz.one@1.0.0", "installed zz.two@1.0.0"]
+
+
+def test_a_package_in_the_cache_is_not_taken_on_trust(tmp_path: Path) -> None:
+    served = Registry(("zz.one", "1.0.0", package("zz.one", "1.0.0", STRICT)))
+    place = tmp_path / "cache" / "zz.one#1.0.0"
+    install("zz.one", registry="https://r", fetch=served)
+    (place / "package" / "r0.json").write_text("{}")
+    with pytest.raises(PackageRefused, match="was changed"):
+        install("zz.one", registry="https://r", fetch=served)
+    (tmp_path / "cache" / ".mpftconnect" / "zz.one#1.0.0.sha256").unlink()
+    told: list[str] = []
+    install("zz.one", registry="https://r", fetch=served, tell=told.append)
+    assert told == ["already there, put by another program and not checked: zz.one@1.0.0"]
+    (place / "package" / "package.json").write_text('{"name": "zz.two", "version": "1.0.0"}')
+    with pytest.raises(PackageRefused, match="another package"):
+        install("zz.one", registry="https://r", fetch=served)
+
+
+def test_a_registry_that_drips_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dripping(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            try:
+                while not done.wait(0.05):
+                    self.wfile.write(b" ")
+                    self.wfile.flush()
+            except OSError:  # the client went
+                pass
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    done = threading.Event()  # it never ends by itself
+    monkeypatch.setattr(registry, "_SECONDS", 0.3)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        with pytest.raises(TimedOut, match="nothing was installed"):
+            install("zz.one", registry=f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(Unreachable, match="nothing was installed"):
+            install("zz.one", registry="http://127.0.0.1:9")
+    finally:
+        done.set()
+        server.shutdown()
+        server.server_close()

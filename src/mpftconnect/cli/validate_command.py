@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from mpftconnect.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from mpftconnect.validation import TerminologyService
 
 __all__ = ["command"]
 
@@ -18,6 +23,21 @@ def _options(words: Iterable[str]) -> dict[str, str]:
         key, equals, value = word.partition("=")
         taken[key] = value if equals else "true"
     return taken
+
+
+def _service(url: str | None, token_env: str | None) -> TerminologyService | None:
+    if url is None:
+        if token_env is not None:
+            raise click.UsageError("--terminology-token-env needs --terminology-server")
+        return None
+    from mpftconnect.terminology_service import FhirTerminologyService
+
+    token = None
+    if token_env is not None:
+        token = os.environ.get(token_env)
+        if not token:
+            raise click.UsageError(f"the environment has no {token_env}")
+    return FhirTerminologyService(url, token=token)
 
 
 @click.command("validate")
@@ -45,6 +65,23 @@ def _options(words: Iterable[str]) -> dict[str, str]:
 )
 @click.option("--lock", type=click.Path(), metavar="FILE", help="A package lock that must be met.")
 @click.option(
+    "--terminology",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Imported terminologies (packages import-terminology); the user's own unless given.",
+)
+@click.option(
+    "--terminology-server",
+    metavar="URL",
+    help="A FHIR R4 terminology service to ask about codes that nothing here can judge. It is told codes, systems, "
+    "value sets and versions.",
+)
+@click.option(
+    "--terminology-token-env",
+    metavar="NAME",
+    help="The environment variable that holds the service's bearer token.",
+)
+@click.option(
     "--format", "form", default="text",
     type=click.Choice(["text", "json", "ndjson", "operation-outcome", "junit", "sarif"]),
     help="How to print; ndjson and operation-outcome: one line an input.",
@@ -58,6 +95,9 @@ def command(
     profiles: tuple[str, ...],
     options: tuple[str, ...],
     lock: str | None,
+    terminology: str | None,
+    terminology_server: str | None,
+    terminology_token_env: str | None,
     form: str,
     show_values: bool,
     quiet: bool,
@@ -82,6 +122,8 @@ def command(
         search_path=package_paths,
         options=Options.from_mapping(policies),
         lock=read_lock(Path(lock)) if lock else None,
+        terminology=terminology,
+        terminology_service=_service(terminology_server, terminology_token_env),
     )
     for missing in validator.missing_packages.values():
         click.echo(f"mpftconnect: not loaded: {missing}", err=True)

@@ -7,6 +7,7 @@
 
 from mpftconnect.validation.findings import Finding, NotChecked, Report
 from mpftconnect.validation.options import Options
+from mpftconnect.validation.terminology.service import Asked, Question, TerminologyService
 from mpftconnect.validation.validator import Validator
 
-__all__ = ["Finding", "NotChecked", "Options", "Report", "Validator"]
+__all__ = ["Asked", "Finding", "NotChecked", "Options", "Question", "Report", "TerminologyService", "Validator"]

@@ -51,6 +51,7 @@ RULES: dict[str, tuple[str, str]] = {
     "binding-extensible": ("code-invalid", "A code is of the extensible value set, if that holds its concept"),
     "binding-maximum": ("code-invalid", "A code is of the greatest value set allowed"),
     "code-unknown": ("code-invalid", "A code exists in its code system"),
+    "code-inactive": ("business-rule", "A code is still active in its code system"),
     "code-system-form": ("code-invalid", "A code system is named by its address"),
     "display": ("invalid", "A display is one that the code system gives"),
     "ucum": ("code-invalid", "A unit is of the UCUM grammar"),

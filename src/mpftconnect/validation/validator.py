@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from mpftconnect.errors import PackageNotFound, PackageRefused, UsageError
+from mpftconnect.errors import ConfigurationError, PackageNotFound, PackageRefused, UsageError
 from mpftconnect.validation.check.compiler import Checks
 from mpftconnect.validation.check.navigation import value_at
 from mpftconnect.validation.check.run import Frame, Raw, Run
@@ -18,8 +18,15 @@ from mpftconnect.validation.findings import RULES, Finding, NotChecked, Report, 
 from mpftconnect.validation.formats.source import Source, read_source
 from mpftconnect.validation.options import Options
 from mpftconnect.validation.places import expression_of, pointer_of, root
+from mpftconnect.validation.terminology.releases.place import default_store
+from mpftconnect.validation.terminology.service import ServiceAnswers, TerminologyService
+
+if TYPE_CHECKING:
+    from mpftconnect.validation.terminology.imported import TerminologyStore
 
 __all__ = ["Validator"]
+
+_ROUNDS = 6
 
 
 class Validator:
@@ -32,6 +39,10 @@ class Validator:
         resources: Further definitions: dicts, JSON or XML as bytes, or paths.
         options: Policies.
         lock: Versions and digests that the packages must have (see `Resolution.lock`).
+        terminology: Folder of imported terminologies (`mpftconnect packages import-terminology`). Without it, the
+            user's own is used if there is one; False leaves it out.
+        terminology_service: Asked about codes that nothing here can judge; see `TerminologyService`. Off unless
+            given. It is told systems, codes, value sets and versions, and nothing else of a resource.
     Raises:
         PackageNotFound: A package that was asked for is nowhere; the message says how to get it.
         PackageRefused: A package is broken or hostile.
@@ -50,6 +61,8 @@ class Validator:
         resources: Iterable[Mapping[str, Any] | bytes | str | os.PathLike[str]] = (),
         options: Options | None = None,
         lock: Mapping[str, tuple[str, str]] | None = None,
+        terminology: str | os.PathLike[str] | Literal[False] | None = None,
+        terminology_service: TerminologyService | None = None,
     ) -> None:
         self.options = options or Options()
         self._resolution = resolve_packages(packages, search_path, lock=lock)
@@ -61,7 +74,9 @@ class Validator:
             definitions.add_package(package)
         definitions.missing_packages.update(self._resolution.missing)
         self.fhir_version = version
-        self._checks = Checks(definitions, version)
+        self._store = _store(terminology)
+        self._service = ServiceAnswers(terminology_service) if terminology_service is not None else None
+        self._checks = Checks(definitions, version, self._store, self._service)
         for resource in resources:
             definitions.add_resource(self._read_definition(resource))
 
@@ -72,7 +87,8 @@ class Validator:
         made._resolution = self._resolution
         made.fhir_version = self.fhir_version
         definitions = self._checks.definitions.copy()
-        made._checks = Checks(definitions, self.fhir_version)
+        made._store, made._service = self._store, self._service
+        made._checks = Checks(definitions, self.fhir_version, made._store, made._service)
         for resource in resources:
             definitions.add_resource(self._read_definition(resource))
         return made
@@ -122,7 +138,20 @@ class Validator:
             if not self._checks.has(url):
                 raise PackageNotFound(f"profile {url} is in no loaded package")
         source = read_source(data, self._checks.trees, chosen)
-        run = Run(self._checks, chosen)
+        if self._service is None:
+            return _report(self._run(source, wanted, chosen), source)
+        # With a service, questions are collected, asked together, and the resource judged again with the answers;
+        # an answer may open further questions (a slice that now fits).
+        self._service.begin()
+        run = self._run(source, wanted, chosen)
+        for _ in range(_ROUNDS):
+            if not self._service.fetch():
+                break
+            run = self._run(source, wanted, chosen)
+        return _report(run, source)
+
+    def _run(self, source: Source, wanted: list[str], options: Options) -> Run:
+        run = Run(self._checks, options)
         run.xml = source.is_xml
         value = source.value
         if isinstance(value, dict):
@@ -131,7 +160,7 @@ class Validator:
             self._checks.resource(value, place, run, wanted)
         elif not source.problems:
             run.error("json-object", root("Resource"), "must be a FHIR resource: an object with resourceType")
-        return _report(run, source)
+        return run
 
     def _read_definition(self, resource: Mapping[str, Any] | bytes | str | os.PathLike[str]) -> dict[str, Any]:
         if isinstance(resource, Mapping):
@@ -153,6 +182,20 @@ class Validator:
         if not isinstance(source.value, dict):
             raise PackageRefused(f"{name} is neither JSON nor XML of a resource")
         return source.value
+
+
+def _store(given: str | os.PathLike[str] | Literal[False] | None) -> TerminologyStore | None:
+    """The imported terminologies, if there are any. SQLite is loaded only then."""
+    if given is False:
+        return None
+    folder = Path(given) if given is not None else default_store()
+    if not folder.is_dir():
+        if given is not None:
+            raise ConfigurationError([f"terminology: {folder.name} is not a folder"])
+        return None
+    from mpftconnect.validation.terminology.imported import TerminologyStore
+
+    return TerminologyStore(folder)
 
 
 def _version_of(resolution: Resolution) -> str:

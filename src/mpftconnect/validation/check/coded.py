@@ -13,24 +13,33 @@ from typing import TYPE_CHECKING, Any
 from mpftconnect.validation.check.run import Run
 from mpftconnect.validation.compile.element import Binding
 from mpftconnect.validation.places import Place
-from mpftconnect.validation.terminology.code_systems import UCUM, CodeSystems
+from mpftconnect.validation.terminology.code_systems import UCUM, CodeSystems, not_loaded
+from mpftconnect.validation.terminology.service import Question, ServiceAnswers
 from mpftconnect.validation.terminology.ucum import read_unit
 from mpftconnect.validation.terminology.value_sets import Answer, ValueSets
 
 if TYPE_CHECKING:
     from mpftconnect.validation.definitions.store import Definitions
+    from mpftconnect.validation.terminology.imported import TerminologyStore
 
 __all__ = ["Coded"]
 
 _LOCAL = re.compile(r"\s")
+_OTHER_VERSION = "the code is of a version of {} that is not the imported one"
 
 
 class Coded:
     """Judges codes for one validator."""
 
-    def __init__(self, definitions: Definitions) -> None:
-        self.systems = CodeSystems(definitions)
-        self.value_sets = ValueSets(definitions, self.systems)
+    def __init__(
+        self,
+        definitions: Definitions,
+        store: TerminologyStore | None = None,
+        service: ServiceAnswers | None = None,
+    ) -> None:
+        self.systems = CodeSystems(definitions, store)
+        self.value_sets = ValueSets(definitions, self.systems, service)
+        self.service = service
         self._definitions = definitions
         self._forms: dict[str, str] = {}
 
@@ -63,7 +72,15 @@ class Coded:
         system = coding.get("system")
         if not isinstance(system, str):
             return Answer(False)
-        return self.value_sets.member(value_set, system, code)
+        answer = self.value_sets.member(value_set, system, code)
+        if answer.member is False and "version" in coding and self._other_version(coding, system):
+            return Answer(None, _OTHER_VERSION.format(system))
+        return answer
+
+    def _other_version(self, coding: dict[str, Any], system: str) -> bool:
+        """Whether a coding is of a version that is not the imported one: then "no" cannot be said of it."""
+        known, version = self.systems.find(system), coding.get("version")
+        return known is not None and known.imported and isinstance(version, str) and not known.of_version(version)
 
     # -- bindings
 
@@ -226,12 +243,34 @@ class Coded:
             return
         known = self.systems.find(system)
         verdict = known.has(code) if known is not None else None
+        if verdict is not True and (self.service is not None or (known is not None and known.imported)):
+            verdict = self._elsewhere(value, verdict, system, code, place, run)
+            if verdict is None:
+                return
         if verdict is False:
             run.error("code-unknown", place, f"must have a code of {system}{self._similar(code, known)}")
         elif verdict is None:
-            run.not_checked("code-unknown", place, f"code system {system} is not loaded", decisive=False)
+            run.not_checked("code-unknown", place, not_loaded(system), decisive=False)
         elif known is not None:
+            if known.imported and known.active(code) is False:
+                run.add("warning", "code-inactive", place, f"should have an active code of {system}")
             self._display(value, known, code, place, run)
+
+    def _elsewhere(
+        self, value: dict[str, Any], verdict: bool | None, system: str, code: str, place: Place, run: Run
+    ) -> bool | None:
+        """Whether a code exists, where what is loaded did not find it; None once it stands as not checked."""
+        known = self.systems.find(system)
+        reason = known.missing(code) if known is not None else not_loaded(system)
+        if verdict is False and self._other_version(value, system):
+            verdict, reason = None, _OTHER_VERSION.format(system)
+        if verdict is None and self.service is not None:
+            version = value.get("version")
+            answer = self.service.ask(Question(system, code, None, version if isinstance(version, str) else None))
+            verdict, reason = answer.result, f"{reason}; {answer.reason}"
+        if verdict is None:
+            run.not_checked("code-unknown", place, reason, decisive=False)
+        return verdict
 
     def _form(self, system: str) -> str:
         """What is wrong with the address of a code system; empty if nothing is."""
@@ -249,12 +288,14 @@ class Coded:
 
     @staticmethod
     def _similar(code: str, known: Any) -> str:
+        if known is None:  # only a service knows the system
+            return ""
         close = difflib.get_close_matches(code, list(known.displays)[:5000], n=1, cutoff=0.75)
         return f"; did you mean {close[0]}?" if close else ""
 
     def _display(self, value: dict[str, Any], known: Any, code: str, place: Place, run: Run) -> None:
         display = value.get("display")
-        names = known.displays.get(code)
+        names = known.names(code) if known.imported else sorted(known.displays.get(code, ()))
         level = run.options.check_display
         if not isinstance(display, str) or not names or level == "ignore" or not run.options.language.startswith("en"):
             return
@@ -264,7 +305,7 @@ class Coded:
                 "error" if level == "error" else "warning",
                 "display",
                 (place, "display", None, None),
-                f"must be a display that {known.url} gives the code: {sorted(names)[0]}",
+                f"must be a display that {known.url} gives the code: {names[0]}",
             )
 
     def quantity(self, value: dict[str, Any], place: Place, run: Run) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mpftconnect.errors import DefinitionBroken, PackageNotFound
 from mpftconnect.validation.check.children import ValueCheck
@@ -22,6 +22,10 @@ from mpftconnect.validation.compile.element import Element, TypeRef
 from mpftconnect.validation.compile.trees import Trees
 from mpftconnect.validation.definitions.store import CORE, Definitions
 from mpftconnect.validation.places import Place
+
+if TYPE_CHECKING:
+    from mpftconnect.validation.terminology.imported import TerminologyStore
+    from mpftconnect.validation.terminology.service import ServiceAnswers
 
 __all__ = ["Checks", "Structure"]
 
@@ -66,11 +70,17 @@ class Structure:
 class Checks:
     """Everything compiled for one set of definitions."""
 
-    def __init__(self, definitions: Definitions, version: str) -> None:
+    def __init__(
+        self,
+        definitions: Definitions,
+        version: str,
+        store: TerminologyStore | None = None,
+        service: ServiceAnswers | None = None,
+    ) -> None:
         self.definitions = definitions
         self.version = version
         self.trees = Trees(definitions)
-        self.coded = Coded(definitions)
+        self.coded = Coded(definitions, store, service)
         self.extensions = Extensions(self)
         self.invariants = Invariants(self)
         self._structures: dict[str, Structure] = {}

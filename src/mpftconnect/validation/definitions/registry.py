@@ -2,24 +2,29 @@
 
 `GET {registry}/{name}` gives the versions with their checksums; `GET {registry}/{name}/{version}` the archive.
 What comes back is hostile until shown otherwise: sizes and time are limited, the checksum is compared, and
-members are written only inside the cache.
+members are written only inside the cache. Either everything that is needed arrives, or the command fails and says what
+was put in place before: a package that the registry does not have is told apart from a registry that fell silent.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
+import hmac
 import re
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from mpftconnect.errors import PackageNotFound, PackageRefused
-from mpftconnect.validation.definitions.archives import package_files, safe_name
+from mpftconnect.errors import MpftConnectError, PackageNotFound, PackageRefused, TimedOut, Unreachable
+from mpftconnect.validation.definitions.archives import digest_of, package_files, safe_name
 from mpftconnect.validation.definitions.packages import PackageSpec, read_package
 from mpftconnect.validation.definitions.resolve import BUILT_IN, user_cache
 from mpftconnect.validation.definitions.versions import matches, newest
@@ -33,7 +38,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 
 
 class Fetch(Protocol):
-    """Gives the body at an address, or None where there is none."""
+    """Gives the body at an address, or None where there is none. Raises `Unreachable` where nobody answers."""
 
     def __call__(self, url: str, /) -> bytes | None: ...
 
@@ -55,10 +60,13 @@ def install(
         fetch: For tests; otherwise HTTP with limits.
         tell: Called with a line for each package.
     Returns:
-        What was installed, as `name@version`.
+        What is there now, as `name@version`: the package and what it needs, as far as the registry has it. What
+        it has not is told, and stands in `Resolution.missing` when the package is used.
     Raises:
         PackageNotFound: The registry has no such package or version.
-        PackageRefused: An answer is broken, too large, or its checksum differs.
+        PackageRefused: An answer is broken, too large, or its checksum differs; or a package that was installed
+            before has been changed since.
+        Unreachable, TimedOut: The registry fell silent; the message says what was put in place before.
     """
     folder = cache or user_cache()
     get = fetch or _http(registry)
@@ -74,19 +82,22 @@ def install(
             raise PackageRefused("more than 200 packages depend on each other")
         first = not installed and spec.name == PackageSpec.parse(wanted).name
         try:
-            name, version, place = _install_one(spec, registry.rstrip("/"), folder, get)
+            name, version, place, how = _install_one(spec, registry.rstrip("/"), folder, get)
         except PackageNotFound as error:
             if first:
                 raise
             tell(f"not found: {error}")
             continue
-        tell(f"installed {name}@{version}")
+        except (Unreachable, TimedOut) as error:
+            before = f"installed before: {', '.join(installed)}" if installed else "nothing was installed"
+            raise type(error)(f"{error}; {before}; {spec} is not complete") from None
+        tell(f"{how} {name}@{version}")
         installed.append(f"{name}@{version}")
         queue.extend(PackageSpec(n, v) for n, v in read_package(place).dependencies.items())
     return installed
 
 
-def _install_one(spec: PackageSpec, registry: str, folder: Path, get: Fetch) -> tuple[str, str, Path]:
+def _install_one(spec: PackageSpec, registry: str, folder: Path, get: Fetch) -> tuple[str, str, Path, str]:
     if not _NAME.fullmatch(spec.name):
         raise PackageRefused("a package's name has letters, digits, points, - and _ only")
     body = get(f"{registry}/{spec.name}")
@@ -98,21 +109,69 @@ def _install_one(spec: PackageSpec, registry: str, folder: Path, get: Fetch) -> 
         raise PackageNotFound(f"the registry has no version {spec.version} of {spec.name}")
     place = folder / f"{spec.name}#{version}"
     if place.is_dir():
-        return spec.name, version, place
+        return spec.name, version, place, _already_there(place, spec.name, version)
     archive = get(f"{registry}/{spec.name}/{version}")
     if archive is None:
         raise PackageNotFound(f"the registry has no archive of {spec.name}@{version}")
-    checksum = versions[version]
-    if not checksum:
-        raise PackageRefused(f"{spec.name}@{version}: the registry states no checksum, so nothing can be trusted")
-    if hashlib.sha1(archive, usedforsecurity=False).hexdigest() != checksum:
-        raise PackageRefused(f"{spec.name}@{version}: the checksum differs from what the registry states")
+    _check_sums(archive, versions[version], f"{spec.name}@{version}")
     _unpack(archive, place, spec.name, version)
-    return spec.name, version, place
+    return spec.name, version, place, "installed"
 
 
-def _versions(body: bytes, name: str) -> dict[str, str]:
-    """Version to checksum (empty where none is stated)."""
+def _already_there(place: Path, name: str, version: str) -> str:
+    """How a package that is in the cache already is to be spoken of."""
+    found = read_package(place)
+    if (found.name, found.version) != (name, version):
+        raise PackageRefused(f"{place.name} in the cache says that it is another package; remove it")
+    record = _record_of(place)
+    if not record.is_file():
+        return "already there, put by another program and not checked:"
+    if record.read_text(encoding="ascii", errors="replace").strip() != digest_of(place):
+        raise PackageRefused(f"{place.name} in the cache was changed after it was installed; remove it and try again")
+    return "already there, unchanged:"
+
+
+def _record_of(place: Path) -> Path:
+    """Where the digest of an installed package is kept: beside the packages, which other programs read too."""
+    return place.parent / ".mpftconnect" / f"{place.name}.sha256"
+
+
+def _check_sums(archive: bytes, stated: _Sums, what: str) -> None:
+    """Compare an archive with every checksum that the registry states.
+
+    `dist.integrity` is Subresource Integrity (W3C, 2016, section 3): of several, those of the strongest function count.
+    """
+    if not stated.sha1 and not stated.integrity:
+        raise PackageRefused(f"{what}: the registry states no checksum, so nothing can be trusted")
+    if stated.integrity:
+        digests = [word.partition("?")[0].partition("-")[::2] for word in stated.integrity.split()]
+        strongest = next((f for f in ("sha512", "sha384", "sha256") if any(name == f for name, _ in digests)), None)
+        if strongest is None and not stated.sha1:
+            raise PackageRefused(f"{what}: the registry states no checksum of a kind that is known")
+        if strongest is not None:
+            made = hashlib.new(strongest, archive).digest()
+            if not any(name == strongest and _same(made, value) for name, value in digests):
+                raise PackageRefused(f"{what}: the checksum differs from what the registry states")
+    if stated.sha1 and hashlib.sha1(archive, usedforsecurity=False).hexdigest() != stated.sha1:
+        raise PackageRefused(f"{what}: the checksum differs from what the registry states")
+
+
+def _same(made: bytes, text: str) -> bool:
+    try:
+        return hmac.compare_digest(made, base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError):
+        return False
+
+
+class _Sums(NamedTuple):
+    """What a registry states of an archive; empty where it states nothing."""
+
+    sha1: str
+    integrity: str
+
+
+def _versions(body: bytes, name: str) -> dict[str, _Sums]:
+    """Version to checksums."""
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
@@ -120,12 +179,15 @@ def _versions(body: bytes, name: str) -> dict[str, str]:
     listed = answer.get("versions") if isinstance(answer, dict) else None
     if not isinstance(listed, dict):
         raise PackageRefused(f"the registry's answer about {name} is not a package listing")
-    found: dict[str, str] = {}
+    found: dict[str, _Sums] = {}
     for version, row in listed.items():
         dist: Any = row.get("dist") if isinstance(row, dict) else None
         shasum = dist.get("shasum") if isinstance(dist, dict) else None
+        integrity = dist.get("integrity") if isinstance(dist, dict) else None
         if _NAME.fullmatch(version):
-            found[version] = shasum.lower() if isinstance(shasum, str) else ""
+            found[version] = _Sums(
+                shasum.lower() if isinstance(shasum, str) else "", integrity if isinstance(integrity, str) else ""
+            )
     return found
 
 
@@ -151,6 +213,10 @@ def _unpack(archive: bytes, place: Path, name: str, version: str) -> None:
             if not place.is_dir():  # another process was faster
                 raise
             shutil.rmtree(target, ignore_errors=True)
+            return
+    record = _record_of(place)
+    record.parent.mkdir(exist_ok=True)
+    record.write_text(f"{digest_of(place)}\n", encoding="ascii")
 
 
 def _http(registry: str) -> Fetch:
@@ -161,7 +227,30 @@ def _http(registry: str) -> Fetch:
         raise PackageRefused("a registry is asked over https")
 
     def get(url: str, /) -> bytes | None:
+        # A timeout of sockets is one for each receive, which a server that sends a byte a second never exceeds. So the
+        # request runs in a thread of its own, and is left alone when the deadline passes.
         deadline = time.monotonic() + _SECONDS
+        outcome: list[tuple[bytes | None, MpftConnectError | None]] = []
+
+        def work() -> None:
+            try:
+                outcome.append((ask(url, deadline), None))
+            except MpftConnectError as error:
+                outcome.append((None, error))
+
+        thread = threading.Thread(target=work, name="mpftconnect-registry", daemon=True)
+        thread.start()
+        thread.join(_SECONDS)
+        if not outcome:
+            if not thread.is_alive():
+                raise Unreachable("the registry's answer could not be read")
+            raise TimedOut("the registry's answer took longer than is allowed")
+        body, problem = outcome[0]
+        if problem is not None:
+            raise problem
+        return body
+
+    def ask(url: str, deadline: float) -> bytes | None:
         try:
             # A redirect is refused by its status: it could lead to another host, or off https.
             with requests.get(
@@ -173,13 +262,13 @@ def _http(registry: str) -> Fetch:
             ) as answer:
                 if answer.status_code == 404:
                     return None
+                if answer.status_code >= 500 or answer.status_code == 429:
+                    raise Unreachable(f"the registry failed with status {answer.status_code}")
                 if answer.status_code != 200:
                     raise PackageRefused(f"the registry answered with status {answer.status_code}")
-                return b"".join(_pieces(answer.iter_content(65536), deadline))
+                return b"".join(_pieces(answer.iter_content(8192), deadline))
         except requests.RequestException as error:
-            raise PackageNotFound(
-                f"the registry cannot be reached ({type(error).__name__}); nothing was installed"
-            ) from None
+            raise Unreachable(f"the registry cannot be reached ({type(error).__name__})") from None
 
     return get
 
@@ -191,5 +280,5 @@ def _pieces(pieces: Iterator[bytes], deadline: float) -> Iterator[bytes]:
         if total > _LARGEST_ANSWER:
             raise PackageRefused("the registry's answer is larger than is allowed")
         if time.monotonic() > deadline:
-            raise PackageRefused("the registry's answer took longer than is allowed")
+            raise TimedOut("the registry's answer took longer than is allowed")
         yield piece

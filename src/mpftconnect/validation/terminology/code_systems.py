@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mpftconnect.validation.definitions.store import Definitions
 from mpftconnect.validation.terminology.iso_codes import COUNTRIES, CURRENCIES
 from mpftconnect.validation.terminology.ucum import read_unit
 
-__all__ = ["CodeSystem", "CodeSystems"]
+if TYPE_CHECKING:
+    from mpftconnect.validation.terminology.imported import TerminologyStore
 
+__all__ = ["DMD", "LOINC", "SNOMED", "UCUM", "CodeSystem", "CodeSystems", "not_loaded"]
+
+SNOMED = "http://snomed.info/sct"
+LOINC = "http://loinc.org"
+DMD = "https://dmd.nhs.uk"
 UCUM = "http://unitsofmeasure.org"
 # RFC 5646 section 2.1, well-formed tags: language, script, region, variants, extensions, private use.
 _BCP_47 = re.compile(
@@ -34,6 +40,16 @@ _GRAMMARS: dict[str, Callable[[str], bool | None]] = {
     "urn:iso:std:iso:3166": lambda code: code in COUNTRIES if len(code) == 2 else None,
 }
 
+_LICENSED = {SNOMED: "SNOMED CT (RF2)", LOINC: "LOINC", DMD: "dm+d"}
+
+
+def not_loaded(url: str) -> str:
+    """That a code system is not here, and how to get it where it is one that is never shipped."""
+    reason = f"code system {url} is not loaded"
+    if url in _LICENSED:
+        reason += f"; import your own {_LICENSED[url]} release: mpftconnect packages import-terminology FILE"
+    return reason
+
 
 def _ucum(code: str) -> bool | None:
     unit = read_unit(code)
@@ -42,6 +58,9 @@ def _ucum(code: str) -> bool | None:
 
 class CodeSystem:
     """A code system with a list of codes, or a grammar."""
+
+    # Whether it is the user's import (`imported.py`), which is asked instead of loaded.
+    imported = False
 
     def __init__(
         self, url: str, definition: Mapping[str, Any] | None, grammar: Callable[[str], bool | None] | None
@@ -104,6 +123,32 @@ class CodeSystem:
             return self.grammar(code)
         return False if self.complete else None
 
+    def missing(self, code: str) -> str:
+        """Why it cannot be said whether a code exists."""
+        return f"code system {self.url} is not loaded in full"
+
+    # What only an import can say; asked of nothing else (`imported`).
+
+    def of_version(self, version: str) -> bool:
+        """Whether a stated version is that of the system."""
+        return True
+
+    def active(self, code: str) -> bool | None:
+        """Whether a code is active."""
+        return None
+
+    def names(self, code: str) -> tuple[str, ...]:
+        """The displays of a code, the preferred first."""
+        return ()
+
+    def passes(self, prop: str, op: str, value: str, code: str) -> bool | None:
+        """Whether a code passes a value set's filter."""
+        return None
+
+    def reason(self, filter_value: str) -> str:
+        """Why a filter cannot be computed."""
+        return ""
+
     def ancestors(self, code: str) -> Iterator[str]:
         """All codes above one, nearest first; safe where a hierarchy runs in a circle."""
         seen = {code}
@@ -123,14 +168,19 @@ class CodeSystem:
 class CodeSystems:
     """Code systems by address, read once."""
 
-    def __init__(self, definitions: Definitions) -> None:
+    def __init__(self, definitions: Definitions, store: TerminologyStore | None = None) -> None:
         self._definitions = definitions
+        self._store = store
         self._read: dict[str, CodeSystem | None] = {}
 
     def find(self, url: str) -> CodeSystem | None:
         """A code system; None if nothing is known of it."""
         if url in self._read:
             return self._read[url]
+        imported = self._store.find(url) if self._store is not None else None
+        if imported is not None:
+            self._read[url] = imported
+            return imported
         entry = self._definitions.find(url, "CodeSystem")
         grammar = _GRAMMARS.get(url)
         definition = entry.resource if entry else None

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mpftconnect.validation.definitions.store import Definitions, split_canonical
-from mpftconnect.validation.terminology.code_systems import UCUM, CodeSystem, CodeSystems
+from mpftconnect.validation.terminology.code_systems import UCUM, CodeSystem, CodeSystems, not_loaded
+from mpftconnect.validation.terminology.implicit import implicit_value_set
+from mpftconnect.validation.terminology.service import Question, ServiceAnswers
 from mpftconnect.validation.terminology.ucum import comparable, read_unit
 
 __all__ = ["Answer", "ValueSets"]
@@ -38,11 +40,13 @@ class Answer:
 class _Include:
     """One include or exclude, ready to be asked."""
 
-    __slots__ = ("codes", "displays", "filters", "system", "value_sets")
+    __slots__ = ("codes", "displays", "filters", "system", "value_sets", "version")
 
     def __init__(self, source: Mapping[str, Any]) -> None:
         system = source.get("system")
         self.system = system if isinstance(system, str) else None
+        version = source.get("version")
+        self.version = version if isinstance(version, str) else None
         listed = source.get("concept")
         self.codes: set[str] | None = None
         self.displays: dict[str, str] = {}
@@ -101,8 +105,9 @@ class _ValueSet:
 class ValueSets:
     """Value sets by address; each is read once, and each answer is remembered."""
 
-    def __init__(self, definitions: Definitions, systems: CodeSystems) -> None:
+    def __init__(self, definitions: Definitions, systems: CodeSystems, service: ServiceAnswers | None = None) -> None:
         self._definitions = definitions
+        self._service = service
         self.systems = systems
         self._read: dict[str, _ValueSet | None] = {}
         self._answers: dict[tuple[str, str | None, str], Answer] = {}
@@ -125,7 +130,8 @@ class ValueSets:
             url = split_canonical(canonical)[0]
             if url.startswith(("http://hl7.org/fhir/", "http://terminology.hl7.org/")):
                 entry = self._definitions.find(url, "ValueSet")
-        found = _ValueSet(canonical, entry.resource) if entry else None
+        definition = entry.resource if entry else implicit_value_set(canonical)
+        found = _ValueSet(canonical, definition) if definition else None
         self._read[canonical] = found
         return found
 
@@ -152,7 +158,17 @@ class ValueSets:
             known = self._member(canonical, system, code, 0)
             if len(self._answers) < 100_000:
                 self._answers[key] = known
+        # What was worked out here stays so; what a service says, or fails to say, is its own affair.
+        if known.member is None and self._service is not None and system is not None and "#" not in canonical:
+            return self._asked(known, Question(system, code, canonical), self._service)
         return known
+
+    @staticmethod
+    def _asked(known: Answer, question: Question, service: ServiceAnswers) -> Answer:
+        answer = service.ask(question)
+        if answer.result is None:
+            return Answer(None, f"{known.reason}; {answer.reason}")
+        return Answer(answer.result, "", question.system if answer.result else None)
 
     def member_of_given(self, definition: Mapping[str, Any], system: str | None, code: str) -> Answer:
         """`member` of a value set that is at hand but not among the definitions."""
@@ -221,13 +237,15 @@ class ValueSets:
             return Answer(False)
         known = self.systems.find(include.system)
         if known is None:
-            return Answer(None, f"code system {include.system} is not loaded")
+            return Answer(None, not_loaded(include.system))
+        if include.version is not None and known.imported and not known.of_version(include.version):
+            return Answer(None, f"value set is of a version of {include.system} that is not the imported one")
         for filter_ in include.filters:
             verdict = _filter(known, filter_, code)
             if verdict is not True:
-                return Answer(verdict, f"code system {include.system} is not loaded far enough for a filter")
+                return Answer(verdict, _why(known, filter_, code))
         verdict = known.has(code)
-        return Answer(verdict, f"code system {include.system} is not loaded in full", include.system)
+        return Answer(verdict, known.missing(code), include.system)
 
     def display_of(self, canonical: str, code: str) -> str | None:
         """A display that the value set itself gives a code."""
@@ -254,12 +272,24 @@ class ValueSets:
         return out
 
 
+def _why(system: CodeSystem, filter_: Mapping[str, Any], code: str) -> str:
+    """Why a filter cannot be computed."""
+    if not system.imported:
+        return f"code system {system.url} is not loaded far enough for a filter"
+    if system.has(code) is None:
+        return f"code system {system.url}: {system.missing(code)}"
+    reason = system.reason(str(filter_.get("value"))) or "the filter is not supported"
+    return f"code system {system.url}: a filter cannot be computed: {reason}"
+
+
 def _filter(system: CodeSystem, filter_: Mapping[str, Any], code: str) -> bool | None:
     """Whether a code passes one filter; None where the system is not known well enough."""
     prop, op, value = str(filter_.get("property")), str(filter_.get("op")), filter_.get("value")
     if system.url == UCUM and prop == "canonical" and op == "=" and isinstance(value, str):
         unit, wanted = read_unit(code), read_unit(value)
         return None if wanted is None else False if unit is None else comparable(unit, wanted)
+    if system.imported:
+        return system.passes(prop, op, value, code) if isinstance(value, str) else None
     if code not in system.displays:
         return False if system.complete else None
     if not isinstance(value, str):
