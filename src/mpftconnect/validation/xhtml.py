@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-__all__ = ["Narrative", "read_narrative"]
+__all__ = ["Narrative", "is_plain_narrative", "read_narrative"]
 
 NAMESPACE = "http://www.w3.org/1999/xhtml"
 _ELEMENT_NAMES = """
@@ -80,14 +80,19 @@ def _parts(name: str) -> tuple[str, str]:
     return namespace, local
 
 
+def is_plain_narrative(text: str) -> bool:
+    """Whether a narrative is a div of plain text, which is always right."""
+    plain = _PLAIN.fullmatch(text)
+    return plain is not None and not plain[1].isspace() and plain[1] != ""
+
+
 def read_narrative(text: str) -> Narrative:
     """Check a narrative's XHTML. Linear in its length; never resolves or fetches anything.
 
     >>> read_narrative('<div xmlns="http://www.w3.org/1999/xhtml"><script/>x</div>').problems[0][0]
     'txt-1'
     """
-    plain = _PLAIN.fullmatch(text)
-    if plain is not None and not plain[1].isspace() and plain[1]:
+    if is_plain_narrative(text):
         return Narrative(has_content=True, without_source=True)
     found = Narrative()
     reader = _Reader(found)

@@ -21,6 +21,9 @@ from mpftconnect.validation.check.special import SPECIAL, form_facets
 from mpftconnect.validation.compile.element import Element, TypeRef
 from mpftconnect.validation.compile.trees import Trees
 from mpftconnect.validation.definitions.store import CORE, Definitions
+from mpftconnect.validation.fast import recipes
+from mpftconnect.validation.fast.recipes import described
+from mpftconnect.validation.fast.shapes import Shapes
 from mpftconnect.validation.places import Place
 
 __all__ = ["Checks", "Structure"]
@@ -69,10 +72,13 @@ class Checks:
     def __init__(self, definitions: Definitions, version: str) -> None:
         self.definitions = definitions
         self.version = version
+        # Tests set it to False, to hold what is found without plans against what is found with them.
+        self.quick = True
         self.trees = Trees(definitions)
         self.coded = Coded(definitions)
         self.extensions = Extensions(self)
         self.invariants = Invariants(self)
+        self._shapes = Shapes(self)
         self._structures: dict[str, Structure] = {}
         self._types: dict[str, ValueCheck] = {}
         self._extras: dict[str, ValueCheck] = {}
@@ -213,7 +219,7 @@ class Checks:
         fixed = list(form_facets(self, code, element)) if structure.code == "xhtml" else []
         problems = list(element.problems)
         if special is None and not constraints and not fixed and not problems:
-            return properties
+            return self.quickened(properties)
 
         def check(value: Any, place: Place, run: Run) -> None:
             properties(value, place, run)
@@ -228,7 +234,31 @@ class Checks:
             for facet in fixed:
                 facet(value, place, run)
 
-        return check
+        return self.quickened(
+            described(check, recipes.Parts((*self._parts(properties, special, constraints, url), *fixed)))
+            if not problems
+            else check
+        )
+
+    def quickened(self, check: ValueCheck) -> ValueCheck:
+        """The check, with a quicker way for objects of a shape that is met often (`fast/`)."""
+        return self._shapes.quickened(check)
+
+    def _parts(
+        self, properties: ValueCheck, special: Any, constraints: list[tuple[Any, Any]], profile: str | None
+    ) -> tuple[ValueCheck, ...]:
+        """What the check of a type consists of, one by one."""
+        parts: list[ValueCheck] = [properties]
+        if special is not None:
+            parts.append(special)
+        if constraints:
+            parts.append(
+                described(
+                    lambda value, place, run: run.checks.invariants.check(constraints, value, place, run, profile),
+                    recipes.Constraints(tuple(constraints), profile),
+                )
+            )
+        return tuple(parts)
 
     def inherited(self, element: Element, ref: TypeRef) -> frozenset[str]:
         """Invariants that a value's own type checks, so that the element need not."""
@@ -266,7 +296,7 @@ class Checks:
             for part in parts:
                 part(value, place, run)
 
-        return check
+        return self.quickened(described(check, recipes.Parts(tuple(parts))))
 
     def _later(self, code: str) -> ValueCheck:
         """A type's check, compiled when first called: types refer to each other."""
@@ -277,7 +307,7 @@ class Checks:
                 held.append(self.structure(code if ":" in code else CORE + code).compiled)
             held[0](value, place, run)
 
-        return check
+        return described(check, recipes.Later(lambda: self.structure(code if ":" in code else CORE + code).compiled))
 
     def _by_content(self, element: Element, profile: str | None) -> ValueCheck:
         held: list[ValueCheck] = []
@@ -288,7 +318,12 @@ class Checks:
                 held.append(self._content(element.content_reference or "", target, profile))
             held[0](value, place, run)
 
-        return check
+        return described(
+            check,
+            recipes.Later(
+                lambda: self._content(element.content_reference or "", self.trees.referred(element), profile)
+            ),
+        )
 
     def _content(self, reference: str, target: Element, profile: str | None) -> ValueCheck:
         key = f"content:{reference}"
@@ -305,7 +340,7 @@ class Checks:
                 for facet in facets:
                     facet(value, place, run)
 
-            found = self._types[key] = check
+            found = self._types[key] = self.quickened(described(check, recipes.Parts((properties, *facets))))
         return found
 
     def inline_check(self, element: Element, ref: TypeRef, profile: str | None) -> ValueCheck:
@@ -326,7 +361,7 @@ class Checks:
             if constraints:
                 run.checks.invariants.check(constraints, value, place, run, profile)
 
-        return check
+        return self.quickened(described(check, recipes.Parts(self._parts(properties, special, constraints, profile))))
 
     def _profiles(self, ref: TypeRef, profile: str | None) -> list[ValueCheck]:
         """The profiles of a type: one is checked in place; of several, one must fit."""
@@ -366,7 +401,7 @@ class Checks:
                 return
             structure.check(value, place, run)
 
-        return check
+        return described(check, recipes.Later(lambda: self.structure(url).compiled))
 
     def _not_loaded(self, url: str, ref: TypeRef, profile: str | None) -> ValueCheck:
         def check(value: Any, place: Place, run: Run) -> None:

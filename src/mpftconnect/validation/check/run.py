@@ -110,11 +110,13 @@ class Run:
         "checks",
         "errors",
         "findings",
+        "follows_nothing",
         "frame",
         "memory",
         "options",
         "probing",
         "profiles",
+        "quick",
         "unchecked",
         "visiting",
         "xml",
@@ -134,6 +136,9 @@ class Run:
         self.xml = False
         # How many questions "does this fit that profile" are open.
         self.probing = 0
+        # Whether plans may be used (`fast/`): they take the usual options for granted.
+        self.quick = checks.quick and options.usual
+        self.follows_nothing = options.reference_level == "none"
 
     def error(self, rule: str, place: Place | None, message: str, profile: str | None = None) -> None:
         self.errors += 1

@@ -1,0 +1,160 @@
+"""Invariants in the light of which properties an object has: many are true whatever the values are.
+
+`holds` gives a piece of Python that, if true, means that the expression gives true; "True" where the properties alone
+decide. It stands for what the FHIRPath engine would give only where no part that is left out could be an error: names
+of elements, `exists()`, `empty()`, `not()`, literals and the operators of logic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mpftconnect.validation.fhirpath import Compiled
+from mpftconnect.validation.fhirpath.syntax import Binary, Chain, Expression, Function, Literal, Member
+
+__all__ = ["holds"]
+
+# Functions that find nothing, or these truths, where there is nothing to look at.
+_NOTHING = frozenset(("where", "select", "first", "last", "tail", "ofType", "as", "resolve", "extension", "distinct"))
+_LONGEST = 400
+
+
+class _Object:
+    """What is known of an object: its properties, each with the name of the variable that holds its value."""
+
+    def __init__(self, compiled: Compiled, variables: Mapping[str, str]) -> None:
+        self.compiled = compiled
+        self.variables = variables
+
+    def lacks(self, name: str) -> bool:
+        """Whether there is no property that the name could mean (`value` may mean `valueCode` or `_valueCode`)."""
+        return name[:1].islower() and not any(key.startswith((name, "_" + name)) for key in self.variables)
+
+    def has(self, name: str) -> str | None:
+        """A test that the element stands; None where the properties do not say that it may."""
+        if name not in self.variables or not self.compiled.has_element(name):
+            return None
+        v = self.variables[name]
+        return (
+            f"({v}.__class__ is dict or {v}.__class__ is str or {v}.__class__ is list and {v} and {v}[0] is not None)"
+        )
+
+
+def holds(compiled: Compiled, variables: Mapping[str, str]) -> str | None:
+    """A test under which an invariant holds for an object that has the properties; None where none is known."""
+    found = _true(compiled.tree, _Object(compiled, variables))
+    return found if found is None or len(found) <= _LONGEST else None
+
+
+def _true(node: Expression, known: _Object) -> str | None:
+    match node:
+        case Literal(value=True):
+            return "True"
+        case Function(source=source, name="exists", arguments=()) if source is not None:
+            return _stands(source, known)
+        case Function(source=source, name="empty", arguments=()) if source is not None:
+            return "True" if _is_nothing(source, known) else None
+        case Function(source=source, name="not", arguments=()) if source is not None:
+            return _false(source, known)
+        case Function(source=source, name="all") if source is not None:
+            return "True" if _is_nothing(source, known) else None
+        case Chain(operator="and", operands=operands):
+            return _all([_true(operand, known) for operand in operands])
+        case Chain(operator="or", operands=operands):
+            return _any(operands, _true, known)
+        case Binary(operator="implies", left=left, right=right):
+            return _either(_false(left, known), _true(right, known) if _is_safe(left) else None)
+    return None
+
+
+def _false(node: Expression, known: _Object) -> str | None:
+    match node:
+        case Literal(value=False):
+            return "True"
+        case Function(source=source, name="exists") if source is not None:
+            return "True" if _is_nothing(source, known) else None
+        case Function(source=source, name="empty", arguments=()) if source is not None:
+            return _stands(source, known)
+        case Function(source=source, name="hasValue", arguments=()) if source is not None:
+            return "True" if _is_nothing(source, known) else None
+        case Function(source=source, name="not", arguments=()) if source is not None:
+            return _true(source, known)
+        case Chain(operator="or", operands=operands):
+            return _all([_false(operand, known) for operand in operands])
+        case Chain(operator="and", operands=operands):
+            return _any(operands, _false, known)
+    return None
+
+
+def _all(tests: list[str | None]) -> str | None:
+    told = [test for test in tests if test is not None]
+    if len(told) < len(tests):
+        return None
+    return " and ".join(test for test in told if test != "True") or "True"
+
+
+def _any(
+    operands: tuple[Expression, ...], test: Callable[[Expression, _Object], str | None], known: _Object
+) -> str | None:
+    """One operand is enough, if those before it cannot be an error."""
+    found: str | None = None
+    for operand in operands:
+        found = _either(found, test(operand, known))
+        if found == "True" or not _is_safe(operand):
+            break
+    return found
+
+
+def _either(first: str | None, second: str | None) -> str | None:
+    if first is None or second is None:
+        return first if second is None else second
+    return "True" if "True" in (first, second) else f"({first} or {second})"
+
+
+def _stands(path: Expression, known: _Object) -> str | None:
+    """A test that a path of one or two names finds something."""
+    match path:
+        case Member(source=None, name=name):
+            return known.has(name)
+        case Member(source=Member(source=None, name="text"), name="div"):  # dom-6, which every resource is asked
+            if "text" in known.variables and known.compiled.has_element("text"):
+                v = known.variables["text"]
+                return f"({v}.__class__ is dict and {v}.get('div').__class__ is str)"
+    return None
+
+
+def _is_nothing(node: Expression, known: _Object) -> bool:
+    """Whether an expression surely finds nothing: it begins at an element that does not stand."""
+    match node:
+        case Member(source=None, name=name):
+            return known.lacks(name)
+        case Member(source=source) if source is not None:
+            return _is_nothing(source, known)
+        case Function(source=source, name=name) if source is not None and name in _NOTHING:
+            return _is_nothing(source, known)
+    return False
+
+
+def _is_safe(node: Expression) -> bool:
+    """Whether an expression can be no error, whatever the object holds."""
+    match node:
+        case Literal():
+            return True
+        case Function(source=source, name="exists" | "empty", arguments=()) if source is not None:
+            return _is_path(source)
+        case Function(source=source, name="not", arguments=()) if source is not None:
+            return _is_safe(source)
+        case Chain(operator="and" | "or", operands=operands):
+            return all(map(_is_safe, operands))
+        case Binary(operator="implies", left=left, right=right):
+            return _is_safe(left) and _is_safe(right)
+    return False
+
+
+def _is_path(node: Expression) -> bool:
+    match node:
+        case Member(source=None):
+            return True
+        case Member(source=source) if source is not None:
+            return _is_path(source)
+    return False
