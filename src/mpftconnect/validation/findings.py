@@ -163,9 +163,9 @@ class Report:
         profiles: tuple[str, ...],
     ) -> Report:
         """A report whose findings are made when they are read."""
-        report = cls(profiles=profiles)
+        report = cls.__new__(cls)
         report._findings = report._not_checked = None
-        report._make, report._invalid, report._decisive = make, invalid, decisive
+        report._make, report._invalid, report._decisive, report.profiles = make, invalid, decisive, profiles
         return report
 
     @classmethod

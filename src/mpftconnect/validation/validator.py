@@ -169,15 +169,20 @@ def _version_of(resolution: Resolution) -> str:
 
 
 def _report(run: Run, source: Source) -> Report:
+    decisive = False
+    for item in run.unchecked:
+        decisive = decisive or item[3]
     return Report.later(
         lambda: (_findings(run, source), _not_checked(run)),
         invalid=run.errors > 0 or bool(source.problems),
-        decisive=any(decisive for _, _, _, decisive, _ in run.unchecked),
+        decisive=decisive,
         profiles=tuple(dict.fromkeys(run.profiles)),
     )
 
 
 def _findings(run: Run, source: Source) -> list[Finding]:
+    if not run.findings and not source.problems:
+        return []
     findings: list[Finding] = []
     seen: set[tuple[str, str, str, str]] = set()
     for problem in source.problems:

@@ -10,7 +10,7 @@ from mpftconnect.validation.check.run import Run
 from mpftconnect.validation.check.slices import ItemCheck, Slices, compile_slices
 from mpftconnect.validation.compile.element import Element, TypeRef
 from mpftconnect.validation.fast import recipes
-from mpftconnect.validation.fast.recipes import described
+from mpftconnect.validation.fast.recipes import described, in_order
 from mpftconnect.validation.places import Place
 from mpftconnect.validation.primitives import JSON_KIND, check_for
 
@@ -45,12 +45,7 @@ def value_check(checks: Checks, element: Element, ref: TypeRef, profile: str | N
     if not facets:
         return inner
 
-    def check(value: Any, place: Place, run: Run) -> None:
-        inner(value, place, run)
-        for facet in facets:
-            facet(value, place, run)
-
-    return checks.quickened(described(check, recipes.Parts((inner, *facets))))
+    return checks.quickened(in_order((inner, *facets)))
 
 
 def _wrong_shape(value: Any, place: Place, run: Run, wanted: str) -> None:

@@ -258,6 +258,8 @@ class Coded:
         level = run.options.check_display
         if not isinstance(display, str) or not names or level == "ignore" or not run.options.language.startswith("en"):
             return
+        if display in names:
+            return
         folded = " ".join(display.lower().split())
         if all(folded != " ".join(name.lower().split()) for name in names):
             run.add(

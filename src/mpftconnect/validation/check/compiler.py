@@ -22,11 +22,23 @@ from mpftconnect.validation.compile.element import Element, TypeRef
 from mpftconnect.validation.compile.trees import Trees
 from mpftconnect.validation.definitions.store import CORE, Definitions
 from mpftconnect.validation.fast import recipes
-from mpftconnect.validation.fast.recipes import described
+from mpftconnect.validation.fast.recipes import described, in_order
 from mpftconnect.validation.fast.shapes import Shapes
 from mpftconnect.validation.places import Place
 
 __all__ = ["Checks", "Structure"]
+
+
+def _unusable(problems: list[str], profile: str) -> ValueCheck:
+    """Rows of a profile that cannot be used are said wherever it is applied."""
+
+    def check(value: Any, place: Place, run: Run) -> None:
+        for problem in problems:
+            run.not_checked(
+                "definition", place, f"a row of the profile cannot be used: {problem}", decisive=False, profile=profile
+            )
+
+    return check
 
 
 class Structure:
@@ -79,6 +91,9 @@ class Checks:
         self.extensions = Extensions(self)
         self.invariants = Invariants(self)
         self._shapes = Shapes(self)
+        # By resource type and the profiles that were asked for: what `nested.py` found to hold, saying nothing.
+        self.applied: dict[tuple[str, tuple[str, ...]], tuple[tuple[Structure, ...], Structure | None]] = {}
+        self._loaded: set[str] = set()
         self._structures: dict[str, Structure] = {}
         self._types: dict[str, ValueCheck] = {}
         self._extras: dict[str, ValueCheck] = {}
@@ -94,7 +109,12 @@ class Checks:
 
     def has(self, url: str) -> bool:
         """Whether a structure is loaded."""
-        return self.definitions.structure(url) is not None
+        if url in self._loaded:
+            return True
+        found = self.definitions.structure(url) is not None
+        if found and len(self._loaded) < 10_000:
+            self._loaded.add(url)
+        return found
 
     def kind(self, code: str) -> str | None:
         """`resource`, `complex-type`, `primitive-type` or `logical`; None for what is no type."""
@@ -214,31 +234,12 @@ class Checks:
             for key, constraint in element.constraints.items()
             if key not in STRUCTURAL
         ]
-        code = structure.code
-        url = profile
-        fixed = list(form_facets(self, code, element)) if structure.code == "xhtml" else []
-        problems = list(element.problems)
-        if special is None and not constraints and not fixed and not problems:
-            return self.quickened(properties)
-
-        def check(value: Any, place: Place, run: Run) -> None:
-            properties(value, place, run)
-            if special is not None:
-                special(value, place, run)
-            for problem in problems:
-                run.not_checked(
-                    "definition", place, f"a row of the profile cannot be used: {problem}", decisive=False, profile=url
-                )
-            if constraints:
-                run.checks.invariants.check(constraints, value, place, run, url)
-            for facet in fixed:
-                facet(value, place, run)
-
-        return self.quickened(
-            described(check, recipes.Parts((*self._parts(properties, special, constraints, url), *fixed)))
-            if not problems
-            else check
-        )
+        parts = self._parts(properties, special, constraints, profile)
+        if element.problems:
+            parts.append(_unusable(list(element.problems), profile))
+        if structure.code == "xhtml":
+            parts.extend(form_facets(self, structure.code, element))
+        return self.quickened(in_order(tuple(parts)))
 
     def quickened(self, check: ValueCheck) -> ValueCheck:
         """The check, with a quicker way for objects of a shape that is met often (`fast/`)."""
@@ -246,7 +247,7 @@ class Checks:
 
     def _parts(
         self, properties: ValueCheck, special: Any, constraints: list[tuple[Any, Any]], profile: str | None
-    ) -> tuple[ValueCheck, ...]:
+    ) -> list[ValueCheck]:
         """What the check of a type consists of, one by one."""
         parts: list[ValueCheck] = [properties]
         if special is not None:
@@ -258,7 +259,7 @@ class Checks:
                     recipes.Constraints(tuple(constraints), profile),
                 )
             )
-        return tuple(parts)
+        return parts
 
     def inherited(self, element: Element, ref: TypeRef) -> frozenset[str]:
         """Invariants that a value's own type checks, so that the element need not."""
@@ -292,11 +293,7 @@ class Checks:
         if len(parts) == 1:
             return parts[0]
 
-        def check(value: Any, place: Place, run: Run) -> None:
-            for part in parts:
-                part(value, place, run)
-
-        return self.quickened(described(check, recipes.Parts(tuple(parts))))
+        return self.quickened(in_order(tuple(parts)))
 
     def _later(self, code: str) -> ValueCheck:
         """A type's check, compiled when first called: types refer to each other."""
@@ -335,12 +332,7 @@ class Checks:
 
             facets = compile_facets(self, target, ref, profile, self.inherited(target, ref))
 
-            def check(value: Any, place: Place, run: Run) -> None:
-                properties(value, place, run)
-                for facet in facets:
-                    facet(value, place, run)
-
-            found = self._types[key] = self.quickened(described(check, recipes.Parts((properties, *facets))))
+            found = self._types[key] = self.quickened(in_order((properties, *facets)))
         return found
 
     def inline_check(self, element: Element, ref: TypeRef, profile: str | None) -> ValueCheck:
@@ -354,14 +346,7 @@ class Checks:
             if key not in STRUCTURAL
         ]
 
-        def check(value: Any, place: Place, run: Run) -> None:
-            properties(value, place, run)
-            if special is not None:
-                special(value, place, run)
-            if constraints:
-                run.checks.invariants.check(constraints, value, place, run, profile)
-
-        return self.quickened(described(check, recipes.Parts(self._parts(properties, special, constraints, profile))))
+        return self.quickened(in_order(tuple(self._parts(properties, special, constraints, profile))))
 
     def _profiles(self, ref: TypeRef, profile: str | None) -> list[ValueCheck]:
         """The profiles of a type: one is checked in place; of several, one must fit."""

@@ -29,6 +29,7 @@ __all__ = [
     "Refers",
     "Unless",
     "described",
+    "in_order",
     "recipe_of",
 ]
 
@@ -174,6 +175,16 @@ def described(check: AnyCheck, recipe: object) -> AnyCheck:
     """The check, with what it is made of."""
     check.__dict__["recipe"] = recipe
     return check
+
+
+def in_order(parts: tuple[Check, ...]) -> Check:
+    """A check that runs others one after another."""
+
+    def check(value: Any, place: Any, run: Any) -> None:
+        for part in parts:
+            part(value, place, run)
+
+    return described(check, Parts(parts))
 
 
 def recipe_of(check: Check) -> Any:

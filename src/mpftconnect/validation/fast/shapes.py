@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mpftconnect.validation.check.run import Run
     from mpftconnect.validation.places import Place
 
-__all__ = ["Shapes", "Unit", "flattened"]
+__all__ = ["Shapes", "Unit", "flattened", "resolved", "unit_of"]
 
 Keys = tuple[str, ...]
 Plan = Callable[[dict[str, Any], "Place", "Run"], None]
@@ -80,7 +80,7 @@ class Shapes:
         plans, meet = unit.plans, unit.meet
 
         def entry(value: Any, place: Place, run: Run) -> None:
-            if not run.quick:
+            if not run.quick or value.__class__ is not dict:
                 check(value, place, run)
                 return
             keys = tuple(value)
@@ -98,22 +98,27 @@ class Shapes:
 def flattened(check: Check) -> tuple[Check, ...]:
     """The single checks that a check runs on its value, in their order. A later one with properties stays whole."""
     recipe = recipe_of(check)
-    if isinstance(recipe, Later):
-        try:
-            made = recipe.make()
-        except (DefinitionBroken, PackageNotFound):
-            return (check,)
-        return (made,) if unit_of(made) is not None else (check,)
     if not isinstance(recipe, Parts):
         return (check,)
     found: list[Check] = []
     for part in recipe.checks:
-        inner = recipe_of(part)
-        if isinstance(inner, Parts) and (not found or not isinstance(recipe_of(flattened(part)[0]), Properties)):
-            found.extend(flattened(part))
-        else:
+        inner = flattened(part)
+        if found and isinstance(recipe_of(inner[0]), Properties):
             found.append(part)
+        else:
+            found.extend(inner)
     return tuple(found)
+
+
+def resolved(check: Check) -> Check:
+    """The check that is meant, where one is made when it is first needed; itself, where none can be made."""
+    recipe = recipe_of(check)
+    if not isinstance(recipe, Later):
+        return check
+    try:
+        return recipe.make()
+    except (DefinitionBroken, PackageNotFound):
+        return check
 
 
 def unit_of(check: Check) -> Unit | None:

@@ -17,7 +17,7 @@ from mpftconnect.validation.fast.forms import NAMES, form_test
 from mpftconnect.validation.fast.invariants import one_constraint, quick_truth
 from mpftconnect.validation.fast.pointing import quick_reference
 from mpftconnect.validation.fast.recipes import recipe_of
-from mpftconnect.validation.fast.shapes import Keys, Plan, Unit, flattened, unit_of
+from mpftconnect.validation.fast.shapes import Keys, Plan, Unit, flattened, resolved, unit_of
 from mpftconnect.validation.fast.slicing import quick_slices
 from mpftconnect.validation.fast.specials import special_lines
 
@@ -191,8 +191,7 @@ class _Writer:
 
     def _value(self, depth: int, check: Check, v: str, here: str) -> None:
         """Everything about one object inside this one."""
-        unit = unit_of(check)
-        parts = (check,) if unit is not None else flattened(check)
+        parts = (check,) if unit_of(check) is not None else flattened(check)
         if len(parts) > 1:
             self.line(depth, f"w = {here}")
             here = "w"
@@ -218,6 +217,7 @@ class _Writer:
             self.line(1, line)
 
     def _part(self, depth: int, part: Check, v: str, here: str) -> None:
+        part = resolved(part)
         unit, recipe = unit_of(part), recipe_of(part)
         if unit is not None:
             plans, entry = self.bind(unit.plans, "plans"), self.bind(part, "check")
