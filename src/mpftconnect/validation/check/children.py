@@ -334,7 +334,7 @@ def slices_of(checks: Checks, element: Element, profile: str | None) -> Slices |
                 found = by_type[code] = _slice_value(checks, element, piece, code, profile)
             found(value, place, run)
 
-        return check
+        return described(check, recipes.Sliced(lambda code: _slice_value(checks, element, piece, code, profile)))
 
     return compile_slices(checks, element, profile, item_check)
 
@@ -366,12 +366,5 @@ def _slice_value(checks: Checks, element: Element, piece: Element, code: str | N
 def _slice_of_extension(checks: Checks, piece: Element, ref: TypeRef, profile: str | None) -> ValueCheck:
     """The extension's own definition was checked by its url; here, what this profile adds."""
     facets = compile_facets(checks, piece, ref, profile, frozenset({"ext-1"}))
-    inner = checks.inline_check(piece, ref, profile) if piece.children is not None else None
-
-    def check(value: Any, place: Place, run: Run) -> None:
-        if inner is not None:
-            inner(value, place, run)
-        for facet in facets:
-            facet(value, place, run)
-
-    return check
+    inner = (checks.inline_check(piece, ref, profile),) if piece.children is not None else ()
+    return in_order((*inner, *facets))

@@ -15,6 +15,7 @@ from mpftconnect.validation.compile.element import Binding
 __all__ = [
     "Beside",
     "Bound",
+    "ByKey",
     "Choice",
     "Complex",
     "Constraints",
@@ -27,14 +28,15 @@ __all__ = [
     "Primitive",
     "Properties",
     "Refers",
+    "Sliced",
     "Unless",
     "described",
     "in_order",
     "recipe_of",
 ]
 
-AnyCheck = TypeVar("AnyCheck", bound=Callable[..., None])
-Check = Callable[..., None]
+AnyCheck = TypeVar("AnyCheck", bound=Callable[..., Any])
+Check = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,13 @@ class Later:
 
 
 @dataclass(frozen=True, slots=True)
+class Sliced:
+    """What a slice demands of an item, made for the item's type."""
+
+    of_type: Callable[[str | None], Check]
+
+
+@dataclass(frozen=True, slots=True)
 class Constraints:
     """Invariants, each with its compiled expression."""
 
@@ -155,6 +164,14 @@ class Equals:
     """A fixed value or pattern that is one text or truth."""
 
     wanted: str | bool
+
+
+@dataclass(frozen=True, slots=True)
+class ByKey:
+    """A slice of items whose property `key` is one of some texts."""
+
+    key: str
+    texts: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,7 @@ class _Writer:
 
     def _complex(self, recipe: recipes.Complex, v: str, call: str) -> None:
         place = f"(at, {recipe.key!r}, {{index}}, {recipe.label!r})"
-        slices = quick_slices(recipe.slices) if recipe.slices is not None else None
+        slices = quick_slices(recipe.slices, recipe.code) if recipe.slices is not None else None
         if not recipe.is_list:
             here = place.format(index=None)
             self.line(1, f"if {v}.__class__ is dict:")
