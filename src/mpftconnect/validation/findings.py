@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 __all__ = ["RULES", "Finding", "NotChecked", "Report", "Severity", "Verdict"]
 
@@ -120,8 +120,7 @@ class Finding:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class NotChecked:
+class NotChecked(NamedTuple):
     """A rule that could not be evaluated, and why. `decisive`: broken, it would make the resource invalid."""
 
     expression: str

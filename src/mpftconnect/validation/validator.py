@@ -129,6 +129,7 @@ class Validator:
             place = root(str(value.get("resourceType") or "Resource")[:64])
             run.frame = Frame(value, place, None, "root")
             self._checks.resource(value, place, run, wanted)
+            run.frame.close()
         elif not source.problems:
             run.error("json-object", root("Resource"), "must be a FHIR resource: an object with resourceType")
         return _report(run, source)
@@ -217,10 +218,10 @@ def _not_checked(run: Run) -> list[NotChecked]:
     unchecked: list[NotChecked] = []
     known: set[tuple[str, str, str]] = set()
     for rule, place, reason, decisive, profile in run.unchecked:
-        expression = expression_of(place)
-        if (rule, expression, reason) not in known:
-            known.add((rule, expression, reason))
-            unchecked.append(NotChecked(expression, rule, reason, decisive, profile))
+        made = NotChecked(expression_of(place), rule, reason, decisive, profile)
+        if made[:3] not in known:
+            known.add(made[:3])
+            unchecked.append(made)
     return unchecked
 
 

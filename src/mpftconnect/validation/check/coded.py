@@ -20,9 +20,14 @@ from mpftconnect.validation.terminology.value_sets import Answer, ValueSets
 if TYPE_CHECKING:
     from mpftconnect.validation.definitions.store import Definitions
 
-__all__ = ["Coded"]
+__all__ = ["Coded", "not_loaded"]
 
 _LOCAL = re.compile(r"\s")
+
+
+def not_loaded(system: str) -> str:
+    """What is said of a code that nothing loaded can judge."""
+    return f"code system {system} is not loaded"
 
 
 class Coded:
@@ -117,9 +122,9 @@ class Coded:
             else:
                 run.add("warning", "binding-extensible", place, f"should be a code of {value_set}", profile)
         elif answer.member is None:
-            self._doubt(answer.reason, place, run, profile, required=required)
+            self.doubt(answer.reason, place, run, profile, required=required)
 
-    def _doubt(self, reason: str, place: Place, run: Run, profile: str | None, *, required: bool) -> None:
+    def doubt(self, reason: str, place: Place, run: Run, profile: str | None, *, required: bool) -> None:
         run.not_checked(
             "binding-required" if required else "binding-extensible", place, reason, decisive=required, profile=profile
         )
@@ -142,7 +147,7 @@ class Coded:
             if required and bare.member is not None:
                 run.error("binding-required", place, f"must have a system and a code of {value_set}", profile)
             elif bare.member is None:
-                self._doubt(bare.reason, place, run, profile, required=required)
+                self.doubt(bare.reason, place, run, profile, required=required)
             return
         answer = self._of(value, value_set)
         if answer.member is False:
@@ -151,7 +156,7 @@ class Coded:
             else:
                 run.add("warning", "binding-extensible", place, f"should have a code of {value_set}", profile)
         elif answer.member is None:
-            self._doubt(answer.reason, place, run, profile, required=required)
+            self.doubt(answer.reason, place, run, profile, required=required)
 
     def _concept(
         self, value: Any, value_set: str, place: Place, run: Run, profile: str | None, *, required: bool
@@ -175,7 +180,7 @@ class Coded:
             if answer.member is None:
                 reasons = reasons or answer.reason
         if reasons:
-            self._doubt(reasons, place, run, profile, required=required)
+            self.doubt(reasons, place, run, profile, required=required)
         elif required:
             run.error("binding-required", place, f"must have a code of {value_set}", profile)
         else:
@@ -205,7 +210,7 @@ class Coded:
             else:
                 run.add("warning", "binding-extensible", place, f"should have a unit code of {value_set}", profile)
         elif answer.member is None:
-            self._doubt(answer.reason, place, run, profile, required=required)
+            self.doubt(answer.reason, place, run, profile, required=required)
 
     # -- a Coding or Quantity by itself, bound or not
 
@@ -229,7 +234,7 @@ class Coded:
         if verdict is False:
             run.error("code-unknown", place, f"must have a code of {system}{self._similar(code, known)}")
         elif verdict is None:
-            run.not_checked("code-unknown", place, f"code system {system} is not loaded", decisive=False)
+            run.not_checked("code-unknown", place, not_loaded(system), decisive=False)
         elif known is not None:
             self._display(value, known, code, place, run)
 

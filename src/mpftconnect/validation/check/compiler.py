@@ -443,6 +443,8 @@ class Checks:
             return run.probe(structure.check, value, place)[0]
         finally:
             run.probing -= 1
+            if run.frame is not None and run.frame is not frame:
+                run.frame.close()
             run.frame = frame
 
     @staticmethod
@@ -468,6 +470,7 @@ class Checks:
         try:
             return run.probe(structure.check, target.resource, frame.place)[0]
         finally:
+            frame.close()
             run.frame = outer
             run.visiting.discard(key)
 

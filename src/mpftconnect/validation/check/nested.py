@@ -45,7 +45,8 @@ def nested_check(checks: Checks, element: Element, ref: TypeRef, profile: str | 
             full_url = entry.get("fullUrl") if isinstance(entry, dict) else None
         if kind == "contained" and run.options.validate_contains == "IGNORE":
             return
-        run.frame = Frame(value, place, outer, kind, full_url if isinstance(full_url, str) else None)
+        inner = Frame(value, place, outer, kind, full_url if isinstance(full_url, str) else None)
+        run.frame = inner
         try:
             code = value.get("resourceType")
             if isinstance(code, str) and checks.is_resource(code) and not checks.is_a(code, wanted):
@@ -61,6 +62,7 @@ def nested_check(checks: Checks, element: Element, ref: TypeRef, profile: str | 
                 finally:
                     run.visiting.discard((id(value), "resource"))
         finally:
+            inner.close()
             run.frame = outer
 
     return check

@@ -65,6 +65,10 @@ class Frame:
             )
         return self._scope
 
+    def close(self) -> None:
+        """Let go of what FHIRPath saw: it leads back here, and such a ring is only found by a collector."""
+        self._scope = None
+
     @property
     def container(self) -> Frame:
         """The resource whose `contained` a local reference means."""

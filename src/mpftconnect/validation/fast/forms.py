@@ -75,6 +75,7 @@ NAMES: dict[str, Any] = {
     "is_code": re.compile(r"[^\s]+( [^\s]+)*").fullmatch,
     "SYSTEMS": SYSTEMS,
     "Decimal": Decimal,
+    "NUMBERS": (int, Decimal),
 }
 _STRING = "{v}.__class__ is str and {v} >= '!' and {v}.isprintable() and len({v}) <= 1048576"
 # Printable text holds no white space but the space itself, and no control characters.

@@ -210,7 +210,7 @@ class _Writer:
                     continue
                 self._constraint(1, constraint, recipe.profile, "o", "at", test)
             return
-        special = special_lines(part, variables, self.bind)
+        special = special_lines(part, variables, self.bind, self.unit.shapes.coding)
         if special is None:
             self._part(1, part, "o", "at")
         for line in special or ():

@@ -17,11 +17,16 @@ _URIS = "urn:ietf:rfc:3986"
 _MOST_UNITS = 1_000
 
 
-def special_lines(part: Check, variables: Mapping[str, str], bind: Bind) -> list[str] | None:
-    """What is left of a type's own check for objects of the shape; None where all of it is."""
+def special_lines(part: Check, variables: Mapping[str, str], bind: Bind, coding: Check) -> list[str] | None:
+    """What is left of a type's own check for objects of the shape; None: all of it. `coding`: see `quick_coding`."""
     if part is SPECIAL["Extension"]:
         has_value = any(key.startswith(("value", "_value")) for key in variables)
         return None if has_value == ("extension" in variables) else []
+    if part is SPECIAL["Coding"]:
+        if "system" not in variables:
+            return []
+        s, c, d = (variables.get(name, "None") for name in ("system", "code", "display"))
+        return [f"{bind(coding, 'coding')}({s}, {c}, {d}, o, at, run)"]
     if part is SPECIAL["Identifier"]:
         if "system" not in variables or "value" not in variables:
             return []

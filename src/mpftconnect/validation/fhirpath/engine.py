@@ -44,10 +44,10 @@ class Compiled:
         """The expression as it was read."""
         return self._tree
 
-    def has_element(self, name: str) -> bool:
-        """Whether the type of the focus is known, and has an element of a name that is written with one name."""
+    def element_type(self, name: str) -> str | None:
+        """The type of an element of the focus; None for a choice, and where the type of the focus is not known."""
         found = self._types.element(self.context, name) if self.context is not None else None
-        return found is not None and not found.choice
+        return found.types[0] if found is not None and not found.choice else None
 
     def truth_of(self) -> Truth | None:
         """What gives the truth where the type of the focus is known: the work of `holds` without its surroundings."""
