@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -147,7 +147,7 @@ class Report:
     ) -> None:
         self._findings: tuple[Finding, ...] | None = tuple(findings)
         self._not_checked: tuple[NotChecked, ...] | None = tuple(not_checked)
-        self._make: Callable[[], tuple[list[Finding], list[NotChecked]]] | None = None
+        self._make: Callable[[], tuple[Sequence[Finding], Sequence[NotChecked]]] | None = None
         self._invalid = any(finding.severity in ("error", "fatal") for finding in self._findings)
         self._decisive = any(item.decisive for item in self._not_checked)
         self.profiles = profiles
@@ -155,8 +155,7 @@ class Report:
     @classmethod
     def later(
         cls,
-        make: Callable[[], tuple[list[Finding], list[NotChecked]]],
-        *,
+        make: Callable[[], tuple[Sequence[Finding], Sequence[NotChecked]]],
         invalid: bool,
         decisive: bool,
         profiles: tuple[str, ...],

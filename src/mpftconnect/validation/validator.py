@@ -117,7 +117,7 @@ class Validator:
             PackageNotFound: A profile that was asked for is in no loaded package.
         """
         chosen = options or self.options
-        wanted = list(profiles)
+        wanted = tuple(profiles)
         for url in wanted:
             if not self._checks.has(url):
                 raise PackageNotFound(f"profile {url} is in no loaded package")
@@ -173,17 +173,18 @@ def _report(run: Run, source: Source) -> Report:
     decisive = False
     for item in run.unchecked:
         decisive = decisive or item[3]
+    profiles = tuple(run.profiles) if len(run.profiles) < 2 else tuple(dict.fromkeys(run.profiles))
     return Report.later(
         lambda: (_findings(run, source), _not_checked(run)),
-        invalid=run.errors > 0 or bool(source.problems),
-        decisive=decisive,
-        profiles=tuple(dict.fromkeys(run.profiles)),
+        run.errors > 0 or bool(source.problems),
+        decisive,
+        profiles,
     )
 
 
-def _findings(run: Run, source: Source) -> list[Finding]:
+def _findings(run: Run, source: Source) -> Sequence[Finding]:
     if not run.findings and not source.problems:
-        return []
+        return ()
     findings: list[Finding] = []
     seen: set[tuple[str, str, str, str]] = set()
     for problem in source.problems:
@@ -214,7 +215,9 @@ def _findings(run: Run, source: Source) -> list[Finding]:
     return findings
 
 
-def _not_checked(run: Run) -> list[NotChecked]:
+def _not_checked(run: Run) -> Sequence[NotChecked]:
+    if len(run.unchecked) < 2:
+        return [NotChecked(expression_of(item[1]), item[0], *item[2:]) for item in run.unchecked]
     unchecked: list[NotChecked] = []
     known: set[tuple[str, str, str]] = set()
     for rule, place, reason, decisive, profile in run.unchecked:

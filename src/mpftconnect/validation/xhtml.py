@@ -58,7 +58,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 # The entities that XHTML 1.0 declares are not declared in FHIR: only XML's own five may stand (R4 Narrative).
 _DEEPEST = 200
 _START, _END = '<div xmlns="http://www.w3.org/1999/xhtml">', "</div>"
-_LENGTH_OF_START, _LENGTH_OF_END = len(_START), len(_END)
+_LENGTH_OF_START = len(_START)
 # The commonest narrative, a div of plain text: what XML allows there without markup, entities and escapes.
 _PLAIN = re.compile(
     r'<div xmlns="http://www\.w3\.org/1999/xhtml">([^<>&\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]*)</div>'
@@ -84,10 +84,16 @@ def _parts(name: str) -> tuple[str, str]:
 
 def is_plain_narrative(text: str) -> bool:
     """Whether a narrative is a div of plain text, which is always right."""
-    if text.startswith(_START) and text.endswith(_END):
-        inner = text[_LENGTH_OF_START:-_LENGTH_OF_END]
-        if inner.isprintable() and not inner.isspace() and inner and not ("<" in inner or "&" in inner or ">" in inner):
-            return True
+    if (
+        text.isprintable()
+        and text.startswith(_START)
+        and text.endswith(_END)
+        and text[_LENGTH_OF_START] not in " <"
+        and text.count("<") == 2
+        and text.count(">") == 2
+        and "&" not in text
+    ):
+        return True
     plain = _PLAIN.fullmatch(text)
     return plain is not None and not plain[1].isspace() and plain[1] != ""
 

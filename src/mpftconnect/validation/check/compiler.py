@@ -24,6 +24,7 @@ from mpftconnect.validation.definitions.store import CORE, Definitions
 from mpftconnect.validation.fast import recipes
 from mpftconnect.validation.fast.recipes import described, in_order
 from mpftconnect.validation.fast.shapes import Shapes
+from mpftconnect.validation.options import Options
 from mpftconnect.validation.places import Place
 
 __all__ = ["Checks", "Structure"]
@@ -86,6 +87,7 @@ class Checks:
         self.version = version
         # Tests set it to False, to hold what is found without plans against what is found with them.
         self.quick = True
+        self._usual: tuple[Options | None, bool, bool] = (None, False, False)
         self.trees = Trees(definitions)
         self.coded = Coded(definitions)
         self.extensions = Extensions(self)
@@ -244,6 +246,13 @@ class Checks:
     def quickened(self, check: ValueCheck) -> ValueCheck:
         """The check, with a quicker way for objects of a shape that is met often (`fast/`)."""
         return self._shapes.quickened(check)
+
+    def usual(self, options: Options) -> tuple[bool, bool]:
+        """Whether plans may be used with these options, and whether references are followed nowhere."""
+        last = self._usual
+        if last[0] is not options:
+            last = self._usual = (options, self.quick and options.usual, options.reference_level == "none")
+        return last[1:]
 
     def _parts(
         self, properties: ValueCheck, special: Any, constraints: list[tuple[Any, Any]], profile: str | None

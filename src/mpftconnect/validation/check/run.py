@@ -141,8 +141,7 @@ class Run:
         # How many questions "does this fit that profile" are open.
         self.probing = 0
         # Whether plans may be used (`fast/`): they take the usual options for granted.
-        self.quick = checks.quick and options.usual
-        self.follows_nothing = options.reference_level == "none"
+        self.quick, self.follows_nothing = checks.usual(options)
 
     def error(self, rule: str, place: Place | None, message: str, profile: str | None = None) -> None:
         self.errors += 1

@@ -13,7 +13,7 @@ from typing import Any
 
 from mpftconnect.validation.primitives import PRIMITIVES
 
-__all__ = ["NAMES", "SYSTEMS", "form_test"]
+__all__ = ["NAMES", "SYSTEMS", "form_test", "is_id"]
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}").fullmatch
 _MOST_SYSTEMS = 2_000
@@ -58,6 +58,13 @@ def is_date_time(value: Any) -> bool:
     return _slow_date_time(value) is None
 
 
+def is_id(value: str) -> bool:
+    """Whether a text is an id."""
+    if value.replace("-", "").isalnum() and value.isascii():
+        return len(value) <= 64
+    return _ID(value) is not None
+
+
 def is_system(value: str) -> bool:
     """Whether a text has the form of a URI; if so it is kept in `SYSTEMS`."""
     if _slow_uri(value) is not None:
@@ -70,7 +77,7 @@ def is_system(value: str) -> bool:
 NAMES: dict[str, Any] = {
     "is_date": is_date,
     "is_date_time": is_date_time,
-    "is_id": _ID,
+    "is_id": is_id,
     "is_system": is_system,
     "is_code": re.compile(r"[^\s]+( [^\s]+)*").fullmatch,
     "SYSTEMS": SYSTEMS,

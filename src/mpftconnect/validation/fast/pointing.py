@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from mpftconnect.validation.fast.forms import is_id
 from mpftconnect.validation.fast.recipes import Refers
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["quick_reference"]
 
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}").fullmatch
 _TYPE = re.compile(r"[A-Z][A-Za-z]+").fullmatch
 
 
@@ -40,6 +40,6 @@ def quick_reference(checks: Checks, recipe: Refers) -> Callable[[dict[str, Any],
         if "type" in value or not run.follows_nothing or run.frame is None or run.frame.outer is not None:
             return False
         code, _, identifier = reference.partition("/")
-        return (code in fitting or fits(code)) and _ID(identifier) is not None and by_reference(reference) is None
+        return (code in fitting or fits(code)) and is_id(identifier) and by_reference(reference) is None
 
     return leads
