@@ -126,7 +126,8 @@ class Validator:
         run.xml = source.is_xml
         value = source.value
         if isinstance(value, dict):
-            place = root(str(value.get("resourceType") or "Resource")[:64])
+            code = value.get("resourceType")
+            place = root(code[:64] if code.__class__ is str and code else str(code or "Resource")[:64])
             run.frame = Frame(value, place, None, "root")
             self._checks.resource(value, place, run, wanted)
             run.frame.close()

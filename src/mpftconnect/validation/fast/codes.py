@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mpftconnect.validation.check.coded import not_loaded
 from mpftconnect.validation.fast.recipes import Bound, Check
+from mpftconnect.validation.primitives import PRIMITIVES
 
 if TYPE_CHECKING:
     from mpftconnect.validation.check.coded import Coded
     from mpftconnect.validation.check.run import Run
     from mpftconnect.validation.places import Place
 
-__all__ = ["Known", "known_codes", "quick_binding", "quick_coding"]
+__all__ = ["Codings", "Known", "known_codes", "quick_binding"]
 
 _MOST = 1_000
 _LONGEST = 64
+_is_uri, _is_code, _is_string = PRIMITIVES["uri"], PRIMITIVES["code"], PRIMITIVES["string"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,36 +78,39 @@ def quick_binding(bound: Bound, check: Check) -> Check:
     return concept
 
 
-def quick_coding(coded: Coded) -> Callable[[Any, Any, Any, dict[str, Any], Place, Run], None]:
-    """The check of a Coding whose parts are at hand: a known code with a known display, or of a system not loaded."""
-    displays: dict[str, dict[str, set[str]]] = {}
-    unloaded: dict[str, str] = {}
+class Codings:
+    """Codings whose parts are at hand: a known code with a known display, or a code of a system that is not loaded."""
 
-    def look(system: str) -> None:
-        if len(displays) + len(unloaded) >= _MOST:
-            return
-        known = coded.systems.find(system)
-        if known is None:
-            unloaded[system] = not_loaded(system)
-        elif known.displays.__class__ is dict:
-            displays[system] = known.displays
+    __slots__ = ("_coded", "right", "unloaded")
 
-    def judge(system: Any, code: Any, display: Any, value: dict[str, Any], place: Place, run: Run) -> None:
+    def __init__(self, coded: Coded) -> None:
+        self._coded = coded
+        # By system and code: the displays that the system gives it. Only what was found to be right is here.
+        self.right: dict[tuple[str, str], Iterable[str]] = {}
+        self.unloaded: dict[str, str] = {}
+
+    def judge(self, system: Any, code: Any, display: Any, value: dict[str, Any], place: Place, run: Run) -> None:
+        """Judge a coding, and remember what is the same for each of its kind."""
         if code.__class__ is str and system.__class__ is str:
-            names = displays.get(system)
-            if names is not None:
-                held = names.get(code)
-                if held is not None and (display is None or (display.__class__ is str and display in held)):
-                    return
-            elif system in unloaded:
-                run.not_checked("code-unknown", place, unloaded[system], decisive=False)
+            reason = self.unloaded.get(system)
+            if reason is not None:
+                run.not_checked("code-unknown", place, reason, decisive=False)
                 return
-            else:
-                said = len(run.findings)
-                coded.coding(value, place, run)
-                if said == len(run.findings):  # the system's address itself is right
-                    look(system)
-                return
-        coded.coding(value, place, run)
+            said = len(run.findings)
+            self._coded.coding(value, place, run)
+            if said == len(run.findings):
+                self._remember(system, code)
+            return
+        self._coded.coding(value, place, run)
 
-    return judge
+    def _remember(self, system: str, code: str) -> None:
+        if len(self.right) >= _MOST or len(system) > 200 or len(code) > _LONGEST:
+            return
+        known = self._coded.systems.find(system)
+        if known is None:
+            if len(self.unloaded) < _MOST:
+                self.unloaded[system] = not_loaded(system)
+        elif known.has(code) and _is_uri(system) is None and _is_code(code) is None:
+            self.right[system, code] = frozenset(
+                name for name in known.displays.get(code, ()) if name and _is_string(name) is None
+            )

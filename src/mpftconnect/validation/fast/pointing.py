@@ -18,8 +18,8 @@ __all__ = ["quick_reference"]
 _TYPE = re.compile(r"[A-Z][A-Za-z]+").fullmatch
 
 
-def quick_reference(checks: Checks, recipe: Refers) -> Callable[[dict[str, Any], Run], bool]:
-    """Whether a Reference surely leads where it may."""
+def quick_reference(checks: Checks, recipe: Refers, *, lone: bool = False) -> Callable[[dict[str, Any], Run], bool]:
+    """Whether a Reference surely leads where it may. `lone`: and holds nothing but an address, of the right form."""
     if not recipe.plain:
         return lambda value, run: False
     fitting: set[str] = set()
@@ -42,4 +42,13 @@ def quick_reference(checks: Checks, recipe: Refers) -> Callable[[dict[str, Any],
         code, _, identifier = reference.partition("/")
         return (code in fitting or fits(code)) and is_id(identifier) and by_reference(reference) is None
 
-    return leads
+    def leads_alone(value: dict[str, Any], run: Run) -> bool:
+        if len(value) != 1 or not run.follows_nothing or run.frame is None or run.frame.outer is not None:
+            return False
+        reference = value.get("reference")
+        if reference.__class__ is not str:
+            return False
+        code, _, identifier = reference.partition("/")
+        return (code in fitting or fits(code)) and is_id(identifier) and by_reference(reference) is None
+
+    return leads_alone if lone else leads

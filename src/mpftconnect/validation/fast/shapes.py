@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mpftconnect.errors import DefinitionBroken, PackageNotFound
-from mpftconnect.validation.fast.codes import quick_coding
+from mpftconnect.validation.fast.codes import Codings
 from mpftconnect.validation.fast.recipes import Check, Later, Parts, Properties, recipe_of
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Shapes:
 
     def __init__(self, checks: Checks) -> None:
         self.checks = checks
-        self.coding = quick_coding(checks.coded)
+        self.codings = Codings(checks.coded)
         self.written = 0
 
     def quickened(self, check: Check) -> Check:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mpftconnect.validation.check.special import SPECIAL
 from mpftconnect.validation.fast import recipes
 from mpftconnect.validation.fast.codes import known_codes, quick_binding
 from mpftconnect.validation.fast.extensions import quick_extensions
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from mpftconnect.validation.fast.recipes import Check
 
 __all__ = ["Written", "write_plan"]
+
+_CODING = ("system", "code", "display")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ def write_plan(unit: Unit, keys: Keys) -> Written | None:
         return None
     writer = _Writer(unit)
     variables = {key: f"v{number}" for number, key in enumerate(keys)}
+    if SPECIAL["Coding"] in unit.parts and keys == _CODING:
+        writer.known_coding(variables)
     for key, variable in variables.items():
         if not writer.property(key, variable, keys):
             return None
@@ -92,6 +97,24 @@ class _Writer:
 
     def line(self, depth: int, text: str) -> None:
         self.lines.append("    " * depth + text)
+
+    def known_coding(self, variables: dict[str, str]) -> None:
+        """A way out for a coding that is known, with all its parts (see `Codings`)."""
+        if len(self.unit.parts) > 2 or any(not self._is_plain(key) for key in variables):
+            return
+        right = self.bind(self.unit.shapes.codings.right, "right")
+        s, c, d = variables.values()
+        texts = " and ".join(f"{v}.__class__ is str" for v in (s, c, d))
+        self.line(1, f"if {texts} and {d} in {right}.get(({s}, {c}), ()): return")
+
+    def _is_plain(self, key: str) -> bool:
+        """Whether nothing but its type's form is demanded of a primitive."""
+        recipe = recipe_of(self.unit.properties.table[key])
+        return (
+            isinstance(recipe, recipes.Primitive)
+            and not (recipe.is_list or recipe.sliced or recipe.most == 0)
+            and all(recipe_of(facet) == recipes.Unless(None) for facet in recipe.facets)
+        )
 
     # -- properties
 
@@ -193,10 +216,23 @@ class _Writer:
         """Everything about one object inside this one."""
         parts = (check,) if unit_of(check) is not None else flattened(check)
         if len(parts) > 1:
+            lone = self._lone_reference(parts)
+            if lone is not None:
+                self.line(depth, f"if not {lone}({v}, run):")
+                depth += 1
             self.line(depth, f"w = {here}")
             here = "w"
         for part in parts:
             self._part(depth, part, v, here)
+
+    def _lone_reference(self, parts: tuple[Check, ...]) -> str | None:
+        """The name of a test that all is well with a Reference that holds nothing but an address; None for others."""
+        unit, refers = unit_of(resolved(parts[0])), recipe_of(parts[1])
+        if len(parts) != 2 or unit is None or not isinstance(refers, recipes.Refers):
+            return None
+        if unit.parts[1:] != (SPECIAL["Reference"],) or not _Writer(unit)._is_plain("reference"):
+            return None
+        return self.bind(quick_reference(self.checks, refers, lone=True), "lone")
 
     # -- what follows the properties
 
@@ -210,7 +246,7 @@ class _Writer:
                     continue
                 self._constraint(1, constraint, recipe.profile, "o", "at", test)
             return
-        special = special_lines(part, variables, self.bind, self.unit.shapes.coding)
+        special = special_lines(part, variables, self.bind, self.unit.shapes.codings.judge)
         if special is None:
             self._part(1, part, "o", "at")
         for line in special or ():
