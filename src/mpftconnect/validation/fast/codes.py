@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mpftconnect.validation.check.coded import not_loaded
 from mpftconnect.validation.fast.recipes import Bound, Check
 from mpftconnect.validation.primitives import PRIMITIVES
+from mpftconnect.validation.terminology.code_systems import CodeSystem
 
 if TYPE_CHECKING:
     from mpftconnect.validation.check.coded import Coded
@@ -107,7 +108,7 @@ class Codings:
         if len(self.right) >= _MOST or len(system) > 200 or len(code) > _LONGEST:
             return
         known = self._coded.systems.find(system)
-        if known is None:
+        if known is None or (known.__class__ is CodeSystem and known.is_empty):
             if len(self.unloaded) < _MOST:
                 self.unloaded[system] = not_loaded(system)
         elif known.has(code) and _is_uri(system) is None and _is_code(code) is None:

@@ -18,6 +18,7 @@ __all__ = ["holds"]
 # Functions that find nothing, or these truths, where there is nothing to look at.
 _NOTHING = frozenset(("where", "select", "first", "last", "tail", "ofType", "as", "resolve", "extension", "distinct"))
 _LONGEST = 600
+_MOMENTS = frozenset(("date", "dateTime", "instant"))
 _NUMBERS = frozenset(("decimal", "integer", "positiveInt", "unsignedInt"))
 
 
@@ -42,16 +43,22 @@ class _Object:
         )
 
     def text(self, node: Expression) -> str | None:
-        """The variable of an element whose JSON is one text without extensions, and which reads as that text."""
-        if not isinstance(node, Member) or node.source is not None or "_" + node.name in self.variables:
-            return None
-        return self.variables.get(node.name) if self.compiled.element_type(node.name) in TEXT_TYPES else None
+        """The variable of an element whose JSON is one text, and which reads as that text."""
+        return self._of_type(node, TEXT_TYPES)
 
     def number(self, node: Expression) -> str | None:
-        """The variable of an element whose JSON is a number without extensions."""
+        """The variable of a number."""
+        return self._of_type(node, _NUMBERS)
+
+    def moment(self, node: Expression) -> str | None:
+        """The variable of a date, with a time or without."""
+        return self._of_type(node, _MOMENTS)
+
+    def _of_type(self, node: Expression, types: frozenset[str]) -> str | None:
+        """The variable of an element of one of some primitive types, without extensions beside it."""
         if not isinstance(node, Member) or node.source is not None or "_" + node.name in self.variables:
             return None
-        return self.variables.get(node.name) if self.compiled.element_type(node.name) in _NUMBERS else None
+        return self.variables.get(node.name) if self.compiled.element_type(node.name) in types else None
 
 
 def holds(compiled: Compiled, variables: Mapping[str, str]) -> str | None:
@@ -88,6 +95,9 @@ def _true(node: Expression, known: _Object) -> str | None:
         case Binary(operator=">=", left=left, right=Literal(value=int() as least)):
             v = known.number(left)
             return f"({v}.__class__ in NUMBERS and {least} <= {v} <= 1000000)" if v is not None else None
+        case Binary(operator="<=", left=left, right=right):
+            first, then = known.moment(left), known.moment(right)
+            return f"is_not_after({first}, {then})" if first is not None and then is not None else None
     return None
 
 
@@ -178,7 +188,7 @@ def _safe(node: Expression, known: _Object) -> str | None:
     match node:
         case Literal():
             return "True"
-        case Function(source=source, name="exists" | "empty", arguments=()) if source is not None:
+        case Function(source=source, name="exists" | "empty" | "hasValue", arguments=()) if source is not None:
             return "True" if _is_path(source) or _is_nothing(source, known) else None
         case Function(source=source, name="not", arguments=()) if source is not None:
             return _safe(source, known)

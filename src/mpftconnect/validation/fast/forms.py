@@ -58,6 +58,21 @@ def is_date_time(value: Any) -> bool:
     return _slow_date_time(value) is None
 
 
+def is_not_after(first: Any, then: Any) -> bool:
+    """Whether two dates or times of the same form and zone, both of which exist, stand in order."""
+    return (
+        first.__class__ is str
+        and then.__class__ is str
+        and len(first) == len(then)
+        and len(first) in (10, 20, 25)
+        and first[19:] == then[19:]
+        and first[17:19] != "60" != then[17:19]
+        and first <= then
+        and is_date_time(first)
+        and is_date_time(then)
+    )
+
+
 def is_id(value: str) -> bool:
     """Whether a text is an id."""
     if value.replace("-", "").isalnum() and value.isascii():
@@ -78,6 +93,7 @@ NAMES: dict[str, Any] = {
     "is_date": is_date,
     "is_date_time": is_date_time,
     "is_id": is_id,
+    "is_not_after": is_not_after,
     "is_system": is_system,
     "is_code": re.compile(r"[^\s]+( [^\s]+)*").fullmatch,
     "SYSTEMS": SYSTEMS,

@@ -79,6 +79,14 @@ def _is_sound(properties: recipes.Properties, keys: Keys) -> bool:
     return True
 
 
+def _only_equal(recipe: recipes.Primitive) -> bool:
+    """Whether a primitive is held to one text, and to nothing besides but what the usual options leave out."""
+    found = [recipe_of(facet) for facet in recipe.facets]
+    return len([each for each in found if isinstance(each, recipes.Equals)]) == 1 and all(
+        isinstance(each, recipes.Equals) or each == recipes.Unless(None) for each in found
+    )
+
+
 class _Writer:
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
@@ -147,6 +155,9 @@ class _Writer:
     def _primitive_test(self, recipe: recipes.Primitive) -> str | None:
         tests: list[str] = []
         known = None
+        fixed = next((r.wanted for f in recipe.facets if isinstance(r := recipe_of(f), recipes.Equals)), None)
+        if isinstance(fixed, str) and recipe.form(fixed) is None and _only_equal(recipe):
+            return f"{{v}}.__class__ is str and {{v}} == {self.bind(fixed, 'wanted')}"
         for facet in recipe.facets:
             match recipe_of(facet):
                 case recipes.Unless(test=None):
