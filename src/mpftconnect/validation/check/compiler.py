@@ -92,7 +92,8 @@ class Checks:
         self.coded = Coded(definitions)
         self.extensions = Extensions(self)
         self.invariants = Invariants(self)
-        self._shapes = Shapes(self)
+        # The quicker way for objects of a shape that is met often.
+        self.shapes = Shapes(self)
         # By resource type and the profiles that were asked for: what `nested.py` found to hold, saying nothing.
         self.applied: dict[tuple[str, tuple[str, ...]], tuple[tuple[Structure, ...], Structure | None]] = {}
         self._loaded: set[str] = set()
@@ -245,7 +246,7 @@ class Checks:
 
     def quickened(self, check: ValueCheck) -> ValueCheck:
         """The check, with a quicker way for objects of a shape that is met often (`fast/`)."""
-        return self._shapes.quickened(check)
+        return self.shapes.quickened(check)
 
     def usual(self, options: Options) -> tuple[bool, bool]:
         """Whether plans may be used with these options, and whether references are followed nowhere."""

@@ -117,7 +117,7 @@ _TESTS = {
     "unsignedInt": "{v}.__class__ is int and 0 <= {v} <= 2147483647",
     "uri": _URI,
     "url": _URI,
-    "xhtml": "{v}.__class__ is str",
+    "xhtml": "{v}.__class__ is str and {v} != ''",
 }
 _KNOWN_SYSTEM = "{v}.__class__ is str and ({v} in SYSTEMS or is_system({v}))"
 

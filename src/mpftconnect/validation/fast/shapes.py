@@ -48,20 +48,21 @@ class Unit:
 
     def meet(self, keys: Keys) -> None:
         """Count an object that was checked the slow way, and write the plan of its shape when it is time."""
-        met = self._met
+        met, often = self._met, self.shapes.often
         count = met.get(keys, 0) + 1
-        if count == 1:
-            # Names that are unknown are not kept: they may be anything.
-            if len(met) >= MOST_SHAPES or not all(key in self.properties.table for key in keys):
-                return
-        elif count == OFTEN and len(self.plans) < MOST_PLANS and self.shapes.written < MOST_IN_ALL:
+        if count > often:
+            return
+        # Names that are unknown are not kept: they may be anything.
+        if count == 1 and (len(met) >= MOST_SHAPES or not all(key in self.properties.table for key in keys)):
+            return
+        met[keys] = count
+        if count == often and len(self.plans) < MOST_PLANS and self.shapes.written < MOST_IN_ALL:
             from mpftconnect.validation.fast.source import write_plan
 
             written = write_plan(self, keys)
             if written is not None:
                 self.shapes.written += 1
                 self.plans[keys] = written.compiled()
-        met[keys] = count if count <= OFTEN else OFTEN + 1
 
 
 class Shapes:
@@ -70,6 +71,8 @@ class Shapes:
     def __init__(self, checks: Checks) -> None:
         self.checks = checks
         self.codings = Codings(checks.coded)
+        # After how many objects of a shape its plan is written.
+        self.often = OFTEN
         self.written = 0
 
     def quickened(self, check: Check) -> Check:
