@@ -13,21 +13,16 @@ from typing import TYPE_CHECKING, Any
 from mpftconnect.validation.check.run import Run
 from mpftconnect.validation.compile.element import Binding
 from mpftconnect.validation.places import Place
-from mpftconnect.validation.terminology.code_systems import UCUM, CodeSystems
+from mpftconnect.validation.terminology.code_systems import UCUM, CodeSystems, not_loaded
 from mpftconnect.validation.terminology.ucum import read_unit
 from mpftconnect.validation.terminology.value_sets import Answer, ValueSets
 
 if TYPE_CHECKING:
     from mpftconnect.validation.definitions.store import Definitions
 
-__all__ = ["Coded", "not_loaded"]
+__all__ = ["Coded"]
 
 _LOCAL = re.compile(r"\s")
-
-
-def not_loaded(system: str) -> str:
-    """What is said of a code that nothing loaded can judge."""
-    return f"code system {system} is not loaded"
 
 
 class Coded:

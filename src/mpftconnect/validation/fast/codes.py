@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mpftconnect.validation.check.coded import not_loaded
 from mpftconnect.validation.fast.recipes import Bound, Check
 from mpftconnect.validation.primitives import PRIMITIVES
-from mpftconnect.validation.terminology.code_systems import CodeSystem
+from mpftconnect.validation.terminology.code_systems import CodeSystem, not_loaded
 
 if TYPE_CHECKING:
     from mpftconnect.validation.check.coded import Coded
-    from mpftconnect.validation.check.run import Run
+    from mpftconnect.validation.check.run import Run, Unchecked
     from mpftconnect.validation.places import Place
 
 __all__ = ["Codings", "Known", "known_codes", "quick_binding"]
@@ -97,21 +96,23 @@ class Codings:
             if reason is not None:
                 run.not_checked("code-unknown", place, reason, decisive=False)
                 return
-            said = len(run.findings)
+            said, open_before = len(run.findings), len(run.unchecked)
             self._coded.coding(value, place, run)
             if said == len(run.findings):
-                self._remember(system, code)
+                self._remember(system, code, run.unchecked[open_before:])
             return
         self._coded.coding(value, place, run)
 
-    def _remember(self, system: str, code: str) -> None:
+    def _remember(self, system: str, code: str, left_open: list[Unchecked]) -> None:
         if len(self.right) >= _MOST or len(system) > 200 or len(code) > _LONGEST:
             return
         known = self._coded.systems.find(system)
         if known is None or (known.__class__ is CodeSystem and known.is_empty):
-            if len(self.unloaded) < _MOST:
-                self.unloaded[system] = not_loaded(system)
-        elif known.has(code) and _is_uri(system) is None and _is_code(code) is None:
+            # Only what is said of every code of the system: another code, or another day, may be told more.
+            reason = not_loaded(system)
+            if [each[2] for each in left_open] == [reason] and len(self.unloaded) < _MOST:
+                self.unloaded[system] = reason
+        elif not left_open and known.has(code) and _is_uri(system) is None and _is_code(code) is None:
             self.right[system, code] = frozenset(
                 name for name in known.displays.get(code, ()) if name and _is_string(name) is None
             )

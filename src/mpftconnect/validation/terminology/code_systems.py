@@ -10,7 +10,7 @@ from mpftconnect.validation.definitions.store import Definitions
 from mpftconnect.validation.terminology.iso_codes import COUNTRIES, CURRENCIES
 from mpftconnect.validation.terminology.ucum import read_unit
 
-__all__ = ["CodeSystem", "CodeSystems"]
+__all__ = ["CodeSystem", "CodeSystems", "not_loaded"]
 
 UCUM = "http://unitsofmeasure.org"
 # RFC 5646 section 2.1, well-formed tags: language, script, region, variants, extensions, private use.
@@ -33,6 +33,11 @@ _GRAMMARS: dict[str, Callable[[str], bool | None]] = {
     # Alpha-3 and numeric codes are of the same system; only alpha-2 is known here, so others are not judged.
     "urn:iso:std:iso:3166": lambda code: code in COUNTRIES if len(code) == 2 else None,
 }
+
+
+def not_loaded(url: str) -> str:
+    """What is said of a code whose system is not here."""
+    return f"code system {url} is not loaded"
 
 
 def _ucum(code: str) -> bool | None:
