@@ -131,8 +131,8 @@ def _single(size: Size, scratch: Path, small: bool) -> list[Result]:
     if folder is not None and not small and oracle_comparison.missing() is None:
         oracle = _oracle(folder, chosen)
         results.append(
-            Result(f"median {what} validated, beside the reference validator, warm", median["own"], "us", "its own time, wall",
-                   oracle, spread, Goal("ratio", 1 / 10))
+            Result(f"median {what} validated, beside the reference validator, warm", median["own"], "us",
+                   "its own time, wall", oracle, spread, Goal("ratio", 1 / 10))
         )  # fmt: skip
     return results
 

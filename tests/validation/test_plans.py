@@ -116,17 +116,137 @@ def test_whatever_is_changed_plans_find_what_the_checks_find(both: Both, resourc
 @pytest.mark.parametrize(
     "options",
     [
-        Options(security_checks=True, no_html_in_markdown=True, examples=False),
+        Options(security_checks=True),
+        Options(no_html_in_markdown=True),
+        Options(examples=False),
         Options(no_invariants=True),
         Options(validate_reference=True),
         Options(check_display="ignore", language="de", best_practice="error"),
     ],
-    ids=["strict", "no invariants", "references", "displays"],
+    ids=["security", "markdown", "examples", "no invariants", "references", "displays"],
 )
 def test_plans_keep_to_the_options(both: Both, resource: dict[str, Any], options: Options) -> None:
     assert_alike(both, resource)
     assert_alike(both, resource, options=options)
     assert_alike(both, resource)
+
+
+OPTIONAL = {
+    "resourceType": "CodeSystem",
+    "status": "active",
+    "content": "complete",
+    "url": "http://acme.com/CodeSystem/x",
+    "title": "<b>x</b>",
+    "description": "<i>y</i>",
+    "concept": [{"code": "a"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        (Options(security_checks=True), "html-in-text"),
+        (Options(no_html_in_markdown=True), "html-in-text"),
+        (Options(examples=False), "example-url"),
+    ],
+    ids=["security", "markdown", "examples"],
+)
+def test_what_only_an_option_forbids_is_found_where_there_is_a_plan(both: Both, options: Options, rule: str) -> None:
+    assert rule not in {finding.rule for finding in both(OPTIONAL)[0].findings}
+    quick, slow = both(OPTIONAL, (), options)
+    assert quick == slow
+    assert rule in {finding.rule for finding in quick.findings}
+
+
+PROFILE = "http://x.y/StructureDefinition/limited"
+LIMITED: dict[str, Any] = {
+    "resourceType": "StructureDefinition", "url": PROFILE, "name": "Limited", "status": "active", "kind": "resource",
+    "abstract": False, "type": "Patient", "derivation": "constraint", "fhirVersion": "4.0.1",
+    "baseDefinition": CORE + "Patient",
+    "differential": {
+        "element": [
+            {"id": "Patient", "path": "Patient"},
+            {"id": "Patient.extension", "path": "Patient.extension", "max": "1"},
+            {"id": "Patient.identifier", "path": "Patient.identifier",
+             "slicing": {"discriminator": [{"type": "value", "path": "system"}], "rules": "open"}},
+            {"id": "Patient.identifier:one", "path": "Patient.identifier", "sliceName": "one", "min": 1, "max": "1"},
+            {"id": "Patient.identifier:one.system", "path": "Patient.identifier.system", "min": 1,
+             "fixedUri": "urn:x:y"},
+            {"id": "Patient.identifier:one.value", "path": "Patient.identifier.value", "min": 1, "maxLength": 3},
+        ]
+    },
+}  # fmt: skip
+ONLY_OF_NAMES: dict[str, Any] = {
+    "resourceType": "StructureDefinition", "url": "http://x.y/StructureDefinition/of-names", "name": "OfNames",
+    "status": "active", "kind": "complex-type", "abstract": False, "type": "Extension", "derivation": "constraint",
+    "fhirVersion": "4.0.1", "baseDefinition": CORE + "Extension",
+    "context": [{"type": "element", "expression": "Patient.name"}],
+    "differential": {"element": [{"id": "Extension", "path": "Extension"}]},
+}  # fmt: skip
+OF_NAMES = {"family": "Ashdown", "extension": [{"url": "http://x.y/StructureDefinition/of-names", "valueCode": "a"}]}
+UNKNOWN = {"url": "http://example.org/x", "valueString": "y"}
+BIRTH_PLACE = {"url": CORE + "patient-birthPlace", "valueAddress": {"city": "Zedford"}}
+BIRTH_TIME = {"url": CORE + "patient-birthTime", "valueDateTime": "1950-03-14T06:15:00Z"}
+ONE, OTHER = {"system": "urn:x:y", "value": "1"}, {"system": "urn:x:z", "value": "12345"}
+CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
+
+
+def _limited(**properties: Any) -> dict[str, Any]:
+    return {"resourceType": "Patient", "extension": [BIRTH_PLACE], "identifier": [ONE], **properties}
+
+
+def _observed(category: dict[str, Any], subject: dict[str, Any]) -> dict[str, Any]:
+    coding = {"system": CATEGORY, **category}
+    return {"resourceType": "Observation", "status": "final", "category": [{"coding": [coding]}], "code": {"text": "a"},
+            "subject": subject}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "rule"),
+    [
+        (_limited(), _limited(extension=[BIRTH_PLACE, BIRTH_PLACE]), "cardinality-max"),
+        (_limited(), _limited(extension=[BIRTH_TIME]), "extension-context"),
+        (_limited(extension=[UNKNOWN]), _limited(extension=[{**UNKNOWN, "extension": [UNKNOWN]}]), "ext-1"),
+        (_limited(name=[OF_NAMES]), _limited(name=[OF_NAMES], contact=[{"name": OF_NAMES}]), "extension-context"),
+        (_limited(), _limited(identifier=[ONE, ONE]), "slice-max"),
+        (_limited(), _limited(identifier=[OTHER]), "slice-min"),
+        (_limited(), _limited(identifier=[{**ONE, "value": "1234"}]), "max-length"),
+        (
+            _observed({"code": "laboratory", "display": "Laboratory"}, {"reference": "Patient/1", "type": "Patient"}),
+            _observed({"code": "laboratory", "display": "Laboratory"}, {"reference": "Patient/1", "type": "Group"}),
+            "reference-type",
+        ),
+        (
+            _observed({"code": "laboratory", "display": "Laboratory"}, {"reference": "Patient/1"}),
+            _observed({"code": "laboratory", "display": "Laboratory"}, {"reference": "Medication/1"}),
+            "reference-type",
+        ),
+        (
+            _observed({"code": "laboratory", "display": "Laboratory"}, {"reference": "Patient/1"}),
+            _observed({"code": "laboratory", "display": "Exam"}, {"reference": "Patient/1"}),
+            "display",
+        ),
+        (
+            _observed({"code": "exam", "display": "Exam"}, {"reference": "Patient/1"}),
+            _observed({"code": "examination", "display": "Exam"}, {"reference": "Patient/1"}),
+            "code-unknown",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_shape_that_has_a_plan_is_found(
+    limited: Both, right: dict[str, Any], wrong: dict[str, Any], rule: str
+) -> None:
+    profiles = (PROFILE,) if right["resourceType"] == "Patient" else ()
+    for resource, found in ((right, False), (wrong, True), (right, False)):
+        quick, slow = limited(resource, profiles)
+        assert quick == slow
+        assert (rule in {finding.rule for finding in quick.findings}) == found
+
+
+@pytest.fixture(scope="module")
+def limited() -> Both:
+    """R4 core and a profile of ours."""
+    return both_of(*(make(Validator(resources=[LIMITED, ONLY_OF_NAMES])) for make in (eager, without_plans)))
 
 
 def test_plans_are_written_and_used() -> None:
