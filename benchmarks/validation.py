@@ -1,8 +1,9 @@
-"""Validation beside reading the same bytes, beside the other validator of PyPI, and as the input grows.
+"""Validation beside reading the same bytes, beside two other validators, and as the input grows.
 
 One thread, the default `validate(bytes)` with its verdict and what it did not check. The examples are the published
 ones of UK Core where the test material is there, each against the profile that it is an example of; otherwise two made
-here, against FHIR R4 alone. The rival and orjson come with the `bench` extra; what is not installed is not compared.
+here, against FHIR R4 alone. The rival and orjson come with the `bench` extra, the reference validator is built in
+`oracle/`; what is not there is not compared.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import oracle_comparison
 from power.examples import CORE, UK_CORE, Example, examples, material
 from result import Goal, Result
 from size import Size
@@ -76,7 +78,7 @@ def run(size: Size) -> list[Result]:
         return [
             *_single(size, Path(scratch), small),
             *_bundles((10, 100) if small else (10, 1_000, 100_000)),
-            _lines(Path(scratch), 100 if small else 1_000, 200 if small else 100_000),
+            *_lines(Path(scratch), 100 if small else 1_000, 200 if small else 100_000),
             _cold(size, Path(scratch)),
         ]
 
@@ -100,13 +102,12 @@ def _single(size: Size, scratch: Path, small: bool) -> list[Result]:
         import orjson
 
         readers["orjson.loads"] = orjson.loads
-    rounds = min(size.rounds, 5)
     taken: dict[str, list[Samples]] = {"own": [], **{name: [] for name in readers}}
     for example in chosen:
         works: dict[str, Callable[[], object]] = {"own": lambda example=example: own(example)}  # type: ignore[misc]
         for name, read in readers.items():
             works[name] = lambda read=read, example=example: read(example.data)  # type: ignore[misc]
-        for name, samples in interleaved(works, rounds=rounds, clock=cpu_clock).items():
+        for name, samples in interleaved(works, rounds=size.rounds, clock=cpu_clock).items():
             taken[name].append(samples)
     spread = statistics.median(s.spread for s in taken["own"])
     median = {name: statistics.median(s.least for s in samples) * 1e6 for name, samples in taken.items()}
@@ -115,6 +116,11 @@ def _single(size: Size, scratch: Path, small: bool) -> list[Result]:
                Goal("ratio", 15.0) if name == "orjson.loads" else None)
         for name in readers
     ]  # fmt: skip
+    first, its_spread = _first(validator, chosen, size)
+    results.append(
+        Result(f"median {what} validated, of shapes not met before, CPU", first, "us", "of shapes met before",
+               median["own"], its_spread)
+    )  # fmt: skip
     if folder is not None and find_spec("pyrofile_validator"):
         rival = _rival(folder, scratch, chosen[:: 1 if small else 4])
         some = statistics.median(s.least for s in taken["own"][:: 1 if small else 4]) * 1e6
@@ -122,7 +128,35 @@ def _single(size: Size, scratch: Path, small: bool) -> list[Result]:
             Result(f"median {what} validated, beside another validator, CPU", some, "us", _RIVAL, rival, spread,
                    Goal("ratio", 1 / 50))
         )  # fmt: skip
+    if folder is not None and not small and oracle_comparison.missing() is None:
+        oracle = _oracle(folder, chosen)
+        results.append(
+            Result(f"median {what} validated, beside the reference validator, warm", median["own"], "us",
+                   "its own time, wall", oracle, spread, Goal("ratio", 1 / 10))
+        )  # fmt: skip
     return results
+
+
+def _first(validator: Validator, chosen: Sequence[Example], size: Size) -> tuple[float, float]:
+    """Median microseconds, and their spread, as for objects whose shapes have no plans yet."""
+    plain = validator.with_resources(())
+    plain._checks.quick = False
+
+    def judge(example: Example) -> object:
+        report = plain.validate(example.data, profiles=example.profiles)
+        return report.verdict, report.not_checked
+
+    taken = [
+        interleaved({"own": lambda one=one: judge(one)}, rounds=min(size.rounds, 5), clock=cpu_clock)["own"]  # type: ignore[misc]
+        for one in chosen
+    ]
+    return statistics.median(s.least for s in taken) * 1e6, statistics.median(s.spread for s in taken)
+
+
+def _oracle(folder: Path, chosen: Sequence[Example]) -> float:
+    """Median microseconds of the reference validator, as it counts them itself in one warm process."""
+    files = [oracle_comparison.Judged(one.name, "unbroken", one.data, one.profiles) for one in chosen]
+    return statistics.median(answer.get("micros", 0) for answer in oracle_comparison.by_oracle(files, folder))
 
 
 def _rival(folder: Path, scratch: Path, chosen: Sequence[Example]) -> float:
@@ -174,14 +208,7 @@ def _bundles(counts: Sequence[int]) -> list[Result]:
     ]  # fmt: skip
 
 
-_COUNT_LINES = """
-import pathlib, re, resource, sys
-from mpftconnect.validation import Validator
-from mpftconnect.validation.inputs import read_inputs
-validator = Validator()
-for one in read_inputs([sys.argv[1]]):
-    report = validator.validate(one.data)
-    report.verdict, report.not_checked
+_PEAK = """
 status = pathlib.Path("/proc/self/status")
 if status.exists():  # what the system counts for a process may include what its parent used
     peak = int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1])
@@ -189,20 +216,40 @@ else:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 _marks["peak.cpu"] = peak / 1024
 """
+_BY_LIBRARY = """
+import pathlib, re, resource, sys
+from mpftconnect.validation import Validator
+from mpftconnect.validation.inputs import read_inputs
+validator = Validator()
+for one in read_inputs([sys.argv[1]]):
+    report = validator.validate(one.data)
+    report.verdict, report.not_checked
+"""
+_BY_COMMAND = """
+import contextlib, os, pathlib, re, resource, sys
+from mpftconnect.cli import main
+sys.argv = ["mpftconnect", "validate", sys.argv[1], "--format", "ndjson"]
+with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.suppress(SystemExit):
+    main()
+"""
 
 
-def _lines(scratch: Path, few: int, many: int) -> Result:
+def _lines(scratch: Path, few: int, many: int) -> list[Result]:
     """Peak memory of reading many lines beside that of few."""
-    peaks = []
+    paths = []
     for count in (few, many):
-        path = scratch / f"{count}.ndjson"
-        with path.open("w", encoding="utf-8") as file:
+        paths.append(scratch / f"{count}.ndjson")
+        with paths[-1].open("w", encoding="utf-8") as file:
             for number in range(count):
                 file.write(json.dumps(_observation(number, f"Observation/o{number + 1}")) + "\n")
-        peaks.append(fresh_process(_COUNT_LINES, [str(path)])["peak.cpu"])
-    return Result(
-        f"peak memory, {many} lines of NDJSON", peaks[1], "MB", f"{few} lines", peaks[0], 0.0, Goal("ratio", 1.2)
-    )
+    results = []
+    for words, code in (("", _BY_LIBRARY), (" through the command", _BY_COMMAND)):
+        peaks = [fresh_process(code + _PEAK, [str(path)])["peak.cpu"] for path in paths]
+        results.append(
+            Result(f"peak memory, {many} lines of NDJSON{words}", peaks[1], "MB", f"{few} lines", peaks[0], 0.0,
+                   Goal("ratio", 1.2))
+        )  # fmt: skip
+    return results
 
 
 def _cold(size: Size, scratch: Path) -> Result:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 __all__ = ["RULES", "Finding", "NotChecked", "Report", "Severity", "Verdict"]
 
@@ -121,8 +121,7 @@ class Finding:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class NotChecked:
+class NotChecked(NamedTuple):
     """A rule that could not be evaluated, and why. `decisive`: broken, it would make the resource invalid."""
 
     expression: str
@@ -149,7 +148,7 @@ class Report:
     ) -> None:
         self._findings: tuple[Finding, ...] | None = tuple(findings)
         self._not_checked: tuple[NotChecked, ...] | None = tuple(not_checked)
-        self._make: Callable[[], tuple[list[Finding], list[NotChecked]]] | None = None
+        self._make: Callable[[], tuple[Sequence[Finding], Sequence[NotChecked]]] | None = None
         self._invalid = any(finding.severity in ("error", "fatal") for finding in self._findings)
         self._decisive = any(item.decisive for item in self._not_checked)
         self.profiles = profiles
@@ -157,16 +156,15 @@ class Report:
     @classmethod
     def later(
         cls,
-        make: Callable[[], tuple[list[Finding], list[NotChecked]]],
-        *,
+        make: Callable[[], tuple[Sequence[Finding], Sequence[NotChecked]]],
         invalid: bool,
         decisive: bool,
         profiles: tuple[str, ...],
     ) -> Report:
         """A report whose findings are made when they are read."""
-        report = cls(profiles=profiles)
+        report = cls.__new__(cls)
         report._findings = report._not_checked = None
-        report._make, report._invalid, report._decisive = make, invalid, decisive
+        report._make, report._invalid, report._decisive, report.profiles = make, invalid, decisive, profiles
         return report
 
     @classmethod

@@ -113,6 +113,11 @@ class Options:
         return cls(**taken)
 
     @property
+    def usual(self) -> bool:
+        """Whether texts are held to no more than FHIR demands, and invariants are evaluated."""
+        return self.examples and not (self.security_checks or self.no_html_in_markdown or self.no_invariants)
+
+    @property
     def reference_level(self) -> str:
         """How far references are followed, as one word: `none`, `type`, `exists` or `valid`."""
         value = self.validate_reference

@@ -33,7 +33,7 @@ def as_row(judged: Judged) -> dict[str, Any]:
         "verdict": report.verdict,
         "profiles": list(report.profiles),
         "findings": [asdict(finding) for finding in report.findings],
-        "not_checked": [asdict(item) for item in report.not_checked],
+        "not_checked": [item._asdict() for item in report.not_checked],
     }
 
 

@@ -31,13 +31,14 @@ def expression_of(place: Place | None) -> str:
     >>> expression_of(child(component, "valueQuantity", None, "value.ofType(Quantity)"))
     'Observation.component[1].value.ofType(Quantity)'
     """
-    parts: list[str] = []
-    while place is not None:
-        outer, key, index, label = place
-        name = label or key
-        parts.append(name if index is None else f"{name}[{index}]")
-        place = outer
-    return ".".join(reversed(parts))
+    if place is None:
+        return ""
+    outer, key, index, label = place
+    text = label or key if index is None else f"{label or key}[{index}]"
+    while outer is not None:
+        outer, key, index, label = outer
+        text = f"{label or key}.{text}" if index is None else f"{label or key}[{index}].{text}"
+    return text
 
 
 def pointer_of(place: Place | None) -> tuple[str | int, ...]:

@@ -133,7 +133,7 @@ class Validator:
             PackageNotFound: A profile that was asked for is in no loaded package.
         """
         chosen = options or self.options
-        wanted = list(profiles)
+        wanted = tuple(profiles)
         for url in wanted:
             if not self._checks.has(url):
                 raise PackageNotFound(f"profile {url} is in no loaded package")
@@ -155,9 +155,11 @@ class Validator:
         run.xml = source.is_xml
         value = source.value
         if isinstance(value, dict):
-            place = root(str(value.get("resourceType") or "Resource")[:64])
+            code = value.get("resourceType")
+            place = root(code[:64] if code.__class__ is str and code else str(code or "Resource")[:64])
             run.frame = Frame(value, place, None, "root")
             self._checks.resource(value, place, run, wanted)
+            run.frame.close()
         elif not source.problems:
             run.error("json-object", root("Resource"), "must be a FHIR resource: an object with resourceType")
         return run
@@ -212,15 +214,21 @@ def _version_of(resolution: Resolution) -> str:
 
 
 def _report(run: Run, source: Source) -> Report:
+    decisive = False
+    for item in run.unchecked:
+        decisive = decisive or item[3]
+    profiles = tuple(run.profiles) if len(run.profiles) < 2 else tuple(dict.fromkeys(run.profiles))
     return Report.later(
         lambda: (_findings(run, source), _not_checked(run)),
-        invalid=run.errors > 0 or bool(source.problems),
-        decisive=any(decisive for _, _, _, decisive, _ in run.unchecked),
-        profiles=tuple(dict.fromkeys(run.profiles)),
+        run.errors > 0 or bool(source.problems),
+        decisive,
+        profiles,
     )
 
 
-def _findings(run: Run, source: Source) -> list[Finding]:
+def _findings(run: Run, source: Source) -> Sequence[Finding]:
+    if not run.findings and not source.problems:
+        return ()
     findings: list[Finding] = []
     seen: set[tuple[str, str, str, str]] = set()
     for problem in source.problems:
@@ -251,14 +259,16 @@ def _findings(run: Run, source: Source) -> list[Finding]:
     return findings
 
 
-def _not_checked(run: Run) -> list[NotChecked]:
+def _not_checked(run: Run) -> Sequence[NotChecked]:
+    if len(run.unchecked) < 2:
+        return [NotChecked(expression_of(item[1]), item[0], *item[2:]) for item in run.unchecked]
     unchecked: list[NotChecked] = []
     known: set[tuple[str, str, str]] = set()
     for rule, place, reason, decisive, profile in run.unchecked:
-        expression = expression_of(place)
-        if (rule, expression, reason) not in known:
-            known.add((rule, expression, reason))
-            unchecked.append(NotChecked(expression, rule, reason, decisive, profile))
+        made = NotChecked(expression_of(place), rule, reason, decisive, profile)
+        if made[:3] not in known:
+            known.add(made[:3])
+            unchecked.append(made)
     return unchecked
 
 

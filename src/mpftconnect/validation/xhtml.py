@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-__all__ = ["Narrative", "read_narrative"]
+__all__ = ["Narrative", "is_plain_narrative", "read_narrative"]
 
 NAMESPACE = "http://www.w3.org/1999/xhtml"
 _ELEMENT_NAMES = """
@@ -57,6 +57,8 @@ _SCHEMES = {"http", "https", "ftp", "mailto", "tel", "tftp", "data", "cid"}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 # The entities that XHTML 1.0 declares are not declared in FHIR: only XML's own five may stand (R4 Narrative).
 _DEEPEST = 200
+_START, _END = '<div xmlns="http://www.w3.org/1999/xhtml">', "</div>"
+_LENGTH_OF_START = len(_START)
 # The commonest narrative, a div of plain text: what XML allows there without markup, entities and escapes.
 _PLAIN = re.compile(
     r'<div xmlns="http://www\.w3\.org/1999/xhtml">([^<>&\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]*)</div>'
@@ -80,14 +82,29 @@ def _parts(name: str) -> tuple[str, str]:
     return namespace, local
 
 
+def is_plain_narrative(text: str) -> bool:
+    """Whether a narrative is a div of plain text, which is always right."""
+    if (
+        text.isprintable()
+        and text.startswith(_START)
+        and text.endswith(_END)
+        and text[_LENGTH_OF_START] not in " <"
+        and text.count("<") == 2
+        and text.count(">") == 2
+        and "&" not in text
+    ):
+        return True
+    plain = _PLAIN.fullmatch(text)
+    return plain is not None and not plain[1].isspace() and plain[1] != ""
+
+
 def read_narrative(text: str) -> Narrative:
     """Check a narrative's XHTML. Linear in its length; never resolves or fetches anything.
 
     >>> read_narrative('<div xmlns="http://www.w3.org/1999/xhtml"><script/>x</div>').problems[0][0]
     'txt-1'
     """
-    plain = _PLAIN.fullmatch(text)
-    if plain is not None and not plain[1].isspace() and plain[1]:
+    if is_plain_narrative(text):
         return Narrative(has_content=True, without_source=True)
     found = Narrative()
     reader = _Reader(found)

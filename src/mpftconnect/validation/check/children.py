@@ -9,6 +9,8 @@ from mpftconnect.validation.check.facets import Facet, compile_facets
 from mpftconnect.validation.check.run import Run
 from mpftconnect.validation.check.slices import ItemCheck, Slices, compile_slices
 from mpftconnect.validation.compile.element import Element, TypeRef
+from mpftconnect.validation.fast import recipes
+from mpftconnect.validation.fast.recipes import described, in_order
 from mpftconnect.validation.places import Place
 from mpftconnect.validation.primitives import JSON_KIND, check_for
 
@@ -43,12 +45,7 @@ def value_check(checks: Checks, element: Element, ref: TypeRef, profile: str | N
     if not facets:
         return inner
 
-    def check(value: Any, place: Place, run: Run) -> None:
-        inner(value, place, run)
-        for facet in facets:
-            facet(value, place, run)
-
-    return check
+    return checks.quickened(in_order((inner, *facets)))
 
 
 def _wrong_shape(value: Any, place: Place, run: Run, wanted: str) -> None:
@@ -86,6 +83,7 @@ def _complex(
 ) -> Handler:
     code = ref.code
     least, most = element.min, element.max
+    recipe = recipes.Complex(key, label, code, element.is_list, least, most, check, slices, _wrong_shape)
 
     if element.is_list:
 
@@ -113,7 +111,7 @@ def _complex(
                 ]
                 slices.check(items, place, run)
 
-        return handle_list
+        return described(handle_list, recipe)
 
     def handle(value: Any, obj: dict[str, Any], place: Place, run: Run) -> None:
         here: Place = (place, key, None, label)
@@ -134,7 +132,7 @@ def _complex(
         else:
             _wrong_shape(value, here, run, "an object")
 
-    return handle
+    return described(handle, recipe)
 
 
 def _extras(
@@ -178,6 +176,7 @@ def _primitive(
     least, most = element.min, element.max
     must_have = element.must_have_value
     kind = JSON_KIND.get(code, "text")
+    recipe = recipes.Primitive(key, code, form, tuple(facets), element.is_list, least, most, slices is not None)
 
     def one(value: Any, here: Place, run: Run) -> None:
         problem = form(value)
@@ -241,7 +240,7 @@ def _primitive(
             if under in obj:
                 extras(obj[under], value, None, obj, place, run, label)
 
-        return {key: handle, under: only_extras}
+        return {key: described(handle, recipe), under: described(only_extras, recipes.Beside(key))}
 
     def handle_list(value: Any, obj: dict[str, Any], place: Place, run: Run) -> None:
         if value.__class__ is not list:
@@ -280,7 +279,7 @@ def _primitive(
                 [(item, code, (place, key, i, label)) for i, item in enumerate(value) if item is not None], place, run
             )
 
-    return {key: handle_list, under: only_extras}
+    return {key: described(handle_list, recipe), under: described(only_extras, recipes.Beside(key))}
 
 
 def _extensions(checks: Checks, element: Element, key: str, profile: str | None, slices: Slices | None) -> Handler:
@@ -318,7 +317,9 @@ def _extensions(checks: Checks, element: Element, key: str, profile: str | None,
                 run,
             )
 
-    return handle
+    return described(
+        handle, recipes.Extensions(key, least, most, tuple(facets), slices, frozenset(inline), _wrong_shape)
+    )
 
 
 def slices_of(checks: Checks, element: Element, profile: str | None) -> Slices | None:
@@ -333,7 +334,7 @@ def slices_of(checks: Checks, element: Element, profile: str | None) -> Slices |
                 found = by_type[code] = _slice_value(checks, element, piece, code, profile)
             found(value, place, run)
 
-        return check
+        return described(check, recipes.Sliced(lambda code: _slice_value(checks, element, piece, code, profile)))
 
     return compile_slices(checks, element, profile, item_check)
 
@@ -365,12 +366,5 @@ def _slice_value(checks: Checks, element: Element, piece: Element, code: str | N
 def _slice_of_extension(checks: Checks, piece: Element, ref: TypeRef, profile: str | None) -> ValueCheck:
     """The extension's own definition was checked by its url; here, what this profile adds."""
     facets = compile_facets(checks, piece, ref, profile, frozenset({"ext-1"}))
-    inner = checks.inline_check(piece, ref, profile) if piece.children is not None else None
-
-    def check(value: Any, place: Place, run: Run) -> None:
-        if inner is not None:
-            inner(value, place, run)
-        for facet in facets:
-            facet(value, place, run)
-
-    return check
+    inner = (checks.inline_check(piece, ref, profile),) if piece.children is not None else ()
+    return in_order((*inner, *facets))

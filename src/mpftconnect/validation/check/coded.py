@@ -134,9 +134,9 @@ class Coded:
             else:
                 run.add("warning", "binding-extensible", place, f"should be a code of {value_set}", profile)
         elif answer.member is None:
-            self._doubt(answer.reason, place, run, profile, required=required)
+            self.doubt(answer.reason, place, run, profile, required=required)
 
-    def _doubt(self, reason: str, place: Place, run: Run, profile: str | None, *, required: bool) -> None:
+    def doubt(self, reason: str, place: Place, run: Run, profile: str | None, *, required: bool) -> None:
         run.not_checked(
             "binding-required" if required else "binding-extensible", place, reason, decisive=required, profile=profile
         )
@@ -159,7 +159,7 @@ class Coded:
             if required and bare.member is not None:
                 run.error("binding-required", place, f"must have a system and a code of {value_set}", profile)
             elif bare.member is None:
-                self._doubt(bare.reason, place, run, profile, required=required)
+                self.doubt(bare.reason, place, run, profile, required=required)
             return
         answer = self._of(value, value_set)
         if answer.member is False:
@@ -168,7 +168,7 @@ class Coded:
             else:
                 run.add("warning", "binding-extensible", place, f"should have a code of {value_set}", profile)
         elif answer.member is None:
-            self._doubt(answer.reason, place, run, profile, required=required)
+            self.doubt(answer.reason, place, run, profile, required=required)
 
     def _concept(
         self, value: Any, value_set: str, place: Place, run: Run, profile: str | None, *, required: bool
@@ -192,7 +192,7 @@ class Coded:
             if answer.member is None:
                 reasons = reasons or answer.reason
         if reasons:
-            self._doubt(reasons, place, run, profile, required=required)
+            self.doubt(reasons, place, run, profile, required=required)
         elif required:
             run.error("binding-required", place, f"must have a code of {value_set}", profile)
         else:
@@ -222,7 +222,7 @@ class Coded:
             else:
                 run.add("warning", "binding-extensible", place, f"should have a unit code of {value_set}", profile)
         elif answer.member is None:
-            self._doubt(answer.reason, place, run, profile, required=required)
+            self.doubt(answer.reason, place, run, profile, required=required)
 
     # -- a Coding or Quantity by itself, bound or not
 
@@ -298,6 +298,8 @@ class Coded:
         names = known.names(code) if known.imported else sorted(known.displays.get(code, ()))
         level = run.options.check_display
         if not isinstance(display, str) or not names or level == "ignore" or not run.options.language.startswith("en"):
+            return
+        if display in names:
             return
         folded = " ".join(display.lower().split())
         if all(folded != " ".join(name.lower().split()) for name in names):

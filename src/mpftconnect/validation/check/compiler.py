@@ -21,6 +21,10 @@ from mpftconnect.validation.check.special import SPECIAL, form_facets
 from mpftconnect.validation.compile.element import Element, TypeRef
 from mpftconnect.validation.compile.trees import Trees
 from mpftconnect.validation.definitions.store import CORE, Definitions
+from mpftconnect.validation.fast import recipes
+from mpftconnect.validation.fast.recipes import described, in_order
+from mpftconnect.validation.fast.shapes import Shapes
+from mpftconnect.validation.options import Options
 from mpftconnect.validation.places import Place
 
 if TYPE_CHECKING:
@@ -28,6 +32,18 @@ if TYPE_CHECKING:
     from mpftconnect.validation.terminology.service import ServiceAnswers
 
 __all__ = ["Checks", "Structure"]
+
+
+def _unusable(problems: list[str], profile: str) -> ValueCheck:
+    """Rows of a profile that cannot be used are said wherever it is applied."""
+
+    def check(value: Any, place: Place, run: Run) -> None:
+        for problem in problems:
+            run.not_checked(
+                "definition", place, f"a row of the profile cannot be used: {problem}", decisive=False, profile=profile
+            )
+
+    return check
 
 
 class Structure:
@@ -79,10 +95,18 @@ class Checks:
     ) -> None:
         self.definitions = definitions
         self.version = version
+        # Tests set it to False, to hold what is found without plans against what is found with them.
+        self.quick = True
+        self._usual: tuple[Options | None, bool, bool] = (None, False, False)
         self.trees = Trees(definitions)
         self.coded = Coded(definitions, store, service)
         self.extensions = Extensions(self)
         self.invariants = Invariants(self)
+        # The quicker way for objects of a shape that is met often.
+        self.shapes = Shapes(self)
+        # By resource type and the profiles that were asked for: what `nested.py` found to hold, saying nothing.
+        self.applied: dict[tuple[str, tuple[str, ...]], tuple[tuple[Structure, ...], Structure | None]] = {}
+        self._loaded: set[str] = set()
         self._structures: dict[str, Structure] = {}
         self._types: dict[str, ValueCheck] = {}
         self._extras: dict[str, ValueCheck] = {}
@@ -98,7 +122,12 @@ class Checks:
 
     def has(self, url: str) -> bool:
         """Whether a structure is loaded."""
-        return self.definitions.structure(url) is not None
+        if url in self._loaded:
+            return True
+        found = self.definitions.structure(url) is not None
+        if found and len(self._loaded) < 10_000:
+            self._loaded.add(url)
+        return found
 
     def kind(self, code: str) -> str | None:
         """`resource`, `complex-type`, `primitive-type` or `logical`; None for what is no type."""
@@ -218,27 +247,39 @@ class Checks:
             for key, constraint in element.constraints.items()
             if key not in STRUCTURAL
         ]
-        code = structure.code
-        url = profile
-        fixed = list(form_facets(self, code, element)) if structure.code == "xhtml" else []
-        problems = list(element.problems)
-        if special is None and not constraints and not fixed and not problems:
-            return properties
+        parts = self._parts(properties, special, constraints, profile)
+        if element.problems:
+            parts.append(_unusable(list(element.problems), profile))
+        if structure.code == "xhtml":
+            parts.extend(form_facets(self, structure.code, element))
+        return self.quickened(in_order(tuple(parts)))
 
-        def check(value: Any, place: Place, run: Run) -> None:
-            properties(value, place, run)
-            if special is not None:
-                special(value, place, run)
-            for problem in problems:
-                run.not_checked(
-                    "definition", place, f"a row of the profile cannot be used: {problem}", decisive=False, profile=url
+    def quickened(self, check: ValueCheck) -> ValueCheck:
+        """The check, with a quicker way for objects of a shape that is met often (`fast/`)."""
+        return self.shapes.quickened(check)
+
+    def usual(self, options: Options) -> tuple[bool, bool]:
+        """Whether plans may be used with these options, and whether references are followed nowhere."""
+        last = self._usual
+        if last[0] is not options:
+            last = self._usual = (options, self.quick and options.usual, options.reference_level == "none")
+        return last[1:]
+
+    def _parts(
+        self, properties: ValueCheck, special: Any, constraints: list[tuple[Any, Any]], profile: str | None
+    ) -> list[ValueCheck]:
+        """What the check of a type consists of, one by one."""
+        parts: list[ValueCheck] = [properties]
+        if special is not None:
+            parts.append(special)
+        if constraints:
+            parts.append(
+                described(
+                    lambda value, place, run: run.checks.invariants.check(constraints, value, place, run, profile),
+                    recipes.Constraints(tuple(constraints), profile),
                 )
-            if constraints:
-                run.checks.invariants.check(constraints, value, place, run, url)
-            for facet in fixed:
-                facet(value, place, run)
-
-        return check
+            )
+        return parts
 
     def inherited(self, element: Element, ref: TypeRef) -> frozenset[str]:
         """Invariants that a value's own type checks, so that the element need not."""
@@ -272,11 +313,7 @@ class Checks:
         if len(parts) == 1:
             return parts[0]
 
-        def check(value: Any, place: Place, run: Run) -> None:
-            for part in parts:
-                part(value, place, run)
-
-        return check
+        return self.quickened(in_order(tuple(parts)))
 
     def _later(self, code: str) -> ValueCheck:
         """A type's check, compiled when first called: types refer to each other."""
@@ -287,7 +324,7 @@ class Checks:
                 held.append(self.structure(code if ":" in code else CORE + code).compiled)
             held[0](value, place, run)
 
-        return check
+        return described(check, recipes.Later(lambda: self.structure(code if ":" in code else CORE + code).compiled))
 
     def _by_content(self, element: Element, profile: str | None) -> ValueCheck:
         held: list[ValueCheck] = []
@@ -298,7 +335,12 @@ class Checks:
                 held.append(self._content(element.content_reference or "", target, profile))
             held[0](value, place, run)
 
-        return check
+        return described(
+            check,
+            recipes.Later(
+                lambda: self._content(element.content_reference or "", self.trees.referred(element), profile)
+            ),
+        )
 
     def _content(self, reference: str, target: Element, profile: str | None) -> ValueCheck:
         key = f"content:{reference}"
@@ -310,12 +352,7 @@ class Checks:
 
             facets = compile_facets(self, target, ref, profile, self.inherited(target, ref))
 
-            def check(value: Any, place: Place, run: Run) -> None:
-                properties(value, place, run)
-                for facet in facets:
-                    facet(value, place, run)
-
-            found = self._types[key] = check
+            found = self._types[key] = self.quickened(in_order((properties, *facets)))
         return found
 
     def inline_check(self, element: Element, ref: TypeRef, profile: str | None) -> ValueCheck:
@@ -329,14 +366,7 @@ class Checks:
             if key not in STRUCTURAL
         ]
 
-        def check(value: Any, place: Place, run: Run) -> None:
-            properties(value, place, run)
-            if special is not None:
-                special(value, place, run)
-            if constraints:
-                run.checks.invariants.check(constraints, value, place, run, profile)
-
-        return check
+        return self.quickened(in_order(tuple(self._parts(properties, special, constraints, profile))))
 
     def _profiles(self, ref: TypeRef, profile: str | None) -> list[ValueCheck]:
         """The profiles of a type: one is checked in place; of several, one must fit."""
@@ -376,7 +406,7 @@ class Checks:
                 return
             structure.check(value, place, run)
 
-        return check
+        return described(check, recipes.Later(lambda: self.structure(url).compiled))
 
     def _not_loaded(self, url: str, ref: TypeRef, profile: str | None) -> ValueCheck:
         def check(value: Any, place: Place, run: Run) -> None:
@@ -433,6 +463,8 @@ class Checks:
             return run.probe(structure.check, value, place)[0]
         finally:
             run.probing -= 1
+            if run.frame is not None and run.frame is not frame:
+                run.frame.close()
             run.frame = frame
 
     @staticmethod
@@ -458,6 +490,7 @@ class Checks:
         try:
             return run.probe(structure.check, target.resource, frame.place)[0]
         finally:
+            frame.close()
             run.frame = outer
             run.visiting.discard(key)
 

@@ -27,7 +27,7 @@ _ANYWHERE = {"Element", "*", "Any"}
 class _Known:
     """A defined extension, compiled."""
 
-    __slots__ = ("check", "contexts", "invariants", "is_modifier", "url")
+    __slots__ = ("by_path", "check", "contexts", "invariants", "is_modifier", "url")
 
     def __init__(
         self, definition: Mapping[str, Any], check: Callable[[dict[str, Any], Place, Run], None], *, is_modifier: bool
@@ -38,6 +38,8 @@ class _Known:
         self.contexts = _contexts(definition)
         listed = definition.get("contextInvariant")
         self.invariants = [i for i in listed if isinstance(i, str)] if isinstance(listed, list) else []
+        # Whether the path from the resource alone decides where it may stand.
+        self.by_path = not self.invariants and all(kind not in ("fhirpath", "extension") for kind, _ in self.contexts)
 
 
 def _contexts(definition: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -59,13 +61,13 @@ class Extensions:
 
     def __init__(self, checks: Checks) -> None:
         self._checks = checks
-        self._known: dict[str, _Known | None] = {}
+        self.known_so_far: dict[str, _Known | None] = {}
         self._domains: list[str] | None = None
 
     def known(self, url: str) -> _Known | None:
         """The extension's definition, compiled; None if no loaded package has it."""
-        if url in self._known:
-            return self._known[url]
+        if url in self.known_so_far:
+            return self.known_so_far[url]
         definition = self._checks.trees.definitions.structure(url)
         found: _Known | None = None
         if definition is not None and definition.get("type") == "Extension":
@@ -74,7 +76,7 @@ class Extensions:
                 found = _Known(definition, structure.check, is_modifier=structure.element.is_modifier)
             except (DefinitionBroken, PackageNotFound):
                 found = None
-        self._known[url] = found
+        self.known_so_far[url] = found
         return found
 
     def check(
@@ -102,6 +104,12 @@ class Extensions:
                 self._unknown(url, place, run, modifier)
             return
         known.check(item, place, run)
+        self.standing(known, item, place, run, modifier=modifier, inside=inside)
+
+    def standing(
+        self, known: _Known, item: dict[str, Any], place: Place, run: Run, *, modifier: bool, inside: dict[str, Any]
+    ) -> None:
+        """Whether a defined extension may stand where it does."""
         if modifier and not known.is_modifier:
             run.error(
                 "extension-modifier", place, f"{known.url} is not a modifier extension, so it must stand in extension"

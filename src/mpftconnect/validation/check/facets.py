@@ -14,6 +14,8 @@ from mpftconnect.validation.check.references import compile_reference
 from mpftconnect.validation.check.run import Run
 from mpftconnect.validation.check.values import equal, fits
 from mpftconnect.validation.compile.element import Element, TypeRef
+from mpftconnect.validation.fast import recipes
+from mpftconnect.validation.fast.recipes import described
 from mpftconnect.validation.places import Place
 
 if TYPE_CHECKING:
@@ -48,10 +50,20 @@ def compile_facets(
         element.binding.strength in ("required", "extensible") or element.binding.max_value_set
     ):
         binding, code = element.binding, ref.code
-        facets.append(lambda value, place, run: run.checks.coded.check(value, code, binding, place, run, profile))
+        facets.append(
+            described(
+                lambda value, place, run: run.checks.coded.check(value, code, binding, place, run, profile),
+                recipes.Bound(binding, code, profile),
+            )
+        )
     if ref.code == "Reference":
         reference = compile_reference(checks, ref, profile)
-        facets.append(lambda value, place, run: reference(value, place, run) if value.__class__ is dict else None)
+        facets.append(
+            described(
+                lambda value, place, run: reference(value, place, run) if value.__class__ is dict else None,
+                recipes.recipe_of(reference),
+            )
+        )
     type_name = checks.type_name(element, ref)
     constraints = [
         (constraint, checks.invariants.compile(constraint, type_name))
@@ -61,7 +73,12 @@ def compile_facets(
     if ref.code == "Narrative":
         facets.extend(narrative_control(element, profile))
     if constraints:
-        facets.append(lambda value, place, run: run.checks.invariants.check(constraints, value, place, run, profile))
+        facets.append(
+            described(
+                lambda value, place, run: run.checks.invariants.check(constraints, value, place, run, profile),
+                recipes.Constraints(tuple(constraints), profile),
+            )
+        )
     return facets
 
 
@@ -73,7 +90,7 @@ def _fixed(fixed: tuple[str, Any], profile: str | None) -> Facet:
         if not equal(value, wanted):
             run.error("fixed", place, f"must be exactly {words}", profile)
 
-    return check
+    return described(check, recipes.Equals(wanted)) if isinstance(wanted, str | bool) else check
 
 
 def _words(wanted: Any) -> str:
@@ -93,7 +110,7 @@ def _pattern(pattern: tuple[str, Any], profile: str | None) -> Facet:
         if not fits(value, wanted):
             run.error("pattern", place, f"must hold at least {words}", profile)
 
-    return check
+    return described(check, recipes.Equals(wanted)) if isinstance(wanted, str | bool) else check
 
 
 def _limits(element: Element, ref: TypeRef, profile: str | None) -> Facet:
@@ -120,7 +137,7 @@ def _max_length(most: int, profile: str | None) -> Facet:
         if isinstance(value, str) and len(value) > most:
             run.error("max-length", place, f"must have at most {most} characters, and has {len(value)}", profile)
 
-    return check
+    return described(check, recipes.Longest(most))
 
 
 def _min_length(least: int, profile: str | None) -> Facet:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["nested_check", "resource_check"]
 
+_MOST_APPLIED = 1_000
 _KINDS = {"contained": "contained", "entry.resource": "entry"}
 
 
@@ -44,7 +45,8 @@ def nested_check(checks: Checks, element: Element, ref: TypeRef, profile: str | 
             full_url = entry.get("fullUrl") if isinstance(entry, dict) else None
         if kind == "contained" and run.options.validate_contains == "IGNORE":
             return
-        run.frame = Frame(value, place, outer, kind, full_url if isinstance(full_url, str) else None)
+        inner = Frame(value, place, outer, kind, full_url if isinstance(full_url, str) else None)
+        run.frame = inner
         try:
             code = value.get("resourceType")
             if isinstance(code, str) and checks.is_resource(code) and not checks.is_a(code, wanted):
@@ -60,6 +62,7 @@ def nested_check(checks: Checks, element: Element, ref: TypeRef, profile: str | 
                 finally:
                     run.visiting.discard((id(value), "resource"))
         finally:
+            inner.close()
             run.frame = outer
 
     return check
@@ -119,30 +122,22 @@ def _type_fits(checks: Checks, structure: Structure, value: dict[str, Any], plac
 def resource_check(checks: Checks, value: Any, place: Place, run: Run, profiles: Iterable[str]) -> None:
     """A resource against its type, the profiles that are asked for, and those that it claims."""
     code = value.get("resourceType")
-    if not isinstance(code, str) or not code:
-        run.error("resource-type", place, "must name its type in resourceType")
-        return
-    chosen = list(profiles)
-    if not checks.is_resource(code) and not _is_logical(checks, code, chosen):
-        run.error("resource-type", place, "has a resourceType that no loaded package defines")
-        return
-    base = None
-    if checks.is_resource(code):
-        base = checks.structure(CORE + code)
-        if base.abstract:
-            run.error("resource-type", place, f"must be of a concrete type: {code} is abstract")
+    wanted = tuple(profiles)
+    meta = value.get("meta")
+    simple = code.__class__ is str and (meta.__class__ is not dict or "profile" not in meta)
+    applied = checks.applied.get((code, wanted)) if simple else None
+    if applied is None:
+        said = len(run.findings), len(run.unchecked)
+        applied = _applied(checks, code, value, place, run, wanted)
+        if applied is None:
             return
-    used: list[Structure] = []
-    for url in [*chosen, *_claimed(checks, value, place, run), *checks.global_profiles.get(code, ())]:
-        structure = _usable(checks, url, place, run)
-        if structure is not None and structure not in used and _type_fits(checks, structure, value, place, run):
-            used.append(structure)
-    covered = False
+        if simple and said == (len(run.findings), len(run.unchecked)) and len(checks.applied) < _MOST_APPLIED:
+            checks.applied[code, wanted] = applied
+    used, base = applied
     for structure in used:
         run.profiles.append(structure.url)
         structure.check(value, place, run)
-        covered = covered or (base is not None and structure.is_profile)
-    if base is not None and not covered:
+    if base is not None:
         base.check(value, place, run)
     for rule in RESOURCE_RULES.get(code, ()):
         rule(value, place, run)
@@ -150,7 +145,34 @@ def resource_check(checks: Checks, value: Any, place: Place, run: Run, profiles:
         rule(value, place, run)
 
 
-def _is_logical(checks: Checks, code: str, profiles: list[str]) -> bool:
+Applied = tuple[tuple["Structure", ...], "Structure | None"]
+
+
+def _applied(checks: Checks, code: Any, value: Any, place: Place, run: Run, wanted: tuple[str, ...]) -> Applied | None:
+    """The profiles that hold for a resource, and its type if none of them covers it; None for what is no resource."""
+    if not isinstance(code, str) or not code:
+        run.error("resource-type", place, "must name its type in resourceType")
+        return None
+    if not checks.is_resource(code) and not _is_logical(checks, code, wanted):
+        run.error("resource-type", place, "has a resourceType that no loaded package defines")
+        return None
+    base = None
+    if checks.is_resource(code):
+        base = checks.structure(CORE + code)
+        if base.abstract:
+            run.error("resource-type", place, f"must be of a concrete type: {code} is abstract")
+            return None
+    used: list[Structure] = []
+    for url in [*wanted, *_claimed(checks, value, place, run), *checks.global_profiles.get(code, ())]:
+        structure = _usable(checks, url, place, run)
+        if structure is not None and structure not in used and _type_fits(checks, structure, value, place, run):
+            used.append(structure)
+    if any(structure.is_profile for structure in used):
+        base = None
+    return tuple(used), base
+
+
+def _is_logical(checks: Checks, code: str, profiles: tuple[str, ...]) -> bool:
     """Whether one of the profiles is a logical model, of which this is an instance."""
     for url in profiles:
         definition = checks.definitions.structure(url) or {}

@@ -10,6 +10,8 @@ from mpftconnect.validation.check.run import Run
 from mpftconnect.validation.check.slices import Slices
 from mpftconnect.validation.compile.element import Element, TypeRef
 from mpftconnect.validation.compile.placing import choice_of
+from mpftconnect.validation.fast import recipes
+from mpftconnect.validation.fast.recipes import described
 from mpftconnect.validation.places import Place
 
 if TYPE_CHECKING:
@@ -110,8 +112,21 @@ def compile_object(
         if not obj or (len(obj) == 1 and "id" in obj and not is_resource):
             run.error("element-empty", place, "must have a value or children (ele-1)")
 
-    choices = [c for c in choices if c[0].min > 0 or len(c[1]) > 1 or any(s.min for s in c[0].slices.values())]
-    return check
+    choices = [c for c in choices if c[0].min > 0 or len(c[1]) > 1 or _needs_slice(c[0])]
+    if partial:
+        return check
+    recipe = recipes.Properties(
+        table,
+        tuple(name for name, _, _ in required),
+        tuple(recipes.Choice(keys, choice.min > 0 or _needs_slice(choice)) for choice, keys in choices),
+        tuple(name for name, _ in absent_slices),
+        is_resource,
+    )
+    return described(check, recipe)
+
+
+def _needs_slice(choice: Element) -> bool:
+    return any(piece.min > 0 for piece in choice.slices.values())
 
 
 def _check_choice(
@@ -143,3 +158,6 @@ def _check_choice(
 
 def _nothing(value: Any, obj: dict[str, Any], place: Place, run: Run) -> None:
     """`resourceType` was read before."""
+
+
+described(_nothing, recipes.Nothing())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mpftconnect.validation.check.run import Frame, Run
 from mpftconnect.validation.compile.element import TypeRef
+from mpftconnect.validation.fast.recipes import Refers, described
 from mpftconnect.validation.places import Place
 
 if TYPE_CHECKING:
@@ -321,4 +322,4 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
         ):
             run.error("reference-type", place, f"must lead to one of: {words}", profile)
 
-    return check
+    return described(check, Refers(frozenset(targets), anything, not aggregation))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mpftconnect.validation.fhirpath import Scope
+from mpftconnect.validation.fhirpath.items import MOST_EFFORT
 from mpftconnect.validation.options import Options
 from mpftconnect.validation.places import Place
 
@@ -21,6 +22,33 @@ Unchecked = tuple[str, Place | None, str, bool, str | None]
 
 Check = Callable[[dict[str, Any], Place, "Run"], None]
 _MOST_FINDINGS = 10_000
+
+
+class _FrameScope(Scope):
+    """What FHIRPath may see from a resource. Methods, and not closures, since one is made for every resource."""
+
+    def __init__(self, frame: Frame, run: Run) -> None:
+        self.resource = frame.resource
+        self.root = frame.container.resource
+        self.context = self.environment = None
+        self.effort = MOST_EFFORT
+        self.memo = {}
+        self._frame, self._run = frame, run
+
+    def resolve(self, reference: str) -> Any:
+        from mpftconnect.validation.check.references import resolve
+
+        return resolve(reference, self._run)
+
+    def conforms(self, node: Any, profile: str) -> bool | None:
+        checks = self._run.checks
+        value = getattr(node, "value", node)
+        if not isinstance(value, dict) or not checks.has(profile):
+            return None
+        return checks.fits(checks.structure(profile), value, self._frame.place, self._run)
+
+    def member_of(self, node: Any, value_set: str) -> bool | None:
+        return self._run.checks.coded.member(getattr(node, "value", node), value_set)
 
 
 class Frame:
@@ -43,27 +71,12 @@ class Frame:
     def scope(self, run: Run) -> Scope:
         """What FHIRPath may see from this resource; made once for all of its invariants."""
         if self._scope is None:
-            from mpftconnect.validation.check.references import resolve
-
-            checks = run.checks
-
-            def conforms(node: Any, profile: str) -> bool | None:
-                value = getattr(node, "value", node)
-                if not isinstance(value, dict) or not checks.has(profile):
-                    return None
-                return checks.fits(checks.structure(profile), value, self.place, run)
-
-            def member_of(node: Any, value_set: str) -> bool | None:
-                return checks.coded.member(getattr(node, "value", node), value_set)
-
-            self._scope = Scope(
-                self.resource,
-                self.container.resource,
-                resolve=lambda reference: resolve(reference, run),
-                conforms=conforms,
-                member_of=member_of,
-            )
+            self._scope = _FrameScope(self, run)
         return self._scope
+
+    def close(self) -> None:
+        """Let go of what FHIRPath saw: it leads back here, and such a ring is only found by a collector."""
+        self._scope = None
 
     @property
     def container(self) -> Frame:
@@ -110,11 +123,13 @@ class Run:
         "checks",
         "errors",
         "findings",
+        "follows_nothing",
         "frame",
         "memory",
         "options",
         "probing",
         "profiles",
+        "quick",
         "unchecked",
         "visiting",
         "xml",
@@ -134,6 +149,8 @@ class Run:
         self.xml = False
         # How many questions "does this fit that profile" are open.
         self.probing = 0
+        # Whether plans may be used (`fast/`): they take the usual options for granted.
+        self.quick, self.follows_nothing = checks.usual(options)
 
     def error(self, rule: str, place: Place | None, message: str, profile: str | None = None) -> None:
         self.errors += 1

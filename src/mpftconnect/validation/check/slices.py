@@ -10,6 +10,7 @@ from mpftconnect.validation.check.paths import Step, element_at, parse_path, val
 from mpftconnect.validation.check.run import Run
 from mpftconnect.validation.check.values import equal, fits
 from mpftconnect.validation.compile.element import Discriminator, Element
+from mpftconnect.validation.fast.recipes import ByKey, described
 from mpftconnect.validation.places import Place
 
 if TYPE_CHECKING:
@@ -203,7 +204,10 @@ def _test(checks: Checks, piece: Element, kind: str, steps: tuple[Step, ...]) ->
 
 def _by_url(profiles: tuple[str, ...]) -> Belongs:
     urls = {profile.split("|")[0] for profile in profiles}
-    return lambda value, code, place, run: isinstance(value, dict) and value.get("url") in urls
+    return described(
+        lambda value, code, place, run: isinstance(value, dict) and value.get("url") in urls,
+        ByKey("url", frozenset(urls)),
+    )
 
 
 def _by_value(checks: Checks, target: Element, steps: tuple[Step, ...], piece: Element) -> Belongs | None:
@@ -228,6 +232,9 @@ def _by_value(checks: Checks, target: Element, steps: tuple[Step, ...], piece: E
             doubt = doubt or verdict is None
         return None if doubt else False
 
+    wanted = target.fixed or target.pattern
+    if len(steps) == 1 and steps[0].kind == "name" and wanted is not None and isinstance(wanted[1], str):
+        return described(belongs, ByKey(steps[0].text, frozenset((wanted[1],))))
     return belongs
 
 

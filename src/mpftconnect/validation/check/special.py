@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from mpftconnect.validation.check.facets import Facet
 from mpftconnect.validation.check.run import Run
 from mpftconnect.validation.compile.element import Element
+from mpftconnect.validation.fast.recipes import Unless, described
 from mpftconnect.validation.places import Place
-from mpftconnect.validation.xhtml import read_narrative
+from mpftconnect.validation.xhtml import is_plain_narrative, read_narrative
 
 if TYPE_CHECKING:
     from mpftconnect.validation.check.compiler import Checks
@@ -129,3 +130,9 @@ def _markdown(value: Any, place: Place, run: Run) -> None:
 def _address(value: Any, place: Place, run: Run) -> None:
     if not run.options.examples and _EXAMPLE.search(value):
         run.error("example-url", place, "must not be an example address")
+
+
+# With the usual options (`Options.usual`) these say nothing; the commonest narrative is told by one expression.
+for _facet in (_string, _markdown, _address):
+    described(_facet, Unless(None))
+described(_narrative, Unless(is_plain_narrative))

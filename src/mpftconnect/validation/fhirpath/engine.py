@@ -7,12 +7,13 @@ from functools import lru_cache
 from typing import Any
 
 from mpftconnect.errors import FhirPathError, NotEvaluable
-from mpftconnect.validation.fhirpath.code import Code
+from mpftconnect.validation.fhirpath.code import Code, Truth
 from mpftconnect.validation.fhirpath.compiler import Compiler
 from mpftconnect.validation.fhirpath.errata import corrected
 from mpftconnect.validation.fhirpath.items import FAULTS, Items, Node, Scope, plain
 from mpftconnect.validation.fhirpath.parser import parse
 from mpftconnect.validation.fhirpath.paths import type_of
+from mpftconnect.validation.fhirpath.syntax import Expression
 from mpftconnect.validation.fhirpath.types import TypeProvider, Types, Version, core_types
 
 __all__ = ["Compiled", "compile_expression", "evaluate"]
@@ -37,6 +38,20 @@ class Compiled:
 
     def __repr__(self) -> str:
         return f"Compiled({self.text!r}, context={self.context!r})"
+
+    @property
+    def tree(self) -> Expression:
+        """The expression as it was read."""
+        return self._tree
+
+    def element_type(self, name: str) -> str | None:
+        """The type of an element of the focus; None for a choice, and where the type of the focus is not known."""
+        found = self._types.element(self.context, name) if self.context is not None else None
+        return found.types[0] if found is not None and not found.choice else None
+
+    def truth_of(self) -> Truth | None:
+        """What gives the truth where the type of the focus is known: the work of `holds` without its surroundings."""
+        return self._code(self.context).truth if self.context is not None else None
 
     def _code(self, kind: str | None) -> Code:
         code = self._codes.get(kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mpftconnect.validation.formats.json_text import Careful, Problem, read_carefully, read_fast
@@ -21,14 +21,16 @@ _LARGEST = 1024 * 1024 * 1024
 class Source:
     """A document that was read. Positions are worked out only when a finding needs one."""
 
+    __slots__ = ("_positions", "_text", "is_xml", "problems", "value")
+
     def __init__(
         self,
         value: Any,
-        problems: list[Problem],
+        problems: Sequence[Problem] = (),
+        text: bytes | None = None,
+        positions: dict[Any, tuple[int, int]] | None = None,
         *,
-        text: bytes | None,
-        positions: dict[Any, tuple[int, int]] | None,
-        is_xml: bool,
+        is_xml: bool = False,
     ) -> None:
         self.value = value
         self.problems = problems
@@ -68,8 +70,8 @@ class Source:
 
 def read_source(data: bytes | str | Mapping[str, Any], trees: Trees, options: Options) -> Source:
     """Read JSON, XML or a dict. Nothing raises: what is wrong is a problem of the source."""
-    if isinstance(data, Mapping):
-        return Source(data if isinstance(data, dict) else dict(data), [], text=None, positions=None, is_xml=False)
+    if data.__class__ is not bytes and isinstance(data, Mapping):
+        return Source(data if isinstance(data, dict) else dict(data))
     if isinstance(data, str):
         try:
             data = data.encode("utf-8")
@@ -77,12 +79,11 @@ def read_source(data: bytes | str | Mapping[str, Any], trees: Trees, options: Op
             return _broken("encoding", "holds half of a surrogate pair, which UTF-8 cannot carry")
     if len(data) > _LARGEST:
         return _broken("too-large", f"is larger than {_LARGEST} bytes")
-    start = data[:200].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    if start == b"<":
+    if data[:1] != b"{" and data[:200].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
         return _of(read_xml(data, trees), is_xml=True)
     value = read_fast(data)
     if value is not None:
-        return Source(value, [], text=data, positions=None, is_xml=False)
+        return Source(value, (), data)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

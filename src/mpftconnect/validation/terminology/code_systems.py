@@ -113,6 +113,11 @@ class CodeSystem:
         elif name == "child" and isinstance(value, str):
             self.parents.setdefault(value, []).append(code)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known of any code: a system that is named and not published."""
+        return not (self.displays or self.complete or self.grammar is not None)
+
     def has(self, code: str) -> bool | None:
         """Whether a code exists; None where that cannot be said."""
         if code in self.displays:
