@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mpftconnect.errors import PackageNotFound, PackageRefused, UsageError
+from mpftconnect.errors import PackageNotFound, PackageRefused
 from mpftconnect.validation.check.compiler import Checks
 from mpftconnect.validation.check.navigation import value_at
 from mpftconnect.validation.check.run import Frame, Raw, Run
 from mpftconnect.validation.definitions.core_pack import load_core_pack
-from mpftconnect.validation.definitions.resolve import BUILT_IN, Resolution, resolve_packages
+from mpftconnect.validation.definitions.resolve import Resolution, resolve_packages
 from mpftconnect.validation.definitions.store import Definitions
 from mpftconnect.validation.findings import RULES, Finding, NotChecked, Report, Severity
 from mpftconnect.validation.formats.source import Source, read_source
@@ -21,13 +21,15 @@ from mpftconnect.validation.places import expression_of, pointer_of, root
 
 __all__ = ["Validator"]
 
+_STU3 = "hl7.fhir.r3.core"
+
 
 class Validator:
     """Validates FHIR resources against the packages that it was made with. Immutable and thread-safe.
 
     Args:
-        packages: Each a name, `name@version`, or a path to a `.tgz` or folder. FHIR R4 core comes from the
-            wheel; without any package it is what is used.
+        packages: Each a name, `name@version`, or a path to a `.tgz` or folder. FHIR R4 core and STU3
+            core come from the wheel; without any package R4 is what is used.
         search_path: Folders in which packages are looked for, before `~/.fhir/packages`.
         resources: Further definitions: dicts, JSON or XML as bytes, or paths.
         options: Policies.
@@ -57,6 +59,8 @@ class Validator:
         version = _version_of(self._resolution)
         if version == "4.0":
             definitions.add_pack(load_core_pack())
+        elif not any(package.name == _STU3 for package in self._resolution.packages):
+            definitions.add_pack(load_core_pack("stu3core"))
         for package in self._resolution.packages:
             definitions.add_package(package)
         definitions.missing_packages.update(self._resolution.missing)
@@ -156,16 +160,13 @@ class Validator:
 
 
 def _version_of(resolution: Resolution) -> str:
-    """The FHIR version that the packages are for: the first that says so."""
-    if any(name in BUILT_IN for name in resolution.built_in):
+    """The FHIR version that the packages are for: of the core package, else of the first that says so."""
+    if "hl7.fhir.r4.core" in resolution.built_in:
         return "4.0"
-    for package in resolution.packages:
-        for version in package.fhir_versions:
-            if version.startswith("3."):
-                if not any(p.name.startswith("hl7.fhir.r3.core") for p in resolution.packages):
-                    raise UsageError(f"{package} needs hl7.fhir.r3.core, which was not found")
-                return "3.0"
-    return "4.0"
+    if _STU3 in resolution.built_in:
+        return "3.0"
+    listed = (version for package in resolution.packages for version in package.fhir_versions)
+    return "3.0" if any(version.startswith("3.") for version in listed) else "4.0"
 
 
 def _report(run: Run, source: Source) -> Report:

@@ -20,10 +20,16 @@ from mpftconnect.validation.definitions.versions import matches, newest
 
 __all__ = ["BUILT_IN", "Resolution", "packages_of", "read_lock", "resolve_packages", "user_cache"]
 
-# Answered from the wheel: the official package, pruned (definitions/make_core_pack.py).
-BUILT_IN = {"hl7.fhir.r4.core": "4.0.1"}
+# Answered from the wheel: the official packages, pruned (definitions/make_core_pack.py, make_stu3_pack.py).
+BUILT_IN = {"hl7.fhir.r4.core": "4.0.1", "hl7.fhir.r3.core": "3.0.2"}
+# 3.0.2 is the technical correction of 3.0.1, and stands for it (FHIR STU3, "Version History").
+_STANDS_FOR = {"hl7.fhir.r3.core": ("3.0.1",)}
 # Names under which publishers mean a core package.
-_SAME_AS = {"simplifier.core.r4": "hl7.fhir.r4.core", "hl7.fhir.core": "hl7.fhir.r4.core"}
+_SAME_AS = {
+    "simplifier.core.r4": "hl7.fhir.r4.core",
+    "hl7.fhir.core": "hl7.fhir.r4.core",
+    "simplifier.core.r3": "hl7.fhir.r3.core",
+}
 _MOST_PACKAGES = 1000
 
 
@@ -101,7 +107,8 @@ def resolve_packages(
         name = _SAME_AS.get(spec.name, spec.name)
         if name in found or name in result.built_in or name in result.missing:
             continue
-        if name in BUILT_IN and matches(BUILT_IN[name], spec.version or "*"):
+        # A lock that names a core package was made with one that was found, and means that one.
+        if _is_built_in(name, spec.version) and not (lock and name in lock):
             result.built_in.append(name)
             continue
         version = lock[name][0] if lock and name in lock else spec.version
@@ -124,6 +131,11 @@ def resolve_packages(
         queue.extend((PackageSpec(n, v), name) for n, v in candidate.dependencies.items())
     result.packages = _dependencies_first(found)
     return result
+
+
+def _is_built_in(name: str, version: str | None) -> bool:
+    wanted = version or "*"
+    return name in BUILT_IN and (matches(BUILT_IN[name], wanted) or wanted in _STANDS_FOR.get(name, ()))
 
 
 def _dependencies_first(found: Mapping[str, Package]) -> list[Package]:
