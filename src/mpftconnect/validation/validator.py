@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from mpftconnect.validation.check.compiler import Checks
 from mpftconnect.validation.check.navigation import value_at
 from mpftconnect.validation.check.run import Frame, Raw, Run
 from mpftconnect.validation.definitions.core_pack import load_core_pack
+from mpftconnect.validation.definitions.installed import hint_for
 from mpftconnect.validation.definitions.resolve import Resolution, resolve_packages
 from mpftconnect.validation.definitions.store import Definitions
 from mpftconnect.validation.findings import RULES, Finding, NotChecked, Report, Severity
@@ -22,6 +23,7 @@ from mpftconnect.validation.places import expression_of, pointer_of, root
 __all__ = ["Validator"]
 
 _STU3 = "hl7.fhir.r3.core"
+_SHOWN = 5
 
 
 class Validator:
@@ -63,6 +65,10 @@ class Validator:
             definitions.add_pack(load_core_pack("stu3core"))
         for package in self._resolution.packages:
             definitions.add_package(package)
+        for rules in self._resolution.restated:
+            if not rules.fhir.startswith(version):
+                raise PackageRefused(f"{rules} is for FHIR {rules.fhir}, and the other packages are for {version}")
+            definitions.add_restated(rules)
         definitions.missing_packages.update(self._resolution.missing)
         self.fhir_version = version
         self._checks = Checks(definitions, version)
@@ -124,7 +130,7 @@ class Validator:
         wanted = list(profiles)
         for url in wanted:
             if not self._checks.has(url):
-                raise PackageNotFound(f"profile {url} is in no loaded package")
+                raise PackageNotFound(f"profile {url} is in no loaded package{hint_for(url)}")
         source = read_source(data, self._checks.trees, chosen)
         run = Run(self._checks, chosen)
         run.xml = source.is_xml
@@ -175,6 +181,7 @@ def _report(run: Run, source: Source) -> Report:
         invalid=run.errors > 0 or bool(source.problems),
         decisive=any(decisive for _, _, _, decisive, _ in run.unchecked),
         profiles=tuple(dict.fromkeys(run.profiles)),
+        restated=tuple(dict.fromkeys(run.restated.values())),
     )
 
 
@@ -206,7 +213,19 @@ def _findings(run: Run, source: Source) -> list[Finding]:
         if run.options.show_values:
             message += _shown(value_at(place, run))
         findings.append(_finding((severity_, rule, place, message, profile), expression, line, column))
+    findings.extend(_restated(run))
     return findings
+
+
+def _restated(run: Run) -> Iterator[Finding]:
+    """One finding a pack: what was not judged by its publisher's own definition is said in every form of the report."""
+    where = str(run.frame.resource.get("resourceType"))[:64] if run.frame else "Resource"
+    for pack in dict.fromkeys(run.restated.values()):
+        of = sorted(url.rpartition("/")[2] for url, by in run.restated.items() if by == pack)
+        words = ", ".join(of[:_SHOWN]) + (f" and {len(of) - _SHOWN} more" if len(of) > _SHOWN else "")
+        message = f"is judged by restated rules, {pack}, in the place of published definitions not loaded: {words}"
+        rule = "restated-rules"
+        yield Finding("information", RULES[rule][0], where, None, None, rule, None, message)  # type: ignore[arg-type]
 
 
 def _not_checked(run: Run) -> list[NotChecked]:

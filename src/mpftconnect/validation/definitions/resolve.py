@@ -15,7 +15,10 @@ from pathlib import Path
 import msgspec
 
 from mpftconnect.errors import ConfigurationError, PackageNotFound, PackageRefused
+from mpftconnect.validation.definitions.archives import digest_of
+from mpftconnect.validation.definitions.installed import installed_packs, restated_pack
 from mpftconnect.validation.definitions.packages import Package, PackageSpec, manifest_of, read_package
+from mpftconnect.validation.definitions.restated import Restated
 from mpftconnect.validation.definitions.versions import matches, newest
 
 __all__ = ["BUILT_IN", "Resolution", "packages_of", "read_lock", "resolve_packages", "user_cache"]
@@ -39,15 +42,16 @@ class Resolution:
 
     packages: list[Package] = field(default_factory=list)
     built_in: list[str] = field(default_factory=list)
+    restated: list[Restated] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
 
     def lock(self) -> dict[str, object]:
         """What was resolved, to be written as a lock file and given back as `lock=`."""
+        found = {package.name: (package.version, package.digest) for package in self.packages}
+        found |= {pack.name: (pack.version, digest_of(pack.source)) for pack in self.restated}
         return {
             "version": 1,
-            "packages": {
-                package.name: {"version": package.version, "sha256": package.digest} for package in self.packages
-            },
+            "packages": {name: {"version": version, "sha256": digest} for name, (version, digest) in found.items()},
         }
 
 
@@ -112,6 +116,13 @@ def resolve_packages(
             result.built_in.append(name)
             continue
         version = lock[name][0] if lock and name in lock else spec.version
+        rules = restated_pack(name)
+        if rules is not None and matches(rules.version, version or "*"):
+            if lock and name in lock and digest_of(rules.source) != lock[name][1]:
+                raise PackageRefused(f"package {rules}: its digest differs from the lock")
+            if rules not in result.restated:
+                result.restated.append(rules)
+            continue
         candidate = _find(name, version, places)
         if candidate is None:
             hint = f"mpftconnect packages install {PackageSpec(name, spec.version)}"
@@ -162,6 +173,11 @@ def packages_of(place: Path) -> list[Package]:
 
 
 def _find(name: str, version: str | None, places: Sequence[Path]) -> Package | None:
+    brought = installed_packs().get(name)
+    if brought is not None and not any(any(_packages_in(place, name)) for place in places):
+        package = read_package(brought)
+        if package.name == name and matches(package.version, version or "*"):
+            return package
     for place in [*places, user_cache()]:
         candidates = [p for p in _packages_in(place, name) if p.name == name and matches(p.version, version or "*")]
         if candidates:
