@@ -1,1 +1,1 @@
-"""The NHS kit: content of the conformance suite, as data. The engine is `mpftconnect.conformance`; it knows no NHS rule."""
+"""The NHS kit: the content of the conformance suite, as data. The engine in `mpftconnect` knows no NHS rule."""
