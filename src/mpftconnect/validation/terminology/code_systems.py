@@ -73,12 +73,12 @@ class CodeSystem:
                 if isinstance(display, str):
                     names.add(display)
                     self.preferred.setdefault(code, display)
-                for designation in concept.get("designation") or ():
+                for designation in listed(concept.get("designation")):
                     if isinstance(designation, Mapping) and isinstance(designation.get("value"), str):
                         names.add(designation["value"])
                 if above is not None:
                     self.parents.setdefault(code, []).append(above)
-                for entry in concept.get("property") or ():
+                for entry in listed(concept.get("property")):
                     if isinstance(entry, Mapping):
                         self._property(code, entry)
                 stack.append((concept.get("concept"), code))
