@@ -1,4 +1,4 @@
-"""Whatever bytes or objects come in, a report or an error of ours comes out: targets of the fuzzers, and what they found."""
+"""Whatever comes in, a report or an error of ours comes out: targets of the fuzzers, and what they found."""
 
 from __future__ import annotations
 
