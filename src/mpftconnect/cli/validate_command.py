@@ -63,6 +63,7 @@ def _service(url: str | None, token_env: str | None) -> TerminologyService | Non
 @click.option(
     "--option", "options", multiple=True, metavar="K=V", help="A policy (repeatable), such as validate_reference=true."
 )
+@click.option("--must-support", is_flag=True, help="Say which must-support elements of the profiles are absent.")
 @click.option("--lock", type=click.Path(), metavar="FILE", help="A package lock that must be met.")
 @click.option(
     "--terminology",
@@ -94,6 +95,7 @@ def command(
     package_paths: tuple[str, ...],
     profiles: tuple[str, ...],
     options: tuple[str, ...],
+    must_support: bool,
     lock: str | None,
     terminology: str | None,
     terminology_server: str | None,
@@ -117,6 +119,8 @@ def command(
     policies = _options(options)
     if show_values:
         policies["show_values"] = "true"
+    if must_support:
+        policies["must_support"] = "true"
     validator = Validator(
         packages,
         search_path=package_paths,

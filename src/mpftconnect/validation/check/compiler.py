@@ -11,6 +11,7 @@ from mpftconnect.validation.check.coded import Coded
 from mpftconnect.validation.check.extensions import Extensions
 from mpftconnect.validation.check.facets import Facet
 from mpftconnect.validation.check.invariants import STRUCTURAL, Invariants
+from mpftconnect.validation.check.must_support import Node, must_support_of, show_absent
 from mpftconnect.validation.check.navigation import hosts_of, type_name_of, value_at
 from mpftconnect.validation.check.nested import nested_check, resource_check
 from mpftconnect.validation.check.objects import compile_object
@@ -20,7 +21,7 @@ from mpftconnect.validation.check.run import Frame, Run
 from mpftconnect.validation.check.special import SPECIAL, form_facets
 from mpftconnect.validation.compile.element import Element, TypeRef
 from mpftconnect.validation.compile.trees import Trees
-from mpftconnect.validation.definitions.store import CORE, Definitions
+from mpftconnect.validation.definitions.store import CORE, Definitions, split_canonical
 from mpftconnect.validation.fast import recipes
 from mpftconnect.validation.fast.recipes import described, in_order
 from mpftconnect.validation.fast.shapes import Shapes
@@ -108,6 +109,7 @@ class Checks:
         self.applied: dict[tuple[str, tuple[str, ...]], tuple[tuple[Structure, ...], Structure | None]] = {}
         self._loaded: set[str] = set()
         self._structures: dict[str, Structure] = {}
+        self._must_support: dict[str, Node | None] = {}
         self._types: dict[str, ValueCheck] = {}
         self._extras: dict[str, ValueCheck] = {}
         self._ancestors: dict[str, tuple[str, ...]] = {}
@@ -216,6 +218,11 @@ class Checks:
             definition = self.definitions.structure(url)
             if definition is None:
                 raise PackageNotFound(f"no loaded package defines {url}")
+            own = definition.get("url")
+            if isinstance(own, str) and own != split_canonical(url)[0] and self.definitions.restated(own):
+                # Restated rules keep their own address: nothing is reported under the published one.
+                found = self._structures[url] = self.structure(own)
+                return found
             element = self.trees.tree(url)
             code = str(definition.get("type") or element.name)
             found = Structure(
@@ -248,6 +255,10 @@ class Checks:
             if key not in STRUCTURAL
         ]
         parts = self._parts(properties, special, constraints, profile)
+        restated = self.definitions.restated(structure.url)
+        if restated:
+            # After the properties, and never described: a plan that begins with it could not be written.
+            parts.insert(1, lambda value, place, run: run.restated.update(restated))
         if element.problems:
             parts.append(_unusable(list(element.problems), profile))
         if structure.code == "xhtml":
@@ -280,6 +291,14 @@ class Checks:
                 )
             )
         return parts
+
+    def show_must_support(self, structure: Structure, value: dict[str, Any], place: Place, run: Run) -> None:
+        """Say which must-support elements of a profile are absent."""
+        if structure.url not in self._must_support:
+            self._must_support[structure.url] = must_support_of(self, structure)
+        node = self._must_support[structure.url]
+        if node is not None:
+            show_absent(node, value, place, run, structure.url)
 
     def inherited(self, element: Element, ref: TypeRef) -> frozenset[str]:
         """Invariants that a value's own type checks, so that the element need not."""

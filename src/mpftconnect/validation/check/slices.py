@@ -204,8 +204,11 @@ def _test(checks: Checks, piece: Element, kind: str, steps: tuple[Step, ...]) ->
 
 def _by_url(profiles: tuple[str, ...]) -> Belongs:
     urls = {profile.split("|")[0] for profile in profiles}
+    # What stands at `url` may be of any type, and need not have a hash.
     return described(
-        lambda value, code, place, run: isinstance(value, dict) and value.get("url") in urls,
+        lambda value, code, place, run: (
+            isinstance(value, dict) and value.get("url").__class__ is str and value["url"] in urls
+        ),
         ByKey("url", frozenset(urls)),
     )
 

@@ -1,0 +1,1 @@
+"""The NHS kit: the content of the conformance suite, as data. The engine in `mpftconnect` knows no NHS rule."""
