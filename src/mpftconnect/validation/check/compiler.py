@@ -26,6 +26,15 @@ from mpftconnect.validation.places import Place
 __all__ = ["Checks", "Structure"]
 
 
+def _of_no_type(code: str, profile: str | None) -> ValueCheck:
+    """The check of a value whose type no loaded package defines (of another FHIR version, or a logical model's)."""
+
+    def check(value: Any, place: Place, run: Run) -> None:
+        run.not_checked("type", place, f"type {code} is in no loaded package", decisive=True, profile=profile)
+
+    return check
+
+
 class Structure:
     """A profile or type, compiled when first asked to check."""
 
@@ -256,9 +265,7 @@ class Checks:
             return self._by_content(element, profile)
         parts.extend(self._profiles(ref, profile))
         if not parts:
-            if self.kind(ref.code) is None:
-                raise DefinitionBroken(f"{element.path}: type {ref.code} is not defined")
-            return self._later(ref.code)
+            return self._later(ref.code) if self.kind(ref.code) is not None else _of_no_type(ref.code, profile)
         if len(parts) == 1:
             return parts[0]
 

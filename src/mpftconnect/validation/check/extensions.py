@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mpftconnect.errors import DefinitionBroken, PackageNotFound
+from mpftconnect.validation.check.cross_version import check_cross_version
 from mpftconnect.validation.check.run import Run
 from mpftconnect.validation.places import Place
 
@@ -131,7 +132,7 @@ class Extensions:
         known = self.known(address)
         if known is None:
             plain(item, place, run)
-            if not sliced:
+            if not sliced and not check_cross_version(item, address, place, run, modifier=modifier):
                 self._unknown(url, place, run, modifier)
             return
         known.check(item, place, run)
