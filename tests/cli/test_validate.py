@@ -173,3 +173,10 @@ def test_packages_are_listed_and_shown(
     assert "zz.one@1.0.0" in listed
     assert "needs zz.two@1.0.0: missing" in run(capsys, "packages", "show", "zz.one")[1]
     assert run(capsys, "packages", "show", "zz.nowhere")[0] == 2
+
+
+def test_an_option_without_effect_is_named(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "validate", str(files / "good.json"), "--option", "fetcher=standalone")
+    assert code == 0
+    assert err.startswith("mpftconnect: option without effect: fetcher: ")
+    assert "without effect" not in run(capsys, "validate", str(files / "good.json"))[2]

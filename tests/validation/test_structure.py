@@ -250,3 +250,14 @@ def test_no_broken_resource_makes_it_fail(core: Validator, data: Any) -> None:
     report = core.validate(json.dumps(resource))
     assert report.verdict in ("valid", "invalid", "undecided")
     assert report.to_operation_outcome()["issue"]
+
+
+NOTED = {"id": "a", "extension": [{"url": "http://example.org/x", "valueString": "x"}]}
+
+
+@pytest.mark.parametrize("beside", [{"id": "a"}, NOTED])
+def test_a_primitive_with_a_value_may_have_an_id_alone(core: Validator, beside: dict[str, Any]) -> None:
+    assert found(core.validate(with_(_birthDate=beside))) == []
+    assert found(core.validate(with_(name=[{"given": ["Wren", "May"], "_given": [beside, None]}]))) == []
+    bare = {key: value for key, value in with_(_birthDate={"id": "a"}).items() if key != "birthDate"}
+    assert found(core.validate(bare)) == [("element-empty", "Patient.birthDate")]

@@ -83,6 +83,8 @@ def command(
         options=Options.from_mapping(policies),
         lock=read_lock(Path(lock)) if lock else None,
     )
+    for words in validator.options.without_effect():
+        click.echo(f"mpftconnect: option without effect: {words}", err=True)
     for missing in validator.missing_packages.values():
         click.echo(f"mpftconnect: not loaded: {missing}", err=True)
     verdicts: set[str] = set()

@@ -408,7 +408,7 @@ class Checks:
         found = self._extras.get(code)
         if found is None:
             children = dict(self.trees.type_tree("Element").children or {})
-            found = self._extras[code] = compile_object(self, children, code, None, is_resource=False)
+            found = self._extras[code] = compile_object(self, children, code, None, is_resource=False, beside=True)
         return found
 
     # -- resources

@@ -27,6 +27,7 @@ def compile_object(
     *,
     is_resource: bool,
     partial: bool = False,
+    beside: bool = False,
 ) -> ValueCheck:
     """The check of an object's own properties.
 
@@ -36,6 +37,7 @@ def compile_object(
         profile: Who demands it.
         is_resource: `resourceType` belongs here.
         partial: Other properties may stand here (the object's real type is checked elsewhere).
+        beside: The object stands beside a primitive's value, so that an id alone is something.
     """
     table: dict[str, Handler] = {}
     choices: list[tuple[Element, tuple[str, ...]]] = []
@@ -107,7 +109,7 @@ def compile_object(
                 slices.check([], place, run)
         for choice, keys in choices:
             _check_choice(choice, keys, obj, place, run, profile)
-        if not obj or (len(obj) == 1 and "id" in obj and not is_resource):
+        if not obj or (len(obj) == 1 and "id" in obj and not is_resource and not beside):
             run.error("element-empty", place, "must have a value or children (ele-1)")
 
     choices = [c for c in choices if c[0].min > 0 or len(c[1]) > 1 or any(s.min for s in c[0].slices.values())]

@@ -40,6 +40,8 @@ def bundle_rules(value: dict[str, Any], place: Place, run: Run) -> None:
         _interlinked(entries, place, run, "MessageHeader", "warning")
     elif kind == "searchset":
         _search_set(entries, place, run)
+    if run.options.certificate and "signature" in value:
+        run.not_checked("signature", (place, "signature", None, None), "signatures are not verified", decisive=True)
     _by_parameter(entries, place, run)
 
 
