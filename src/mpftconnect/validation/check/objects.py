@@ -10,7 +10,7 @@ from mpftconnect.validation.check.run import Run
 from mpftconnect.validation.check.slices import Slices
 from mpftconnect.validation.compile.element import Element, TypeRef
 from mpftconnect.validation.compile.placing import choice_of
-from mpftconnect.validation.places import Place
+from mpftconnect.validation.places import Place, property_of
 
 if TYPE_CHECKING:
     from mpftconnect.validation.check.children import ValueCheck
@@ -76,18 +76,19 @@ def compile_object(
     def unknown(key: str, place: Place, run: Run) -> None:
         if partial:
             return
+        here = property_of(place, key)
         if key == "fhir_comments":  # DSTU2 kept XML comments so; readers still meet it
-            run.add("warning", "element-unknown", place, "has fhir_comments, which FHIR has given up", profile)
+            run.add("warning", "element-unknown", here, "has fhir_comments, which FHIR has given up", profile)
             return
         choice = choice_of(children, key.removeprefix("_"))
         if choice is not None:
             words = ", ".join(ref.code for ref in choice.types)
-            run.error("choice", place, f"{path}.{choice.name} must be of one of the types: {words}", profile)
+            run.error("choice", here, f"{path}.{choice.name} must be of one of the types: {words}", profile)
             return
         close = difflib.get_close_matches(key, list(table), n=1, cutoff=0.7)
         hint = f"; did you mean {close[0]}?" if close else ""
         shown = key if len(key) <= 64 else key[:61] + "..."
-        run.error("element-unknown", place, f"has no element {shown!r}{hint}", profile)
+        run.error("element-unknown", here, f"has no element {shown!r}{hint}", profile)
 
     def check(obj: Any, place: Place, run: Run) -> None:
         for key, value in obj.items():
