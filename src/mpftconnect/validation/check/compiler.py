@@ -291,8 +291,12 @@ class Checks:
 
         def check(value: Any, place: Place, run: Run) -> None:
             if not held:
-                target = self.trees.referred(element)
-                held.append(self._content(element.content_reference or "", target, profile))
+                try:
+                    target = self.trees.referred(element)
+                except (PackageNotFound, DefinitionBroken):
+                    held.append(_of_no_type(element.content_reference or "", profile))
+                else:
+                    held.append(self._content(element.content_reference or "", target, profile))
             held[0](value, place, run)
 
         return check
