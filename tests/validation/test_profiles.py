@@ -302,16 +302,20 @@ def test_threads_share_a_validator(make: Make) -> None:
 def test_a_typed_path_leaves_one_type_in_an_extension_inside_an_extension(make: Callable[..., Validator]) -> None:
     shift = profile(
         "Shift", "Extension",
-        {"id": "Extension.extension:when", "path": "Extension.extension", "sliceName": "when", "min": 1, "max": "1"},
-        {"id": "Extension.extension:when.url", "path": "Extension.extension.url", "fixedUri": "when"},
-        {"path": "Extension.extension.valueDate", "type": [{"code": "date"}]},
-        {"id": "Extension.url", "path": "Extension.url", "fixedUri": BASE + "Shift"},
-        {"id": "Extension.value[x]", "path": "Extension.value[x]", "max": "0"},
+        {"path": "Extension.extension", "sliceName": "when", "min": 1, "max": "1"},
+        {"path": "Extension.extension.extension", "sliceName": "day", "min": 1, "max": "1"},
+        {"path": "Extension.extension.extension.url", "fixedUri": "day"},
+        {"path": "Extension.extension.extension.valueDate", "type": [{"code": "date"}]},
+        {"path": "Extension.extension.url", "fixedUri": "when"},
+        {"path": "Extension.extension.value[x]", "max": "0"},
+        {"path": "Extension.url", "fixedUri": BASE + "Shift"},
+        {"path": "Extension.value[x]", "max": "0"},
         context=[{"type": "element", "expression": "Patient"}],
     )  # fmt: skip
 
     def wrong(**value: str) -> list[str]:
-        item = {"url": BASE + "Shift", "extension": [{"url": "when", **value}]}
+        day = {"url": "day", **value}
+        item = {"url": BASE + "Shift", "extension": [{"url": "when", "extension": [day]}]}
         return rules(make(shift).validate({**PATIENT, "extension": [item]}))
 
     assert wrong(valueDate="2024-01-01") == []
