@@ -289,3 +289,10 @@ def test_a_terminology_server_that_is_not_there_leaves_codes_undecided(
     assert run(capsys, "validate", known, "--terminology-server", "http://tx.example.test")[0] == 2
     assert run(capsys, "validate", known, *server, "--terminology-token-env", "ZZ_ABSENT")[0] == 2
     assert run(capsys, "validate", known, "--terminology-token-env", "ZZ_ABSENT")[0] == 2
+
+
+def test_an_option_without_effect_is_named(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "validate", str(files / "good.json"), "--option", "fetcher=standalone")
+    assert code == 0
+    assert err.startswith("mpftconnect: option without effect: fetcher: ")
+    assert "without effect" not in run(capsys, "validate", str(files / "good.json"))[2]

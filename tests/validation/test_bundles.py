@@ -155,3 +155,45 @@ def test_a_large_bundle_costs_as_many_look_ups_as_it_has_entries(core: Validator
         references._BundleIndex.__init__ = original  # type: ignore[method-assign]
     assert report.verdict == "valid"
     assert len(made) == 1
+
+
+def test_a_relative_reference_is_of_the_form_type_and_id(core: Validator) -> None:
+    def of(reference: str, type_: str | None) -> list[tuple[str, str]]:
+        resource = observation(reference)
+        report = core.validate(resource if type_ is None else bundle(_posted(resource, type_), type_=type_))
+        return [(f.severity, f.expression) for f in report.findings if f.rule == "reference-form"]
+
+    where = "Observation.subject.reference"
+    assert of("p1", None) == [("warning", where)]
+    assert of("Patient/p1/x", None) == [("warning", where)]
+    assert of("Patient/p1", None) == of("Patient/p1/_history/2", None) == of("urn:uuid:1", None) == []
+    inside = "Bundle.entry[0].resource.subject.reference"
+    assert of("p1", "collection") == [("error", inside)]
+    assert of("Patient?identifier=1", "collection") == [("error", inside)]
+    assert of("Patient?identifier=1", "transaction") == []
+
+
+def _posted(resource: dict[str, Any], type_: str) -> dict[str, Any]:
+    if type_ == "transaction":
+        return {"resource": resource, "request": {"method": "POST", "url": "Observation"}}
+    return entry(resource)
+
+
+def test_what_a_document_points_at_is_one_entry(core: Validator) -> None:
+    def document(*versions: str | None, reference: str = "Patient/p1") -> list[str]:
+        composition = {
+            "resourceType": "Composition", "id": "c1", "status": "final", "type": {"text": "x"}, "title": "x",
+            "date": "2024-01-01", "author": [{"display": "x"}], "subject": {"reference": reference},
+        }  # fmt: skip
+        patients = [entry({**WREN, **({"meta": {"versionId": v}} if v else {})}) for v in versions]
+        whole = {
+            **bundle(entry(composition), *patients, type_="document"),
+            "identifier": {"system": "https://zz.example.test/id", "value": "1"},
+            "timestamp": "2024-01-01T00:00:00Z",
+        }
+        return [place for rule, place in found(core.validate(whole)) if rule == "bundle-reference"]
+
+    assert document("1") == []
+    assert document() == ["Bundle.entry[0].resource.subject"]
+    assert document("1", "2")[0] == "Bundle.entry[0].resource.subject"
+    assert "Bundle.entry[0].resource.subject" not in document("1", "2", reference="Patient/p1/_history/2")

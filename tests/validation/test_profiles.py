@@ -297,3 +297,38 @@ def test_threads_share_a_validator(make: Make) -> None:
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(lambda resource: validator.validate(resource, [BASE + "sliced"]), resources))
     assert together == [make(sliced("closed")).validate(resource, [BASE + "sliced"]) for resource in resources[:3]] * 20
+
+
+def test_a_typed_path_leaves_one_type_in_an_extension_inside_an_extension(make: Callable[..., Validator]) -> None:
+    shift = profile(
+        "Shift", "Extension",
+        {"path": "Extension.extension", "sliceName": "when", "min": 1, "max": "1"},
+        {"path": "Extension.extension.extension", "sliceName": "day", "min": 1, "max": "1"},
+        {"path": "Extension.extension.extension.url", "fixedUri": "day"},
+        {"path": "Extension.extension.extension.valueDate", "type": [{"code": "date"}]},
+        {"path": "Extension.extension.url", "fixedUri": "when"},
+        {"path": "Extension.extension.value[x]", "max": "0"},
+        {"path": "Extension.url", "fixedUri": BASE + "Shift"},
+        {"path": "Extension.value[x]", "max": "0"},
+        context=[{"type": "element", "expression": "Patient"}],
+    )  # fmt: skip
+
+    def wrong(**value: str) -> list[str]:
+        day = {"url": "day", **value}
+        item = {"url": BASE + "Shift", "extension": [{"url": "when", "extension": [day]}]}
+        return rules(make(shift).validate({**PATIENT, "extension": [item]}))
+
+    assert wrong(valueDate="2024-01-01") == []
+    assert wrong(valueString="soon") == ["choice"]
+
+
+def test_a_reference_with_the_profile_of_its_target_is_a_reference_inside(make: Callable[..., Validator]) -> None:
+    # Seen in STU3: type.profile names the Patient profile that targetProfile should.
+    odd = profile(
+        "Odd", "Observation",
+        {"path": "Observation.subject", "type": [{"code": "Reference", "profile": [BASE + "Known"]}]},
+        {"path": "Observation.subject.reference", "min": 1},
+    )  # fmt: skip
+    validator = make(odd, profile("Known", "Patient"))
+    tree = validator.profile(BASE + "Odd")["children"]["subject"]["children"]
+    assert set(tree) == {"id", "extension", "reference", "type", "identifier", "display"}

@@ -250,3 +250,29 @@ def test_no_broken_resource_makes_it_fail(core: Validator, data: Any) -> None:
     report = core.validate(json.dumps(resource))
     assert report.verdict in ("valid", "invalid", "undecided")
     assert report.to_operation_outcome()["issue"]
+
+
+NOTED = {"id": "a", "extension": [{"url": "http://example.org/x", "valueString": "x"}]}
+
+
+@pytest.mark.parametrize("beside", [{"id": "a"}, NOTED])
+def test_a_primitive_with_a_value_may_have_an_id_alone(core: Validator, beside: dict[str, Any]) -> None:
+    assert found(core.validate(with_(_birthDate=beside))) == []
+    assert found(core.validate(with_(name=[{"given": ["Wren", "May"], "_given": [beside, None]}]))) == []
+    bare = {key: value for key, value in with_(_birthDate={"id": "a"}).items() if key != "birthDate"}
+    assert found(core.validate(bare)) == [("element-empty", "Patient.birthDate")]
+
+
+@pytest.mark.parametrize(("name", "rule"), [("colour", "element-unknown"), ("deceasedString", "choice")])
+def test_what_is_no_element_is_shown_on_its_own_line(core: Validator, name: str, rule: str) -> None:
+    report = core.validate('{\n "resourceType": "Patient",\n "active": true,\n "NAME":\n  "x"\n}'.replace("NAME", name))
+    assert [(f.rule, f.expression, f.line) for f in report.findings if f.severity == "error"] == [(rule, "Patient", 5)]
+    nested = core.validate('{"resourceType": "Patient",\n"contact": [{"gender": "male"},\n{"colour": "x"}]}')
+    wrong = [(f.expression, f.line) for f in nested.findings if f.rule == "element-unknown"]
+    assert wrong == [("Patient.contact[1]", 3)]
+
+
+def test_what_is_no_element_is_shown_on_its_own_line_in_xml(core: Validator) -> None:
+    text = '<Patient xmlns="http://hl7.org/fhir">\n<active value="true"/>\n<colour value="x"/>\n</Patient>'
+    report = core.validate(text)
+    assert [(f.rule, f.line) for f in report.findings if f.rule == "element-unknown"] == [("element-unknown", 3)]

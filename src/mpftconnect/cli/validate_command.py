@@ -129,6 +129,8 @@ def command(
         terminology=terminology,
         terminology_service=_service(terminology_server, terminology_token_env),
     )
+    for words in validator.options.without_effect():
+        click.echo(f"mpftconnect: option without effect: {words}", err=True)
     for missing in validator.missing_packages.values():
         click.echo(f"mpftconnect: not loaded: {missing}", err=True)
     verdicts: set[str] = set()

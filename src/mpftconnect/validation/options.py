@@ -10,7 +10,17 @@ from typing import Any
 
 from mpftconnect.errors import ConfigurationError
 
-__all__ = ["Options"]
+__all__ = ["WITHOUT_EFFECT", "Options"]
+
+# Options that the reference's case rows carry and that change no verdict here, each with why.
+WITHOUT_EFFECT = {
+    "fetcher": "what is loaded is always found, and nothing is ever fetched",
+    "generate_shapshot": "a profile without a snapshot is always unfolded",
+    "matchetype": "outputs are not compared with patterns",
+    "new_xver_mode": "cross-version extensions are judged by built-in tables of the versions",
+    "scoring": "nothing is scored",
+    "supporting5": "give further definitions as resources",
+}
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -25,27 +35,27 @@ class Options:
         assume_valid_rest_references: A reference that looks like a REST address is held to lead to that type.
         best_practice: How a broken best-practice invariant counts: `ignore`, `hint`, `warning` or `error`.
         bundle_param: `{"rule": "Patient:0", "profile": url}`: an entry of a Bundle must fit a profile.
-        certificate: Kept for the reference's case rows; signatures are not verified.
+        certificate: The key of a Bundle's signature. Signatures are not verified: one that should be is not checked.
         check_display: A display that the code system does not give is an `error`, `warning` or ignored.
-        crumb_trail: Say which profiles were applied, and why.
+        crumb_trail: Say which profiles were applied to each resource, and why.
         enforce_aggregation_outside_bundles: `aggregation` binds outside Bundles too.
         examples: Example addresses (`example.org`) are allowed.
-        fetcher: `standalone`: references to what is loaded are resolved.
+        fetcher: None on the verdict: what is loaded is always found, and nothing is ever fetched.
         for_publication: Apply the rules for published conformance resources.
-        generate_shapshot: Kept as the reference's case rows spell it; snapshots are always made where absent.
+        generate_shapshot: None on the verdict: a profile without a snapshot is always unfolded. So spelt in case rows.
         language: The language whose displays are expected.
-        new_xver_mode: Kept for the reference's case rows.
+        new_xver_mode: None on the verdict: it chooses where the reference takes cross-version extensions from.
         no_experimental_content: Experimental definitions are an error.
         no_html_in_markdown: HTML tags in markdown are an error.
-        matchetype: Kept for the reference's case rows; not supported.
+        matchetype: None on the verdict: it compares outputs with a pattern, and the pattern is not validated by it.
         must_support: Say which must-support elements of a profile are absent.
         no_invariants: Leave invariants out; they then stand in `not_checked`.
         r5_bundle_relative_reference_policy: `never`, `always`: how a relative reference in a Bundle resolves.
-        scoring: Kept for the reference's case rows.
+        scoring: None on the verdict: it counts how many must-support elements are there.
         security_checks: Text that looks like HTML is an error.
         show_values: Messages may repeat values of the resource (patient data).
-        supporting5: Kept for the reference's case rows.
-        unknown_profile: How an unknown `meta.profile` counts: `not-checked` or `error`.
+        supporting5: None on the verdict: files of definitions are given as `resources`, those in R5's form too.
+        unknown_profile: How an unknown `meta.profile` counts: `not-checked`, `warning` or `error`.
         validate_contains: `CHECK_VALID` or `IGNORE`: contained resources are validated.
         validate_reference: False, True, `CHECK_EXISTS`, `CHECK_EXISTS_AND_TYPE`, `CHECK_TYPE_IF_EXISTS`,
             `CHECK_VALID`: how far references are followed.
@@ -111,6 +121,14 @@ class Options:
         if problems:
             raise ConfigurationError(problems)
         return cls(**taken)
+
+    def without_effect(self) -> list[str]:
+        """What was asked for and changes nothing here, each with why.
+
+        >>> Options(scoring=True).without_effect()
+        ['scoring: nothing is scored']
+        """
+        return [f"{name}: {why}" for name, why in WITHOUT_EFFECT.items() if getattr(self, name)]
 
     @property
     def usual(self) -> bool:

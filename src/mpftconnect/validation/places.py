@@ -2,14 +2,14 @@
 
 A place is a chain of cells `(outer, key, index, label)`, made as the validator descends and rendered only for
 findings. `key` is the name in JSON; `label` is how FHIRPath writes it, where that differs
-(`value.ofType(Quantity)` for `valueQuantity`).
+(`value.ofType(Quantity)` for `valueQuantity`). An empty label is not written: the cell only says where in the file.
 """
 
 from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-__all__ = ["Place", "child", "expression_of", "pointer_of", "root"]
+__all__ = ["Place", "child", "expression_of", "pointer_of", "property_of", "root"]
 
 Place: TypeAlias = tuple[Any, str, int | None, str | None]
 
@@ -24,6 +24,11 @@ def child(outer: Place, key: str, index: int | None = None, label: str | None = 
     return (outer, key, index, label)
 
 
+def property_of(outer: Place, key: str) -> Place:
+    """The place of a property that is no element: FHIRPath can name only what holds it; in the file it has its own."""
+    return (outer, key, None, "")
+
+
 def expression_of(place: Place | None) -> str:
     """FHIRPath of a place.
 
@@ -34,10 +39,15 @@ def expression_of(place: Place | None) -> str:
     if place is None:
         return ""
     outer, key, index, label = place
-    text = label or key if index is None else f"{label or key}[{index}]"
+    text = "" if label == "" else label or key
+    if index is not None and text:
+        text = f"{text}[{index}]"
     while outer is not None:
         outer, key, index, label = outer
-        text = f"{label or key}.{text}" if index is None else f"{label or key}[{index}].{text}"
+        if label == "":
+            continue
+        name = label or key if index is None else f"{label or key}[{index}]"
+        text = f"{name}.{text}" if text else name
     return text
 
 

@@ -47,6 +47,15 @@ def _unusable(problems: list[str], profile: str) -> ValueCheck:
     return check
 
 
+def _of_no_type(code: str, profile: str | None) -> ValueCheck:
+    """The check of a value whose type no loaded package defines (of another FHIR version, or a logical model's)."""
+
+    def check(value: Any, place: Place, run: Run) -> None:
+        run.not_checked("type", place, f"type {code} is in no loaded package", decisive=True, profile=profile)
+
+    return check
+
+
 class Structure:
     """A profile or type, compiled when first asked to check."""
 
@@ -326,9 +335,7 @@ class Checks:
             return self._by_content(element, profile)
         parts.extend(self._profiles(ref, profile))
         if not parts:
-            if self.kind(ref.code) is None:
-                raise DefinitionBroken(f"{element.path}: type {ref.code} is not defined")
-            return self._later(ref.code)
+            return self._later(ref.code) if self.kind(ref.code) is not None else _of_no_type(ref.code, profile)
         if len(parts) == 1:
             return parts[0]
 
@@ -350,8 +357,12 @@ class Checks:
 
         def check(value: Any, place: Place, run: Run) -> None:
             if not held:
-                target = self.trees.referred(element)
-                held.append(self._content(element.content_reference or "", target, profile))
+                try:
+                    target = self.trees.referred(element)
+                except (PackageNotFound, DefinitionBroken):
+                    held.append(_of_no_type(element.content_reference or "", profile))
+                else:
+                    held.append(self._content(element.content_reference or "", target, profile))
             held[0](value, place, run)
 
         return described(
@@ -460,7 +471,7 @@ class Checks:
         found = self._extras.get(code)
         if found is None:
             children = dict(self.trees.type_tree("Element").children or {})
-            found = self._extras[code] = compile_object(self, children, code, None, is_resource=False)
+            found = self._extras[code] = compile_object(self, children, code, None, is_resource=False, beside=True)
         return found
 
     # -- resources

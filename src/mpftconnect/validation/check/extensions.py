@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mpftconnect.errors import DefinitionBroken, PackageNotFound
+from mpftconnect.validation.check.cross_version import check_cross_version
 from mpftconnect.validation.check.run import Run
 from mpftconnect.validation.definitions.installed import hint_for
 from mpftconnect.validation.places import Place
@@ -23,33 +24,64 @@ __all__ = ["Extensions"]
 
 _CROSS_VERSION = re.compile(r"http://hl7\.org/fhir/[0-9]\.[0-9]/StructureDefinition/extension-")
 _ANYWHERE = {"Element", "*", "Any"}
+_SPECIFIC_USE = "http://hl7.org/fhir/StructureDefinition/version-specific-use"
 
 
 class _Known:
     """A defined extension, compiled."""
 
-    __slots__ = ("by_path", "check", "contexts", "invariants", "is_modifier", "url")
+    __slots__ = ("by_path", "check", "contexts", "invariants", "is_modifier", "url", "usable")
 
     def __init__(
-        self, definition: Mapping[str, Any], check: Callable[[dict[str, Any], Place, Run], None], *, is_modifier: bool
+        self,
+        definition: Mapping[str, Any],
+        check: Callable[[dict[str, Any], Place, Run], None],
+        version: str,
+        *,
+        is_modifier: bool,
     ) -> None:
         self.url = str(definition.get("url"))
         self.check = check
         self.is_modifier = is_modifier
-        self.contexts = _contexts(definition)
+        self.usable = _of_version(definition, version)
+        self.contexts = _contexts(definition, version)
         listed = definition.get("contextInvariant")
         self.invariants = [i for i in listed if isinstance(i, str)] if isinstance(listed, list) else []
         # Whether the path from the resource alone decides where it may stand.
         self.by_path = not self.invariants and all(kind not in ("fhirpath", "extension") for kind, _ in self.contexts)
 
 
-def _contexts(definition: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Pairs of kind (element, extension, fhirpath) and expression."""
+def _numbers(version: Any) -> tuple[int, ...]:
+    """Major and minor number of a FHIR version; empty if it has none."""
+    found = re.match(r"(\d+)\.(\d+)", version) if isinstance(version, str) else None
+    return (int(found[1]), int(found[2])) if found else ()
+
+
+def _of_version(source: Mapping[str, Any], version: str) -> bool:
+    """Whether what carries `version-specific-use` (hl7.fhir.uv.extensions) may be used in a FHIR version."""
+    own = _numbers(version + ".0")
+    listed = source.get("extension")
+    for extension in listed if isinstance(listed, list) else ():
+        if not isinstance(extension, Mapping) or extension.get("url") != _SPECIFIC_USE:
+            continue
+        parts = extension.get("extension")
+        for part in parts if isinstance(parts, list) else ():
+            stated = _numbers(part.get("valueCode")) if isinstance(part, Mapping) else ()
+            if stated and (
+                (part.get("url") == "startFhirVersion" and own < stated)
+                or (part.get("url") == "endFhirVersion" and own > stated)
+            ):
+                return False
+    return True
+
+
+def _contexts(definition: Mapping[str, Any], version: str) -> list[tuple[str, str]]:
+    """Pairs of kind (element, extension, fhirpath) and expression: those that hold for a FHIR version."""
     found: list[tuple[str, str]] = []
     listed = definition.get("context")
     kind = definition.get("contextType")  # STU3
     for entry in listed if isinstance(listed, list) else ():
-        if isinstance(entry, Mapping):
+        if isinstance(entry, Mapping) and _of_version(entry, version):
             found.append((str(entry.get("type", "element")), str(entry.get("expression", ""))))
         elif isinstance(entry, str):
             found.append(("extension" if kind == "extension" else "element", entry))
@@ -74,7 +106,9 @@ class Extensions:
         if definition is not None and definition.get("type") == "Extension":
             try:
                 structure = self._checks.structure(url)
-                found = _Known(definition, structure.check, is_modifier=structure.element.is_modifier)
+                found = _Known(
+                    definition, structure.check, self._checks.version, is_modifier=structure.element.is_modifier
+                )
             except (DefinitionBroken, PackageNotFound):
                 found = None
         self.known_so_far[url] = found
@@ -101,7 +135,7 @@ class Extensions:
         known = self.known(address)
         if known is None:
             plain(item, place, run)
-            if not sliced:
+            if not sliced and not check_cross_version(item, address, place, run, modifier=modifier):
                 self._unknown(url, place, run, modifier)
             return
         known.check(item, place, run)
@@ -111,6 +145,8 @@ class Extensions:
         self, known: _Known, item: dict[str, Any], place: Place, run: Run, *, modifier: bool, inside: dict[str, Any]
     ) -> None:
         """Whether a defined extension may stand where it does."""
+        if not known.usable:
+            run.error("extension-context", place[0], f"{known.url} is not for this version of FHIR")
         if modifier and not known.is_modifier:
             run.error(
                 "extension-modifier", place, f"{known.url} is not a modifier extension, so it must stand in extension"
@@ -132,9 +168,13 @@ class Extensions:
         domains = (allowed,) if isinstance(allowed, str) else allowed
         if any(domain == "any" or url.startswith(domain) for domain in domains):
             return
-        if run.options.examples and any(part in url for part in ("example.org", "acme.com", "nema.org", "example.com")):
+        # As the reference validator: two example domains by policy, and DICOM's, whose extensions it does not have.
+        if "nema.org" in url or (run.options.examples and any(part in url for part in ("example.org", "acme.com"))):
             run.not_checked(
-                "extension-unknown", place, "an example extension, which no loaded package defines", decisive=False
+                "extension-unknown",
+                place,
+                "an extension of an example or of DICOM, which no loaded package defines",
+                decisive=False,
             )
             return
         if url.startswith("http://hl7.org/fhir/tools/"):

@@ -166,10 +166,17 @@ def _applied(checks: Checks, code: Any, value: Any, place: Place, run: Run, want
             run.error("resource-type", place, f"must be of a concrete type: {code} is abstract")
             return None
     used: list[Structure] = []
-    for url in [*wanted, *_claimed(checks, value, place, run), *checks.global_profiles.get(code, ())]:
+    claimed = _claimed(checks, value, place, run)
+    for url in [*wanted, *claimed, *checks.global_profiles.get(code, ())]:
         structure = _usable(checks, url, place, run)
         if structure is not None and structure not in used and _type_fits(checks, structure, value, place, run):
             used.append(structure)
+            if structure.abstract and structure.is_profile and url in claimed:
+                # StructureDefinition.abstract: not intended to be instantiated. It can be fitted all the same.
+                run.add("warning", "profile-abstract", place, f"claims {url}, which is abstract", url)
+            if run.options.crumb_trail:
+                why = "asked for" if url in wanted else "in meta.profile" if url in claimed else "a guide demands it"
+                run.add("information", "profile-applied", place, f"is validated against {url}: {why}", url)
     if any(structure.is_profile for structure in used):
         base = None
     return tuple(used), base
@@ -203,8 +210,8 @@ def _claimed(checks: Checks, value: dict[str, Any], place: Place, run: Run) -> l
             reason = f"profile {url} is in no loaded package{hint_for(url)}"
         if checks.definitions.find(address) is not None and not checks.has(address):
             run.error("profile-unknown", here, "must be the address of a profile")
-        elif run.options.unknown_profile == "error":
-            run.error("profile-unknown", here, reason)
+        elif run.options.unknown_profile in ("error", "warning"):
+            run.add(run.options.unknown_profile, "profile-unknown", here, reason)
         else:
             run.not_checked("profile-unknown", here, reason, decisive=True)
     return found

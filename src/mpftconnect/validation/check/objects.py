@@ -12,7 +12,7 @@ from mpftconnect.validation.compile.element import Element, TypeRef
 from mpftconnect.validation.compile.placing import choice_of
 from mpftconnect.validation.fast import recipes
 from mpftconnect.validation.fast.recipes import described
-from mpftconnect.validation.places import Place
+from mpftconnect.validation.places import Place, property_of
 
 if TYPE_CHECKING:
     from mpftconnect.validation.check.children import ValueCheck
@@ -29,6 +29,7 @@ def compile_object(
     *,
     is_resource: bool,
     partial: bool = False,
+    beside: bool = False,
 ) -> ValueCheck:
     """The check of an object's own properties.
 
@@ -38,6 +39,7 @@ def compile_object(
         profile: Who demands it.
         is_resource: `resourceType` belongs here.
         partial: Other properties may stand here (the object's real type is checked elsewhere).
+        beside: The object stands beside a primitive's value, so that an id alone is something.
     """
     table: dict[str, Handler] = {}
     choices: list[tuple[Element, tuple[str, ...]]] = []
@@ -76,18 +78,19 @@ def compile_object(
     def unknown(key: str, place: Place, run: Run) -> None:
         if partial:
             return
+        here = property_of(place, key)
         if key == "fhir_comments":  # DSTU2 kept XML comments so; readers still meet it
-            run.add("warning", "element-unknown", place, "has fhir_comments, which FHIR has given up", profile)
+            run.add("warning", "element-unknown", here, "has fhir_comments, which FHIR has given up", profile)
             return
         choice = choice_of(children, key.removeprefix("_"))
         if choice is not None:
             words = ", ".join(ref.code for ref in choice.types)
-            run.error("choice", place, f"{path}.{choice.name} must be of one of the types: {words}", profile)
+            run.error("choice", here, f"{path}.{choice.name} must be of one of the types: {words}", profile)
             return
         close = difflib.get_close_matches(key, list(table), n=1, cutoff=0.7)
         hint = f"; did you mean {close[0]}?" if close else ""
         shown = key if len(key) <= 64 else key[:61] + "..."
-        run.error("element-unknown", place, f"has no element {shown!r}{hint}", profile)
+        run.error("element-unknown", here, f"has no element {shown!r}{hint}", profile)
 
     def check(obj: Any, place: Place, run: Run) -> None:
         for key, value in obj.items():
@@ -109,7 +112,7 @@ def compile_object(
                 slices.check([], place, run)
         for choice, keys in choices:
             _check_choice(choice, keys, obj, place, run, profile)
-        if not obj or (len(obj) == 1 and "id" in obj and not is_resource):
+        if not obj or (len(obj) == 1 and "id" in obj and not is_resource and not beside):
             run.error("element-empty", place, "must have a value or children (ele-1)")
 
     choices = [c for c in choices if c[0].min > 0 or len(c[1]) > 1 or _needs_slice(c[0])]
@@ -120,7 +123,7 @@ def compile_object(
         tuple(name for name, _, _ in required),
         tuple(recipes.Choice(keys, choice.min > 0 or _needs_slice(choice)) for choice, keys in choices),
         tuple(name for name, _ in absent_slices),
-        is_resource,
+        is_resource or beside,
     )
     return described(check, recipe)
 

@@ -222,6 +222,8 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
             _stated_type(value, place, run)
             return
         parts = rest_parts(reference)
+        if parts is None and ":" not in reference and not reference.startswith("#"):
+            _relative(reference, place, run)
         target = find_target(reference, run, parts)
         level = run.options.reference_level if target is None or target.how == "loaded" else "none"
         implied = parts[1] if parts is not None else None
@@ -264,6 +266,18 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
         if target is None or (target.how == "loaded" and level != "valid"):
             return
         _fits_one(matching, target, place, run)
+
+    def _relative(reference: str, place: Place, run: Run) -> None:
+        """R4 "References" 2.3.0.1: a relative reference is [type]/[id]; in a transaction it may be a search."""
+        holder = run.frame.container.outer if run.frame is not None else None
+        bundle = holder.resource if holder is not None and holder.resource.get("resourceType") == "Bundle" else None
+        if "?" in reference and bundle is not None and bundle.get("type") in ("transaction", "batch"):
+            return
+        # Inside a Bundle it can lead to no entry (2.36.4.1); elsewhere a server may give it a meaning.
+        run.add(
+            "error" if bundle is not None else "warning", "reference-form", (place, "reference", None, None),
+            "must be [type]/[id], because it is relative", profile,
+        )  # fmt: skip
 
     def _not_found(reference: str, place: Place, run: Run) -> None:
         if run.frame is not None and run.frame.bundles() and ":" not in reference:

@@ -101,7 +101,9 @@ class Placing:
                 raise DefinitionBroken(f"{parent.path}.{name} is not an element of {parent.path}")
             if choice.name != name + "[x]":
                 if slice_name in (None, name) and not choice.slices:
-                    stated = self._types_stated(parent.path, choice, name)
+                    # By the row's own path: the path of an unfolded parent begins at its type.
+                    above = str(row.get("path") or parent.path).rpartition(".")[0] or parent.path
+                    stated = self._types_stated(above, choice, name)
                     if stated is not None:
                         return self._narrowed(choice, name, stated)
                 return self._typed(choice, name, slice_name or name)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mpftconnect.errors import DefinitionBroken, PackageNotFound
-from mpftconnect.validation.compile.element import Element
+from mpftconnect.validation.compile.element import Element, TypeRef
 from mpftconnect.validation.compile.facets import apply_facets
 from mpftconnect.validation.compile.placing import Placing
 from mpftconnect.validation.definitions.store import CORE, Definitions
@@ -169,11 +169,7 @@ class Trees:
             source = self.referred(element)
         elif len(element.types) == 1:
             ref = element.types[0]
-            source = (
-                self.tree(ref.profiles[0])
-                if len(ref.profiles) == 1 and self.definitions.structure(ref.profiles[0])
-                else self.type_tree(ref.code)
-            )
+            source = self.tree(ref.profiles[0]) if self._profiled(ref) else self.type_tree(ref.code)
         elif "." in element.path and element.types:
             source = self.type_tree("Element")
         else:
@@ -182,6 +178,13 @@ class Trees:
         element.children = {name: child.clone() for name, child in (source.children or {}).items()}
         for key, constraint in source.constraints.items():
             element.constraints.setdefault(key, constraint)
+
+    def _profiled(self, ref: TypeRef) -> bool:
+        """Whether a type's one profile says what is inside: seen is a Reference with the profile of its target."""
+        definition = self.definitions.structure(ref.profiles[0]) if len(ref.profiles) == 1 else None
+        if definition is None:
+            return False
+        return ref.code != "Reference" or definition.get("type") in ("Reference", None)
 
     def referred(self, element: Element) -> Element:
         """The element that a content reference means (`#Questionnaire.item`)."""

@@ -109,7 +109,7 @@ class Properties:
     required: tuple[str, ...]
     choices: tuple[Choice, ...]
     absent_slices: tuple[str, ...]
-    is_resource: bool
+    id_alone: bool  # whether an id alone is something
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def write_plan(unit: Unit, keys: Keys) -> Written | None:
 def _is_sound(properties: recipes.Properties, keys: Keys) -> bool:
     """Whether what the names alone tell is right: all known, none missing, one of each choice, not empty."""
     held = set(keys)
-    if not held or (held == {"id"} and not properties.is_resource) or not held <= properties.table.keys():
+    if not held or (held == {"id"} and not properties.id_alone) or not held <= properties.table.keys():
         return False
     if any(name not in held and "_" + name not in held for name in properties.required):
         return False

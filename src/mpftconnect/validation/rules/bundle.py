@@ -40,6 +40,8 @@ def bundle_rules(value: dict[str, Any], place: Place, run: Run) -> None:
         _interlinked(entries, place, run, "MessageHeader", "warning")
     elif kind == "searchset":
         _search_set(entries, place, run)
+    if run.options.certificate and "signature" in value:
+        run.not_checked("signature", (place, "signature", None, None), "signatures are not verified", decisive=True)
     _by_parameter(entries, place, run)
 
 
@@ -92,10 +94,13 @@ def _document(entries: list[dict[str, Any]], place: Place, run: Run) -> None:
         return
     here = ((place, "entry", 0, None), "resource", None, None)
     for key, reference, where in _composition_references(composition, here):
-        if not _in_bundle(reference, entries[0].get("fullUrl"), run):
+        found = _entries_of(reference, entries[0].get("fullUrl"), run)
+        if found == 0:
             run.error(
                 "bundle-reference", where, f"Composition.{key} must lead to an entry of the document, and does not"
             )
+        elif found > 1:
+            run.error("bundle-reference", where, f"Composition.{key} must lead to one entry, and leads to {found}")
     _interlinked(entries, place, run, "Composition", "error")
 
 
@@ -140,21 +145,31 @@ def _sections(sections: Any, here: Place, depth: int) -> Iterator[tuple[str, str
         yield from _sections(section.get("section"), where, depth + 1)
 
 
-def _in_bundle(reference: str, full_url: Any, run: Run) -> bool:
-    """Whether a reference leads to an entry by the rules of fullUrl (R4 2.36.4)."""
+def _entries_of(reference: str, full_url: Any, run: Run) -> int:
+    """To how many entries a reference leads, by the rules of fullUrl (R4 2.36.4); one that cannot be judged: 1."""
     if run.frame is None:
-        return True
+        return 1
     index = bundle_index(run.frame)
     parts = rest_parts(reference)
     plain = reference.split("#")[0]
+    version = None
     if parts is not None and parts[3] is not None:
+        version = parts[3]
         plain = plain[: plain.rindex("/_history/")]
-    if ":" in plain:
-        return plain in index.by_url
     base = rest_parts(full_url) if isinstance(full_url, str) else None
-    if base is not None and base[0] is not None:
-        return f"{base[0]}/{plain}" in index.by_url
-    return parts is not None and (parts[1], parts[2]) in index.by_id
+    if ":" not in plain and base is not None and base[0] is not None:
+        plain = f"{base[0]}/{plain}"
+    found = index.by_url.get(plain, [])
+    if not found and ":" not in plain and parts is not None:
+        found = index.by_id.get((parts[1], parts[2]), [])
+    if version is not None and len(found) > 1:
+        found = [f for f in found if _version_of(f[0]) == version] or found[:1]
+    return len(found)
+
+
+def _version_of(resource: dict[str, Any]) -> Any:
+    meta = resource.get("meta")
+    return meta.get("versionId") if isinstance(meta, dict) else None
 
 
 def _interlinked(entries: list[dict[str, Any]], place: Place, run: Run, first: str, severity: str) -> None:
