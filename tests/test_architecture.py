@@ -31,8 +31,9 @@ MAY_IMPORT = {
     "validation": {"errors"},
     "sandbox": {*ADAPTERS, "hookspecs", "plugins", "sandbox"},
     "hub": HUB,
+    "conformance": {*ADAPTERS, "hookspecs", "plugins", "validation", "sandbox", "conformance"},
     "pages": {*HUB, "pages"},
-    "cli": {*HUB, "pages", "sandbox", "cli", "validation"},
+    "cli": {*HUB, "pages", "sandbox", "cli", "validation", "conformance"},
     "__init__": {*PLUGINS, "hub", "model"},
 }
 # Imports inside a function that cross the rule on purpose, each with its reason.
@@ -95,6 +96,8 @@ def test_rooms_import_only_downwards(file: Path) -> None:
         ("errors", "from mpftconnect import events", "events"),
         ("hub", "from mpftconnect.sandbox import Sandbox", "sandbox"),
         ("fhir", "from ..hub import Record", "a relative import"),
+        ("conformance", "from mpftconnect.hub import Hub", "hub"),
+        ("hub", "import mpftconnect.conformance.run", "conformance"),
         ("governance", "def f():\n    from mpftconnect.cli import main", "cli"),
     ],
 )
