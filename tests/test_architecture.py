@@ -17,12 +17,13 @@ PLUGINS = {*LOW, "hookspecs", "plugins"}
 MODEL = {*LOW, "model"}
 FHIR = {*MODEL, "fhir"}
 ADAPTERS = {*FHIR, "adapters"}
-GOVERNANCE = {*ADAPTERS, "governance", "hookspecs"}
+GOVERNANCE = {*ADAPTERS, "governance", "hookspecs", "spreadsheet"}
 HUB = {*GOVERNANCE, "plugins", "hub"}
 MAY_IMPORT = {
     "errors": set(),
     "events": {"errors"},
     "hookspecs": set(),
+    "spreadsheet": set(),
     "plugins": {"errors", "hookspecs"},
     "model": {"errors", "model"},
     "fhir": FHIR,
@@ -31,7 +32,7 @@ MAY_IMPORT = {
     "validation": {"errors"},
     "sandbox": {*ADAPTERS, "hookspecs", "plugins", "sandbox"},
     "hub": HUB,
-    "conformance": {*ADAPTERS, "hookspecs", "plugins", "validation", "sandbox", "conformance"},
+    "conformance": {*ADAPTERS, "hookspecs", "plugins", "spreadsheet", "validation", "sandbox", "conformance"},
     "pages": {*HUB, "pages"},
     "cli": {*HUB, "pages", "sandbox", "cli", "validation", "conformance"},
     "__init__": {*PLUGINS, "hub", "model"},

@@ -45,6 +45,12 @@ class Code(StrEnum):
     PLUGIN_BROKEN = "plugin-broken"
     STEP_STARTED = "step-started"
     STEP_FINISHED = "step-finished"
+    RUN_STARTED = "run-started"
+    RUN_FINISHED = "run-finished"
+    PREFLIGHT_FINDING = "preflight-finding"
+    REQUIREMENT_STARTED = "requirement-started"
+    REQUIREMENT_JUDGED = "requirement-judged"
+    ENVIRONMENT_FINDING = "environment-finding"
 
 
 ALARMS = frozenset({Code.AUDIT_FALLBACK, Code.AUDIT_FAILED, Code.DECISIONS_UNSOUND})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from mpftconnect.adapters import Answer, Deadline, Exchange, Wire
@@ -138,7 +138,14 @@ class Probe:
         if not again and key in asked:
             return asked[key]
         wire = self._ready(credentials)
-        found = self._exchange(step, person, lambda: wire.get(path, params, headers=headers, label=step), "GET", path)
+        found = self._exchange(
+            step,
+            person,
+            lambda: wire.get(path, params, headers=headers, label=step),
+            "GET",
+            path,
+            credentials=credentials,
+        )
         asked[key] = found
         return found
 
@@ -179,8 +186,6 @@ class Probe:
 
     def keep(self, recorded: Recorded) -> Recorded:
         """Take an exchange that another way of speaking made, such as MLLP: it gets its id here."""
-        from dataclasses import replace
-
         kept = replace(recorded, id=self._ledger.next_id())
         self._keep(kept)
         return kept
@@ -209,7 +214,9 @@ class Probe:
             wire = self._anonymous or wire.bound(auth=None)
         return wire.bound(deadline=self.deadline)
 
-    def _exchange(self, step: str, person: str, ask: Callable[[], Answer], method: str, path: str) -> Recorded:
+    def _exchange(
+        self, step: str, person: str, ask: Callable[[], Answer], method: str, path: str, *, credentials: bool = True
+    ) -> Recorded:
         self._tap.take()
         answer: Answer | None = None
         failure: AdapterError | None = None
@@ -221,6 +228,8 @@ class Probe:
             failure = AdapterError(f"the request cannot be made: {error}")
         taken = [each for each in self._tap.take() if each.label == step]
         recorded = _recorded(self._ledger.next_id(), step, person, method, path, taken, answer, failure)
+        if not credentials:
+            recorded = replace(recorded, facts={**recorded.facts, "credentials": False})
         self._keep(recorded)
         return recorded
 
