@@ -74,6 +74,7 @@ class Run:
     Args:
         clock: For tests.
         transport: In place of HTTP over sockets, for tests.
+        definitions: Those of an earlier run, so that packages are read once.
         check_seconds: Longest that one check's probe may take; `run_seconds` all of them together.
     """
 
@@ -86,6 +87,7 @@ class Run:
     check_seconds: float = CHECK_SECONDS
     run_seconds: float = RUN_SECONDS
     redactor: Redactor = field(default_factory=Redactor)
+    definitions: Definitions | None = None
 
     def go(self) -> RunResult:
         """Run to the end, or to where it was interrupted.
@@ -101,7 +103,7 @@ class Run:
         self._by_judge: set[str] = set()
         self._deadline = Deadline.after(self.run_seconds)
         self._breaker, self._tap, self._ledger = Breaker(), Tap(), Ledger()
-        self._definitions = Definitions(self.supplier.package_path)
+        self._definitions = self.definitions or Definitions(self.supplier.package_path)
         self._today = started.date().isoformat()
         preflight = missing_before(self.supplier, self.chosen.requirements, self.checks)
         partial = ""

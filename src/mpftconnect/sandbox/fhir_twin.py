@@ -93,7 +93,9 @@ class FhirTwin:
         if not request.path.startswith(self.base_path):
             raise Refused(HTTPStatus.NOT_FOUND, "not-found", "nothing is served at this address")
         if request.method not in self.methods:
-            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "not-supported", f"only {' and '.join(self.methods)} is offered")
+            raise Refused(
+                HTTPStatus.METHOD_NOT_ALLOWED, "not-supported", f"only {' and '.join(self.methods)} is offered"
+            )
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         # RFC 6750, section 2.1. Compared in constant time, as a real one should be.
         good = scheme.casefold() == "bearer" and secrets.compare_digest(token.strip().encode(), self.token.encode())

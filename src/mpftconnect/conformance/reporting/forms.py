@@ -92,5 +92,3 @@ def _row(r: ResultView) -> tuple[object, ...]:
         " / ".join(f"{k}: {v}" for k, v in r.response.items() if v),
         " ".join(e.id for e in r.exchanges),
     )
-
-

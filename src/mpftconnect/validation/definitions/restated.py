@@ -267,10 +267,14 @@ def _siblings(steps: Iterable[str]) -> list[str]:
 
 def _context(where: str) -> dict[str, str]:
     kind, space, address = where.partition(" ")
-    return {"type": "extension", "expression": address} if space and kind == "extension" else {
-        "type": "element",
-        "expression": where,
-    }
+    return (
+        {"type": "extension", "expression": address}
+        if space and kind == "extension"
+        else {
+            "type": "element",
+            "expression": where,
+        }
+    )
 
 
 class _Rows:
