@@ -1,4 +1,4 @@
-"""What conformance tests share: the installed catalogue, and a small pack of their own that knows nothing of the NHS."""
+"""What conformance tests share: the installed catalogue, and definitions that are read once."""
 
 from __future__ import annotations
 

@@ -266,6 +266,10 @@ def _dangling(body: Resource) -> None:
     body["recorder"] = {"reference": "Practitioner/nobody"}
 
 
+def _of_another(body: Resource) -> None:
+    body["subject"] = {"reference": "Patient/uk-core-somebody-else"}
+
+
 def _draft_broken(body: Resource) -> None:
     body["status"] = "ongoing"
 
@@ -301,6 +305,7 @@ FAULTS: dict[str, Spoil] = {
     "not-done-without-reason": _each(_no_reason, "Immunization"),
     "plan-without-goal": _each(_no_goal, "CarePlan"),
     "dangling-reference": _each(_dangling, "Condition"),
+    "another-subject": _each(_of_another, "Condition"),
     "draft-profile-broken": _each(_draft_broken, "CarePlan"),
     "unstable-id": _unstable,
     "version-moves-by-itself": _moves_by_itself,

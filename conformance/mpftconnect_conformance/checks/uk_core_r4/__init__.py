@@ -77,7 +77,14 @@ CHECKS = [
         probe=ask_searches,
         judge=judge_searches,
         people=FULL,
-        catches=_catches("dropped-page", "lying-total", "repeated-page", "unknown-parameter-ignored", "wrong-patient"),
+        catches=_catches(
+            "dropped-page",
+            "lying-total",
+            "repeated-page",
+            "another-subject",
+            "unknown-parameter-ignored",
+            "wrong-patient",
+        ),
     ),
     Check(
         name="uk-core-r4#10",

@@ -118,7 +118,7 @@ def _search(evidence: Evidence, step: str, type_: str) -> list[Finding]:
                     _finding("match-type", f"a match is no {type_}", exchange.id, f"Bundle.entry[{index}].resource")
                 )
                 continue
-            if not _is_about(resource, patients):
+            if type_ != "Patient" and not _is_about(resource, patients):
                 findings.append(
                     _finding(
                         "match-subject",
