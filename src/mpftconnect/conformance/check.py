@@ -60,7 +60,14 @@ def decide(check: Check, evidence: Evidence) -> Outcome:
     except Undecided as undecided:
         return undecided.outcome
     except NotInEvidence as missing:
-        return Outcome.not_tested(str(missing))
+        return Outcome.not_tested(
+            str(missing),
+            Cause(
+                kind=CauseKind.UNCLEAR,
+                because="the step was not taken: what it needs did not come, or the evidence is older than the check",
+                mend="look at what the steps before it came to; or run again",
+            ),
+        )
     except Exception as error:  # noqa: BLE001 - a judge meets hostile answers; its fault is an outcome, not a crash
         return Outcome.error(
             f"the check failed ({type(error).__name__})",

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mpftconnect.conformance.evidence import Recorded
-from mpftconnect.errors import AnswerRejected, MpftConnectError, NotAnNhsNumber
+from mpftconnect.errors import AnswerRejected, NotAnNhsNumber, UsageError
 from mpftconnect.fhir.json_text import parse_json
 from mpftconnect.model import NHS_NUMBER_SYSTEM, is_test_number, nhs_number
 
@@ -30,7 +30,7 @@ _SAYS = re.compile(r"nhs[-_ ]?(number|no)\b|nhsnumber", re.I)
 _NOT_NUMBERS = frozenset({"code", "system", "telecom", "phone", "versionId", "lastUpdated", "url"})
 
 
-class RealPersonSeen(MpftConnectError):
+class RealPersonSeen(UsageError):
     """A number that is not for testing came. `step` says where; the number itself is nowhere."""
 
     def __init__(self, step: str) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 from mpftconnect.conformance.evidence import Recorded, TestPerson
 from mpftconnect.errors import AnswerRejected, NotAnNhsNumber
@@ -77,7 +77,7 @@ class Redactor:
                 self._shape(person.local_id)
         for each in exchanges:
             for text in (each.url, *(value for _, value in (*each.request_headers, *each.response_headers))):
-                self._numbers(text)
+                self._numbers(unquote(text))
             for body in (each.request_body, each.response_body):
                 content = _parsed(body)
                 if content is not None:
@@ -240,14 +240,17 @@ class Redactor:
         """Whether anything that was learned is still there: nothing may be."""
         parts = [each.url, *(v for _, v in (*each.request_headers, *each.response_headers))]
         parts += [(b or b"").decode("utf-8", errors="replace") for b in (each.request_body, each.response_body)]
-        return any(self._compiled().search(part) for part in parts)
+        numbers = [token for token in self._map if len(token) == 10 and token.isdigit()]
+        return any(self._compiled().search(part) or any(n in part for n in numbers) for part in parts)
 
     def _compiled(self) -> re.Pattern[str]:
         if self._pattern is None:
             # What is shorter would be found everywhere, and points at nobody by itself.
             tokens = sorted((t for t in self._map if len(t) >= 4), key=lambda t: (-len(t), t))
             whole = "|".join(re.escape(token) for token in tokens)
-            self._pattern = re.compile(rf"(?<![^\W_])(?:{whole})(?![^\W_])" if tokens else r"(?!)")
+            # In an address what stands before may be an escape, such as the bar of system|value.
+            begins = r"(?:(?<![^\W_])|(?<=%[0-9A-Fa-f]{2}))"
+            self._pattern = re.compile(rf"{begins}(?:{whole})(?![^\W_])" if tokens else r"(?!)")
         return self._pattern
 
     def _address(self, url: str) -> str:

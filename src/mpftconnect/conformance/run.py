@@ -300,6 +300,8 @@ class Run:
             return Judged(requirement, Outcome.not_tested(f"the run was {partial or 'stopped'} before it"))
         if check is None or requirement.id not in self._by_judge:
             return Judged(requirement, outcome)
+        # Judged on all that the run gathered: checks that came later may have asked for more of the same.
+        outcome = decide(check, self._evidence(check, self._exchanges, self.supplier))
         evidence = self._evidence(check, redacted, supplier)
         after = decide(check, evidence)
         if supplier.subject.environment == "live":  # nothing that was said is kept: the outcome is that of the day

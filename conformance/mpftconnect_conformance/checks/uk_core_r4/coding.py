@@ -55,7 +55,7 @@ def judge_codes(evidence: Evidence) -> Outcome:
     for held in found.held:
         for place, concept in _concepts(held.resource, held.type):
             codings = [c for c in concept.get("coding") or [] if isinstance(c, Mapping)]
-            clinical = [c for c in codings if c.get("system") in DMD]
+            clinical = [c for c in codings if str(c.get("system")) in DMD]
             for coding in clinical:
                 codes += 1
                 code, display = str(coding.get("code", "")), coding.get("display")
@@ -91,7 +91,7 @@ def judge_observations(evidence: Evidence) -> Outcome:
     vital = laboratory = 0
     for held in found.of("Observation"):
         categories = {str(c.get("code")) for _, k in _under(held.resource, "category") for c in _codings(k)}
-        systems = {c.get("system") for c in _codings(held.resource.get("code"))}
+        systems = {str(c.get("system")) for c in _codings(held.resource.get("code"))}
         if "vital-signs" in categories:
             vital += 1
             findings += _vital_sign(held, systems)

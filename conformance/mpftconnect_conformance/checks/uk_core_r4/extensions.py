@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mpftconnect.conformance import Cause, CauseKind, Evidence, Finding, Outcome, Probe, Recorded, Undecided
+from mpftconnect.conformance import Cause, CauseKind, Evidence, Finding, Outcome, Probe, Recorded, Undecided, json_of
 from mpftconnect.model import NHS_NUMBER_SYSTEM
 from mpftconnect_conformance.checks.uk_core_r4.gathered import objects, supplier
 
@@ -69,7 +69,7 @@ def _observation(who: dict[str, str], where: str) -> dict[str, Any]:
 
 
 def judge_extensions(evidence: Evidence) -> Outcome:
-    evidence.answered("Patient of full")
+    json_of(evidence.answered("Patient of full"))
     bare, plain, modified = (evidence.one(step) for step in (_BARE, _PLAIN, _MODIFIED))
     # One that differs in nothing must be taken, or the refusal of the others says nothing.
     for each in (bare, plain, modified):

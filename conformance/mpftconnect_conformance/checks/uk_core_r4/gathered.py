@@ -31,6 +31,7 @@ __all__ = [
     "Resource",
     "ask_person",
     "gathered",
+    "is_json",
     "link_of",
     "objects",
     "offered",
@@ -226,6 +227,14 @@ def _body(exchange: Recorded) -> Resource | None:
     except MpftConnectError:
         return None
     return body if isinstance(body, Mapping) else None
+
+
+def is_json(exchange: Recorded) -> bool:
+    try:
+        exchange.json()
+    except MpftConnectError:
+        return False
+    return True
 
 
 def link_of(exchange: Recorded, relation: str) -> str | None:

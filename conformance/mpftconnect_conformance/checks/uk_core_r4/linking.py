@@ -13,7 +13,7 @@ from mpftconnect_conformance.checks.uk_core_r4.gathered import Held, ask_person,
 __all__ = ["ask_references", "judge_references"]
 
 _MOST = 25
-_FOLLOWED, _AGAIN = "follow a reference", "read again"
+_FOLLOWED, _AGAIN = "follow a reference", "Patient twice"
 
 
 def ask_references(probe: Probe) -> None:

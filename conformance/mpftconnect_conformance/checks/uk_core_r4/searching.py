@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from mpftconnect.conformance import Evidence, Finding, Outcome, Probe
+from mpftconnect.conformance import Evidence, Finding, Outcome, Probe, json_of
 from mpftconnect.errors import MpftConnectError
 from mpftconnect_conformance.checks.uk_core_r4.gathered import (
     Gathered,
     ask_person,
     gathered,
+    is_json,
     link_of,
     objects,
     page_of,
@@ -42,7 +43,7 @@ def ask_searches(probe: Probe) -> None:
 
 
 def judge_searches(evidence: Evidence) -> Outcome:
-    evidence.answered("Patient of full")
+    json_of(evidence.answered("Patient of full"))
     # Before anything else: a total that no page bears out must not pass for a person who was never entered.
     findings = _search(evidence, "Patient of full", "Patient")
     if findings:
@@ -92,7 +93,7 @@ def _search(evidence: Evidence, step: str, type_: str) -> list[Finding]:
     exchanges = evidence.every(step)
     for exchange in exchanges:
         page = page_of(exchange)
-        if not exchange.ok:
+        if not exchange.ok or not is_json(exchange):
             return findings  # said as trouble by `gathered`
         if page is None or page.get("type") != "searchset":
             findings.append(
