@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -164,7 +165,7 @@ def _target(path: Path | None, twin: str | None, faults: Sequence[str], registry
 @contextmanager
 def _event_file(name: str) -> Iterator[Any]:
     if name == "-":
-        yield click.get_text_stream("stdout")
+        yield sys.stdout
         return
     try:
         with Path(name).open("w", encoding="utf-8") as file:
