@@ -43,6 +43,7 @@ def _options(words: Iterable[str]) -> dict[str, str]:
 @click.option(
     "--option", "options", multiple=True, metavar="K=V", help="A policy (repeatable), such as validate_reference=true."
 )
+@click.option("--must-support", is_flag=True, help="Say which must-support elements of the profiles are absent.")
 @click.option("--lock", type=click.Path(), metavar="FILE", help="A package lock that must be met.")
 @click.option(
     "--format", "form", default="text",
@@ -57,6 +58,7 @@ def command(
     package_paths: tuple[str, ...],
     profiles: tuple[str, ...],
     options: tuple[str, ...],
+    must_support: bool,
     lock: str | None,
     form: str,
     show_values: bool,
@@ -77,6 +79,8 @@ def command(
     policies = _options(options)
     if show_values:
         policies["show_values"] = "true"
+    if must_support:
+        policies["must_support"] = "true"
     validator = Validator(
         packages,
         search_path=package_paths,

@@ -65,7 +65,13 @@ def mpft_report_formats() -> Sequence[ReportFormat]:
 
         return csv_bytes(summary)
 
+    def page(summary: Summary) -> bytes:
+        from mpftconnect.conformance.reporting.page import page_bytes
+
+        return page_bytes(summary)
+
     return [
+        ReportFormat(name="html", file="report.html", write=page),
         ReportFormat(name="junit", file="junit.xml", write=junit),
         ReportFormat(name="csv", file="requirements.csv", write=table),
     ]

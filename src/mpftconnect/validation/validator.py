@@ -11,7 +11,7 @@ from mpftconnect.errors import PackageNotFound, PackageRefused
 from mpftconnect.validation.check.compiler import Checks
 from mpftconnect.validation.check.navigation import value_at
 from mpftconnect.validation.check.run import Frame, Raw, Run
-from mpftconnect.validation.definitions.core_pack import load_core_pack
+from mpftconnect.validation.definitions.core_pack import PACKS, load_core_pack
 from mpftconnect.validation.definitions.installed import hint_for
 from mpftconnect.validation.definitions.resolve import Resolution, resolve_packages
 from mpftconnect.validation.definitions.store import Definitions
@@ -62,7 +62,7 @@ class Validator:
         if version == "4.0":
             definitions.add_pack(load_core_pack())
         elif not any(package.name == _STU3 for package in self._resolution.packages):
-            definitions.add_pack(load_core_pack("stu3core"))
+            definitions.add_pack(load_core_pack(PACKS[_STU3]))
         for package in self._resolution.packages:
             definitions.add_package(package)
         for rules in self._resolution.restated:
@@ -225,7 +225,7 @@ def _restated(run: Run) -> Iterator[Finding]:
         words = ", ".join(of[:_SHOWN]) + (f" and {len(of) - _SHOWN} more" if len(of) > _SHOWN else "")
         message = f"is judged by restated rules, {pack}, in the place of published definitions not loaded: {words}"
         rule = "restated-rules"
-        yield Finding("information", RULES[rule][0], where, None, None, rule, None, message)  # type: ignore[arg-type]
+        yield Finding("information", RULES[rule][0], where, None, None, rule, None, message)
 
 
 def _not_checked(run: Run) -> list[NotChecked]:

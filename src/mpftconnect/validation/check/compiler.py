@@ -11,6 +11,7 @@ from mpftconnect.validation.check.coded import Coded
 from mpftconnect.validation.check.extensions import Extensions
 from mpftconnect.validation.check.facets import Facet
 from mpftconnect.validation.check.invariants import STRUCTURAL, Invariants
+from mpftconnect.validation.check.must_support import Node, must_support_of, show_absent
 from mpftconnect.validation.check.navigation import hosts_of, type_name_of, value_at
 from mpftconnect.validation.check.nested import nested_check, resource_check
 from mpftconnect.validation.check.objects import compile_object
@@ -74,6 +75,7 @@ class Checks:
         self.extensions = Extensions(self)
         self.invariants = Invariants(self)
         self._structures: dict[str, Structure] = {}
+        self._must_support: dict[str, Node | None] = {}
         self._types: dict[str, ValueCheck] = {}
         self._extras: dict[str, ValueCheck] = {}
         self._ancestors: dict[str, tuple[str, ...]] = {}
@@ -237,6 +239,14 @@ class Checks:
                 facet(value, place, run)
 
         return check
+
+    def show_must_support(self, structure: Structure, value: dict[str, Any], place: Place, run: Run) -> None:
+        """Say which must-support elements of a profile are absent."""
+        if structure.url not in self._must_support:
+            self._must_support[structure.url] = must_support_of(self, structure)
+        node = self._must_support[structure.url]
+        if node is not None:
+            show_absent(node, value, place, run, structure.url)
 
     def inherited(self, element: Element, ref: TypeRef) -> frozenset[str]:
         """Invariants that a value's own type checks, so that the element need not."""

@@ -142,6 +142,8 @@ def resource_check(checks: Checks, value: Any, place: Place, run: Run, profiles:
     for structure in used:
         run.profiles.append(structure.url)
         structure.check(value, place, run)
+        if run.options.must_support:
+            checks.show_must_support(structure, value, place, run)
         covered = covered or (base is not None and structure.is_profile)
     if base is not None and not covered:
         base.check(value, place, run)

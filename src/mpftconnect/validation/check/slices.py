@@ -202,7 +202,8 @@ def _test(checks: Checks, piece: Element, kind: str, steps: tuple[Step, ...]) ->
 
 
 def _by_url(profiles: tuple[str, ...]) -> Belongs:
-    urls = {profile.split("|")[0] for profile in profiles}
+    # No set: what stands at `url` may be of any type, and need not have a hash.
+    urls = tuple(profile.split("|")[0] for profile in profiles)
     return lambda value, code, place, run: isinstance(value, dict) and value.get("url") in urls
 
 

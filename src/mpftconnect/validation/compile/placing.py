@@ -177,6 +177,7 @@ class Placing:
             holder.slicing = _BY_URL
         made = holder.clone()
         made.slices, made.slicing, made.slice_name, made.min = {}, None, slice_name, 0
+        made.must_support = False  # of the element; of the slice only if its own row says so
         holder.slices[slice_name] = made
         return made
 

@@ -19,8 +19,10 @@ import msgspec
 from mpftconnect.errors import PackageRefused
 from mpftconnect.validation.definitions.packages import Head
 
-__all__ = ["CorePack", "load_core_pack", "write_pack"]
+__all__ = ["PACKS", "CorePack", "load_core_pack", "write_pack"]
 
+# Package -> file of the wheel.
+PACKS = {"hl7.fhir.r4.core": "r4core", "hl7.fhir.r3.core": "stu3core"}
 MAGIC = b"MPFTPACK1\n"
 
 

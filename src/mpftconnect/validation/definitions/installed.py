@@ -1,8 +1,8 @@
-"""Packs of definitions that installed distributions bring: found by entry point, read as data; none of their code runs.
+"""Packs of definitions that installed distributions bring: found by entry point, read as data; no code of theirs runs.
 
-A distribution names a pack in the entry-point group `mpftconnect.definitions`: the entry's name is the pack's, its value
-the dotted path of a folder inside the distribution. The folder holds a FHIR package (`package.json`), or restated rules
-(`pack.toml`, see `restated.py`).
+A distribution names a pack in the entry-point group `mpftconnect.definitions`: the entry's name is the pack's, its
+value the dotted path of a folder inside the distribution. The folder holds a FHIR package (`package.json`), or
+restated rules (`pack.toml`, see `restated.py`).
 """
 
 from __future__ import annotations

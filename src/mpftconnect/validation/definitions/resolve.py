@@ -8,8 +8,9 @@ hint. A package is never replaced by another.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -117,7 +118,11 @@ def resolve_packages(
             continue
         version = lock[name][0] if lock and name in lock else spec.version
         rules = restated_pack(name)
-        if rules is not None and matches(rules.version, version or "*"):
+        if rules is not None:
+            if not matches(rules.version, version or "*"):
+                raise PackageNotFound(
+                    f"package {spec}: what is installed is {rules}; it comes with a release of its own"
+                )
             if lock and name in lock and digest_of(rules.source) != lock[name][1]:
                 raise PackageRefused(f"package {rules}: its digest differs from the lock")
             if rules not in result.restated:
@@ -174,12 +179,12 @@ def packages_of(place: Path) -> list[Package]:
 
 def _find(name: str, version: str | None, places: Sequence[Path]) -> Package | None:
     brought = installed_packs().get(name)
-    if brought is not None and not any(any(_packages_in(place, name)) for place in places):
-        package = read_package(brought)
-        if package.name == name and matches(package.version, version or "*"):
-            return package
-    for place in [*places, user_cache()]:
-        candidates = [p for p in _packages_in(place, name) if p.name == name and matches(p.version, version or "*")]
+    groups: list[Callable[[], Iterable[Package]]] = [partial(_packages_in, place, name) for place in places]
+    if brought is not None:
+        groups.append(lambda: [read_package(brought)])
+    groups.append(partial(_packages_in, user_cache(), name))
+    for group in groups:
+        candidates = [p for p in group() if p.name == name and matches(p.version, version or "*")]
         if candidates:
             best = newest([p.version for p in candidates])
             return next(p for p in candidates if p.version == best)

@@ -61,6 +61,7 @@ class _Extension(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     version: str
     on: tuple[str, ...]
+    published: str | None = None  # where its address is not made from its name
     must_support: tuple[str, ...] = ()
     rules: tuple[_Rule, ...] = ()
 
@@ -146,8 +147,9 @@ def read_restated(folder: Path) -> Restated:
         if path.name == MANIFEST:
             continue
         tables = _read(path, _Tables)
-        for one in (*tables.profile, *tables.extension):
-            published = head.published + one.name
+        stated: list[_Profile | _Extension] = [*tables.profile, *tables.extension]
+        for one in stated:
+            published = compiler.published(one)
             if published in pack.stands_for:
                 raise PackageRefused(f"{path.name}: {one.name} is stated twice")
             pack.stands_for[published] = StandIn(head.address + one.name, one.version)
@@ -172,6 +174,11 @@ class _Compiler:
     def __init__(self, head: _Pack) -> None:
         self._head = head
 
+    def published(self, source: _Profile | _Extension) -> str:
+        """The address of what is restated."""
+        stated = source.published if isinstance(source, _Extension) else None
+        return stated or self._head.published + source.name
+
     def structure(self, source: _Profile | _Extension) -> dict[str, Any]:
         """A StructureDefinition with a differential only."""
         type_ = source.type if isinstance(source, _Profile) else "Extension"
@@ -179,7 +186,7 @@ class _Compiler:
         for path in source.must_support:
             rows.at(path)["mustSupport"] = True
         if isinstance(source, _Extension):
-            rows.at("url")["fixedUri"] = self._head.published + source.name
+            rows.at("url")["fixedUri"] = self.published(source)
         for rule in source.rules:
             rows.at(rule.at).update(self._facets(rule))
         base = source.base if isinstance(source, _Profile) else None
