@@ -139,7 +139,7 @@ def test_a_run_that_asked_nothing_gives_the_same_again(
     stored = read_folder(tmp_path / "r")
     made = rejudge(stored, catalog, now=NOW)
     assert made.differences == ()
-    assert {**made.document, "run": 0} == {**stored.report, "run": 0}
+    assert as_bytes({**made.document, "run": 0}) == as_bytes({**stored.report, "run": 0})
 
 
 def stored_of(folder: Path) -> Stored:
@@ -214,7 +214,8 @@ def test_a_demonstration_is_marked_in_every_form(folder: Path) -> None:
 
 def test_a_failure_says_how_to_try_it_without_credentials(folder: Path) -> None:
     row = next(r for r in read_folder(folder).report["results"] if r["ref"] == "UKC-12")
-    assert row["reproduce"][0].startswith('curl -sS -i -H "Authorization: $AUTHORIZATION"')
+    assert row["reproduce"][0].startswith("curl -sS -i ")
+    assert ' -H "Authorization: $AUTHORIZATION" ' in row["reproduce"][0]
     assert row["outcome"]["cause"]["kind"] == "supplier"
     assert row["outcome"]["cause"]["mend"]
 

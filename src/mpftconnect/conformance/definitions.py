@@ -24,7 +24,14 @@ class Definitions:
     def __init__(self, search_path: Sequence[Path] = ()) -> None:
         self._search_path = tuple(search_path)
         self._made: dict[tuple[str, ...], Validator | Outcome] = {}
+        self._asked: set[tuple[str, ...]] = set()
         self._lock = threading.Lock()
+
+    def again(self) -> Definitions:
+        """The same packages, read once, for another run: what that one uses is counted anew."""
+        other = Definitions(self._search_path)
+        other._made, other._lock = self._made, self._lock
+        return other
 
     def validator(self, *packages: str) -> Validator:
         """A validator under those packages.
@@ -33,6 +40,7 @@ class Definitions:
             Undecided: One is not installed (not-tested, with the line that installs it), or cannot be used.
         """
         with self._lock:
+            self._asked.add(packages)
             if packages not in self._made:
                 self._made[packages] = self._make(packages)
             made = self._made[packages]
@@ -69,7 +77,7 @@ class Definitions:
         """The packages that judges have used, as `name@version` with the digest where there is one."""
         named: dict[str, None] = {}
         with self._lock:
-            for made in self._made.values():
+            for made in (self._made[packages] for packages in sorted(self._asked)):
                 if isinstance(made, Validator):
                     digests = {str(package): package.digest for package in made.resolution.packages}
                     for name in made.packages:

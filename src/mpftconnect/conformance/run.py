@@ -103,7 +103,7 @@ class Run:
         self._by_judge: set[str] = set()
         self._deadline = Deadline.after(self.run_seconds)
         self._breaker, self._tap, self._ledger = Breaker(), Tap(), Ledger()
-        self._definitions = self.definitions or Definitions(self.supplier.package_path)
+        self._definitions = (self.definitions or Definitions(self.supplier.package_path)).again()
         self._today = started.date().isoformat()
         preflight = missing_before(self.supplier, self.chosen.requirements, self.checks)
         partial = ""
