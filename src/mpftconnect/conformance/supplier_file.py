@@ -54,12 +54,6 @@ class _Product(_Table):
     offers: tuple[str, ...] | None = None
     actors: tuple[Literal["server", "consumer", "sender", "receiver"], ...] = ()
 
-    @model_validator(mode="after")
-    def _code(self) -> _Product:
-        if not (self.companies_house or self.ods):
-            raise ValueError("expected companies_house or ods: which legal entity answers for the product")
-        return self
-
 
 class _Auth(_Table):
     kind: Literal["none", "bearer", "client-credentials", "signed-jwt"] = "none"
@@ -112,12 +106,6 @@ class _Person(_Table):
             return nhs_number(value) if value else ""
         except NotAnNhsNumber as error:
             raise ValueError(str(error)) from None
-
-    @model_validator(mode="after")
-    def _someone(self) -> _Person:
-        if not (self.nhs_number or self.local_id):
-            raise ValueError("expected nhs_number or local_id")
-        return self
 
 
 class _Evidence(_Table):
@@ -184,6 +172,7 @@ def supplier_from(
     problems: list[str] = []
     if table.get("version") != FORMAT_VERSION:
         problems.append(f"{name}: version: expected {FORMAT_VERSION}")
+    problems += _missing(table, name)
     try:
         file = _File.model_validate({**table, "version": FORMAT_VERSION})
     except ValidationError as error:
@@ -252,6 +241,18 @@ def supplier_from(
         package_path=tuple(folder / each for each in file.target.package_path),
         folder=folder,
     )
+
+
+def _missing(table: Mapping[str, Any], name: str) -> list[str]:
+    """What only several keys together show; asked of the table itself, so that it is said beside all other mistakes."""
+    found = []
+    product, people = table.get("product"), table.get("people")
+    if isinstance(product, Mapping) and not (product.get("companies_house") or product.get("ods")):
+        found.append(f"{name}: product: expected companies_house or ods: which legal entity answers for the product")
+    for role, person in people.items() if isinstance(people, Mapping) else ():
+        if isinstance(person, Mapping) and not (person.get("nhs_number") or person.get("local_id")):
+            found.append(f"{name}: people.{role}: expected nhs_number or local_id")
+    return found
 
 
 def _secret(reference: _Secret, at: str, folder: Path, plain: bool, problems: list[str]) -> str:
