@@ -20,9 +20,7 @@ __all__ = ["PUBLISHED", "RealPersonSeen", "numbers_in", "refuse_real_people"]
 
 # Numbers that NHS England publishes with its sandboxes: personal-demographics-service-api (MIT), sandbox/mocks, 2026;
 # e-referrals-service-api (MIT), sandbox examples, 2026.
-PUBLISHED = frozenset(
-    ("9000000009", "9000000017", "9000000025", "9000000033", "9000000041", "9912003888", "9111231130")
-)
+PUBLISHED = frozenset(("9000000009", "9000000017", "9000000025", "9000000033", "9912003888", "9111231130"))
 
 _TOKEN = re.compile(r"(?<![\dA-Za-z.])\d{3}[ -]?\d{3}[ -]?\d{4}(?![\dA-Za-z]|\.\d)", re.ASCII)
 _SAYS = re.compile(r"nhs[-_ ]?(number|no)\b|nhsnumber", re.I)
@@ -83,7 +81,8 @@ def _in_json(content: Any) -> Iterator[str]:
             system = value.get("system")
             if isinstance(system, str) and system.rstrip("/") == NHS_NUMBER_SYSTEM:
                 yield from _valid(str(value.get("value", "")))
-            waiting.extend((part, str(key)) for key, part in value.items())
+            # The value of a telephone number says nothing of itself: that it is one, its owner says.
+            waiting.extend((part, name if name == "telecom" else str(key)) for key, part in value.items())
         elif isinstance(value, list):
             waiting.extend((part, name) for part in value)
         elif isinstance(value, str | int) and not isinstance(value, bool):

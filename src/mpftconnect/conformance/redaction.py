@@ -131,7 +131,8 @@ class Redactor:
                 self._text(given)
 
     def _text(self, value: Any) -> None:
-        if isinstance(value, str) and value.strip() and value.strip().lower() not in FILLERS:
+        # What has neither letter nor digit has no stand-in, and points at nobody.
+        if isinstance(value, str) and any(c.isalnum() for c in value) and value.strip().lower() not in FILLERS:
             self._shape(value)
 
     # Stand-ins
