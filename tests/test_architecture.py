@@ -116,26 +116,50 @@ PUBLIC = {
     ),
 }
 PLUGIN_FILES = sorted((REPOSITORY / "plugins").glob("*/src/**/*.py"))
+# The kit stands on the engine beside what plugins may use, and judges by the validator.
+KIT = {
+    *PUBLIC,
+    *(f"mpftconnect.{name}" for name in ("conformance", "validation", "validation.fhirpath", "fhir.json_text")),
+}
+KIT_FILES = sorted((REPOSITORY / "conformance" / "mpftconnect_conformance").rglob("*.py"))
 
 
 @pytest.mark.parametrize("file", PLUGIN_FILES, ids=lambda f: str(f.relative_to(REPOSITORY)))
 def test_plugins_import_public_names_only(file: Path) -> None:
+    assert [module for module in _modules(file) if module not in PUBLIC] == []
+
+
+@pytest.mark.parametrize("file", KIT_FILES, ids=lambda f: str(f.relative_to(REPOSITORY)))
+def test_the_kit_imports_public_names_only(file: Path) -> None:
+    assert [module for module in _modules(file) if module not in KIT] == []
+
+
+def test_there_is_a_kit_and_the_engine_does_not_know_it() -> None:
+    assert len(KIT_FILES) > 10
+    for file in (ROOT / "conformance").rglob("*.py"):
+        source = file.read_text(encoding="utf-8")
+        assert "import mpftconnect_conformance" not in source, file
+        assert "from mpftconnect_conformance" not in source, file
+
+
+def _modules(file: Path) -> Iterator[str]:
+    """What of this package a file imports."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         modules = []
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
             modules = [node.module or ""]
-        for module in modules:
-            if module.split(".")[0] == "mpftconnect":
-                assert module in PUBLIC, f"{module} is not public"
+        yield from (module for module in modules if module.split(".")[0] == "mpftconnect")
 
 
 def test_every_public_name_is_there() -> None:
     import importlib
 
     for name in sorted(
-        PUBLIC | {"mpftconnect.hub", "mpftconnect.pages", "mpftconnect.validation", "mpftconnect.validation.fhirpath"}
+        PUBLIC
+        | {"mpftconnect.hub", "mpftconnect.pages", "mpftconnect.validation", "mpftconnect.validation.fhirpath"}
+        | {"mpftconnect.conformance"}
     ):
         module = importlib.import_module(name)
         missing = [public for public in module.__all__ if not hasattr(module, public)]

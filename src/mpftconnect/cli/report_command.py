@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 @click.group("report")
@@ -47,7 +47,7 @@ def open_report(report: Path, no_browser: bool) -> int:
 @command.command("rejudge")
 @click.argument("report", type=_FOLDER)
 @click.option("--pack", "pack_files", multiple=True, metavar="PACK", help="A newer pack: a name, or a TOML file.")
-@click.option("--package-path", multiple=True, type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option("--package-path", multiple=True, type=click.Path(path_type=Path, file_okay=False))
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write the new report here.")
 def rejudge_report(report: Path, pack_files: tuple[str, ...], package_path: tuple[Path, ...], out: Path | None) -> int:
     """Judge the evidence of REPORT again, without a network, and explain every difference.
