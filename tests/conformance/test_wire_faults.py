@@ -7,19 +7,23 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mpftconnect.adapters import WIRE_FAULTS, Fault, Twin, TwinRequest, TwinResponse
+from mpftconnect.adapters import WIRE_FAULTS, Fault, Twin, TwinRequest, TwinResponse, Wire
 from mpftconnect.adapters.twin_transport import TwinTransport
-from mpftconnect.conformance import CauseKind, Check, Evidence, Outcome, Probe, Status
+from mpftconnect.conformance import CauseKind, Check, Evidence, Outcome, Probe, ProbeEnded, Recorded, Status
+from mpftconnect.conformance.breaker import Breaker
 from mpftconnect.conformance.catalog import Catalog
 from mpftconnect.conformance.definitions import Definitions
 from mpftconnect.conformance.demonstration import supplier_of_twin
 from mpftconnect.conformance.guard import RealPersonSeen
+from mpftconnect.conformance.probe import Ledger, Tap
 from mpftconnect.conformance.reporting.document import report_of
 from mpftconnect.conformance.run import Run, RunResult
 from mpftconnect.conformance.supplier import Supplier
+from mpftconnect.errors import GapReason
 from mpftconnect.events import Code, Event, EventStream
 from mpftconnect.plugins import PluginRegistry
 from mpftconnect.sandbox import PEOPLE, FaultTiming, Host, Sandbox
@@ -280,3 +284,135 @@ def test_the_report_of_a_run_holds_no_person_of_the_sandbox(
     )
     for value in ("9990000018", "Threlkeld", "Quillfeather", "1951-03-12", "01632 960018", "uk-core-full", "ZZ99 7TK"):
         assert value not in text, value
+
+
+def test_a_pass_over_half_of_a_record_is_none(
+    registry: PluginRegistry, catalog: Catalog, definitions: Definitions
+) -> None:
+    """One search fails; what the others gave is clean, and nothing may pass that stands on them all."""
+
+    def answer(request: TwinRequest, inner: Twin) -> TwinResponse:
+        if request.path == "/fhir/Immunization":
+            return TwinResponse(503, {"Content-Type": "text/plain"}, b"down")
+        return inner.handle(request)
+
+    result = run_on(answer, registry, catalog, definitions)
+    by = {j.requirement.ref: j.outcome.status for j in result.judged}
+    assert by.pop("UKC-01") is by.pop("UKC-07") is Status.PASS  # these do not ask for it
+    assert set(by.values()) == {Status.INCONCLUSIVE}
+
+
+def test_a_judge_that_sees_another_thing_after_redaction_is_our_error(
+    registry: PluginRegistry, catalog: Catalog, definitions: Definitions
+) -> None:
+    def by_name(evidence: Evidence) -> Outcome:
+        body = evidence.one("Patient of full").response_body or b""
+        return Outcome.passed(1 if b"Threlkeld" in body else 0)
+
+    checks = dict(catalog.checks)
+    checks["uk-core-r4#6"] = replace(checks["uk-core-r4#6"], judge=by_name)
+    result = run_on(
+        lambda request, inner: inner.handle(request),
+        registry,
+        catalog,
+        definitions,
+        checks=checks,
+        only=["uk-core-r4#6"],
+    )
+    outcome = result.judged[0].outcome
+    assert outcome.status is Status.ERROR
+    assert "redaction changed the outcome" in outcome.reason
+
+
+def exchange(status: int | None, *, error: str | None = None) -> Recorded:
+    return Recorded(id="x", step="s", method="GET", url="https://f.example", status=status, error=error)
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 502, 503, 504])
+def test_a_refusal_or_a_breakdown_points_at_the_environment(status: int) -> None:
+    trouble = exchange(status).trouble()
+    assert trouble is not None
+    assert trouble.status is Status.INCONCLUSIVE
+    assert trouble.cause is not None
+    assert trouble.cause.kind is CauseKind.ENVIRONMENT
+
+
+@pytest.mark.parametrize("reason", list(GapReason))
+def test_whatever_went_wrong_on_the_way_is_inconclusive(reason: GapReason) -> None:
+    trouble = exchange(None, error=str(reason)).trouble()
+    assert trouble is not None
+    assert trouble.status is Status.INCONCLUSIVE
+
+
+def test_an_answer_of_2xx_is_no_trouble() -> None:
+    assert exchange(200).trouble() is None
+
+
+def test_the_breaker_opens_after_the_same_trouble_three_times() -> None:
+    breaker = Breaker()
+    for status in (503, 503, 200, 503, 503, 429):
+        breaker.saw(exchange(status))
+    breaker.gate()
+    for _ in range(3):
+        breaker.saw(exchange(429))
+    with pytest.raises(ProbeEnded) as ended:
+        breaker.gate()
+    assert ended.value.kind == "breaker"
+
+
+def test_a_refusal_opens_it_only_until_somebody_was_let_in() -> None:
+    breaker = Breaker()
+    for _ in range(2):
+        breaker.saw(exchange(401))
+    breaker.saw(exchange(200))
+    for _ in range(9):
+        breaker.saw(exchange(403))
+    breaker.gate()
+    stranger = Breaker()
+    for _ in range(9):
+        stranger.saw(exchange(401), credentials=False)
+    stranger.gate()
+    other = Breaker()
+    for _ in range(3):
+        other.saw(exchange(401))
+    with pytest.raises(ProbeEnded):
+        other.gate()
+
+
+def probe_of(registry: PluginRegistry, *, patient: bool = True, **changes: Any) -> Probe:
+    spec = registry.twins["uk-core"]
+    twin = spec.build(PEOPLE)
+    supplier = supplier_of_twin(spec, twin, "http://twin.invalid", PEOPLE)
+    assert supplier.endpoint is not None
+    tap = Tap()
+    transport = TwinTransport(twin, "http://twin.invalid")
+    wire = Wire("twin", supplier.endpoint, events=EventStream(), recorder=tap, transport=transport)
+    subject = replace(supplier.subject, **changes)
+    return Probe(wire, tap, subject=subject, people={}, ledger=Ledger(), keep=lambda recorded: None, patient=patient)
+
+
+def test_a_probe_asks_nothing_of_a_patient_in_live(registry: PluginRegistry) -> None:
+    live = probe_of(registry, environment="live")
+    with pytest.raises(ProbeEnded) as ended:
+        live.get("Patient", step="Patient of full")
+    assert ended.value.kind == "live"
+    assert probe_of(registry, environment="live", patient=False).get("metadata", step="metadata").status == 401
+
+
+def test_a_probe_changes_nothing_without_leave(registry: PluginRegistry) -> None:
+    for act in (
+        lambda p: p.post("Observation", json={}, step="create"),
+        lambda p: p.delete("Observation/1", step="remove"),
+    ):
+        with pytest.raises(ProbeEnded) as ended:
+            act(probe_of(registry))  # the check does not declare that it writes
+        assert ended.value.kind == "writes"
+    assert probe_of(registry).post("Observation/_search", data="a=b", reads=True, step="search").status == 401
+
+
+def test_the_same_request_of_a_step_is_sent_once(registry: PluginRegistry) -> None:
+    probe = probe_of(registry)
+    first = probe.get("metadata", step="metadata")
+    assert probe.get("metadata", step="metadata") is first
+    assert probe.get("metadata", step="metadata", again=True).id != first.id
+    assert probe.get("metadata", step="another step").id != first.id
