@@ -142,6 +142,26 @@ def test_a_run_that_asked_nothing_gives_the_same_again(
     assert as_bytes({**made.document, "run": 0}) == as_bytes({**stored.report, "run": 0})
 
 
+def test_a_partial_report_gives_the_same_again(
+    registry: PluginRegistry, catalog: Catalog, definitions: Definitions, tmp_path: Path
+) -> None:
+    def stop(evidence: Evidence) -> Outcome:
+        raise KeyboardInterrupt
+
+    spec = registry.twins["uk-core"]
+    twin = spec.build(PEOPLE)
+    supplier = supplier_of_twin(spec, twin, "http://twin.invalid", PEOPLE)
+    checks = {**catalog.checks, "uk-core-r4#5": replace(catalog.checks["uk-core-r4#5"], judge=stop)}
+    transport = TwinTransport(twin, "http://twin.invalid")
+    result = Run(supplier, catalog.choose([PACK]), checks, transport=transport, definitions=definitions).go()
+    write(result, catalog, registry, tmp_path / "r")
+    stored = read_folder(tmp_path / "r")
+    made = rejudge(stored, catalog, now=NOW)
+    assert stored.report["run"]["partial"] == made.document["run"]["partial"] == "interrupted"
+    assert made.differences == ()
+    assert as_bytes({**made.document, "run": 0}) == as_bytes({**stored.report, "run": 0})
+
+
 def stored_of(folder: Path) -> Stored:
     return read_folder(folder)
 
