@@ -27,7 +27,8 @@ _HERE = Path(__file__).parent
 
 @hookimpl
 def mpft_packs() -> Sequence[PackSource]:
-    return [PackSource(name=name, path=_HERE / "packs" / f"{name}.toml") for name in PACKS]
+    packs = _HERE / "packs"
+    return [PackSource(name=name, path=packs / f"{name}.toml", power=packs / f"{name}.power.json") for name in PACKS]
 
 
 @hookimpl

@@ -50,7 +50,7 @@ def run(
 
 
 def write(result: RunResult, catalog: Catalog, registry: PluginRegistry, folder: Path) -> dict[str, Any]:
-    document = report_of(result, catalog.checks)
+    document = report_of(result, catalog.checks, power=catalog.power)
     problems = write_folder(
         folder,
         document,
@@ -160,6 +160,16 @@ def test_a_partial_report_gives_the_same_again(
     assert stored.report["run"]["partial"] == made.document["run"]["partial"] == "interrupted"
     assert made.differences == ()
     assert as_bytes({**made.document, "run": 0}) == as_bytes({**stored.report, "run": 0})
+
+
+def test_a_report_quotes_what_the_checks_catch(failing: RunResult, catalog: Catalog) -> None:
+    power = report_of(failing, catalog.checks, power=catalog.power)["packs"][0]["power"]
+    assert power["revision"] == catalog.packs[PACK].revision
+    assert power["named"]["faults_caught"] == power["named"]["faults_named"] > 20
+    assert power["mutations"]["uk-core"]["noticed"] > 0
+    moved = {PACK: {**catalog.power[PACK], "checks_digest": "sha256:0"}}
+    assert report_of(failing, catalog.checks, power=moved)["packs"][0]["power"]["current"] is False
+    assert "power" not in report_of(failing, catalog.checks)["packs"][0]
 
 
 def stored_of(folder: Path) -> Stored:

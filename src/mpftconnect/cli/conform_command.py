@@ -124,7 +124,7 @@ def _run(
     chosen = catalog.choose(pack_names, preset=preset, only=only)
     with _target(path, twin, faults, registry) as supplier:
         result = Run(supplier, chosen, catalog.checks, events=stream, run_seconds=seconds).go()
-    document = report_of(result, catalog.checks, baseline=before)
+    document = report_of(result, catalog.checks, baseline=before, power=catalog.power)
     problems = write_folder(
         out,
         document,

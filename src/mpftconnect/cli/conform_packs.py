@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mpftconnect.cli.exits import Exit
+from mpftconnect.cli.output import write_private
 
 if TYPE_CHECKING:
     from mpftconnect.conformance.catalog import Catalog
+    from mpftconnect.conformance.power.mutations import MutationPower
+    from mpftconnect.conformance.power.named import NamedPower
     from mpftconnect.conformance.requirement import Requirement
 
 __all__ = ["coverage", "packs", "power", "show"]
@@ -121,8 +125,11 @@ def coverage(pack: str | None, form: str) -> None:
 @click.argument("pack")
 @click.option("--mutants", type=click.IntRange(0, 100_000), default=300, show_default=True, help="How many to try.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--write", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures for reports to quote."
+)
 @click.option("--quiet", is_flag=True, help="No progress on standard error.")
-def power(pack: str, mutants: int, form: str, quiet: bool) -> int:
+def power(pack: str, mutants: int, form: str, write: Path | None, quiet: bool) -> int:
     """How much the checks of a pack catch: faults that they name, and changes made by operators that know no check.
 
     Exit code 1: a named fault is not caught, or the clean twin raises an alarm.
@@ -148,6 +155,8 @@ def power(pack: str, mutants: int, form: str, quiet: bool) -> int:
         twin: mutation_power(twin_run(registry.twins[twin], chosen, catalog), catalog, most=mutants, tell=tell)
         for twin in sorted(twins)
     }
+    if write is not None:
+        write_private(write, json.dumps(_figures(catalog, pack, named, mutated), indent=1) + "\n")
     if form == "json":
         told = {"pack": pack, "named": named.as_dict(), "mutations": {t: m.as_dict() for t, m in mutated.items()}}
         click.echo(json.dumps(told, indent=2))
@@ -164,3 +173,20 @@ def power(pack: str, mutants: int, form: str, quiet: bool) -> int:
             for survivor in figure.as_dict()["survivors"]:
                 click.echo(f"  not noticed: {survivor['change']} ({survivor['survived']} of {survivor['tried']})")
     return Exit.NOT_MET if named.wrong else Exit.DONE
+
+
+def _figures(catalog: Catalog, pack: str, named: NamedPower, mutated: dict[str, MutationPower]) -> dict[str, Any]:
+    """The figures without the list of survivors, bound to the pack and the checks on which they were measured."""
+    from mpftconnect.conformance.reporting.digests import judge_digests
+
+    checks = [check for check in catalog.checks.values() if check.pack == pack]
+    return {
+        "revision": catalog.packs[pack].revision,
+        "pack_digest": catalog.packs[pack].digest,
+        "checks_digest": judge_digests(checks, ())["checks"],
+        "named": named.as_dict(),
+        "mutations": {
+            twin: {name: number for name, number in figure.as_dict().items() if name != "survivors"}
+            for twin, figure in mutated.items()
+        },
+    }

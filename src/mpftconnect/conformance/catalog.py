@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from mpftconnect.conformance.check import Check
-from mpftconnect.conformance.requirement import Pack, Requirement, VerifiedBy
+from mpftconnect.conformance.requirement import Pack, PackSource, Requirement, VerifiedBy
 from mpftconnect.errors import ConfigurationError, UsageError
 from mpftconnect.plugins import PluginRegistry
 
@@ -23,10 +25,15 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Every pack and check that is installed."""
+    """Every pack and check that is installed.
+
+    Args:
+        power: What was measured of each pack's checks, as `conform power` wrote it.
+    """
 
     packs: Mapping[str, Pack]
     checks: Mapping[str, Check]
+    power: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def pack(self, name: str) -> Pack:
         """
@@ -137,4 +144,16 @@ def load_catalog(registry: PluginRegistry) -> Catalog:
             problems.append(f"{id_}: is untestable, and a check is registered for it")
     if problems:
         raise ConfigurationError(problems)
-    return Catalog(packs, checks)
+    power = {name: told for name, source in registry.packs.items() if (told := _measured(source))}
+    return Catalog(packs, checks, power)
+
+
+def _measured(source: PackSource) -> dict[str, Any]:
+    """What was measured; nothing if it was not, or cannot be read: a report then says that it was not measured."""
+    if source.power is None:
+        return {}
+    try:
+        told = json.loads(source.power.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}

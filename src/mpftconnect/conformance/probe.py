@@ -196,7 +196,7 @@ class Probe:
 
     def _need_wire(self) -> Wire:
         if self._wire is None:
-            raise ProbeEnded("wire", "supplier.toml gives no base_url to ask")
+            raise ProbeEnded("wire", "nothing can be asked until what the preflight found is mended")
         return self._wire
 
     def _need_writes(self) -> None:

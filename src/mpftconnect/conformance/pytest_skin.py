@@ -58,7 +58,7 @@ class _Session:
         from mpftconnect.conformance.supplier_file import read_supplier
 
         result = Run(read_supplier(self.file), self.chosen, self.catalog.checks).go()
-        self.document = report_of(result, self.catalog.checks)
+        self.document = report_of(result, self.catalog.checks, power=self.catalog.power)
         if self.folder is not None:
             write_folder(
                 Path(self.folder),

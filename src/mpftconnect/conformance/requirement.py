@@ -190,10 +190,15 @@ class Pack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackSource:
-    """A pack as a plugin registers it: the file is opened when the pack is used, not in the hook."""
+    """A pack as a plugin registers it: the file is opened when the pack is used, not in the hook.
+
+    Args:
+        power: What `conform power NAME --write FILE` wrote, for reports to quote; None if it was never measured.
+    """
 
     name: str
     path: Path
+    power: Path | None = None
 
     def load(self) -> Pack:
         """The pack.

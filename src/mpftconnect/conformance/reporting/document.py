@@ -26,12 +26,17 @@ _MOST_LINES = 3
 
 
 def report_of(
-    result: RunResult, checks: Mapping[str, Check], *, baseline: Mapping[str, Any] | None = None
+    result: RunResult,
+    checks: Mapping[str, Check],
+    *,
+    baseline: Mapping[str, Any] | None = None,
+    power: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """`report.json` of a run.
 
     Args:
         baseline: An earlier report, against which each result says whether it changed.
+        power: What was measured of each pack's checks; see `Catalog.power`.
     """
     return document_of(
         supplier=result.supplier,
@@ -49,6 +54,7 @@ def report_of(
             **({"partial": result.partial} if result.partial else {}),
         },
         baseline=baseline,
+        power=power,
     )
 
 
@@ -63,6 +69,7 @@ def document_of(
     definitions: Iterable[str],
     run: Mapping[str, Any],
     baseline: Mapping[str, Any] | None = None,
+    power: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """`report.json` of whatever was judged, now or before."""
     by_id = {each.id: each for each in exchanges}
@@ -81,7 +88,14 @@ def document_of(
             name: getattr(supplier.authorised_by, name) for name in ("name", "organisation", "date", "scope")
         },
         "judge": judge_digests((checks[j.requirement.id] for j in judged if j.requirement.id in checks), definitions),
-        "packs": [_pack(pack, [j for j in judged if j.requirement.pack == pack.name]) for pack in packs],
+        "packs": [
+            _pack(
+                pack,
+                [j for j in judged if j.requirement.pack == pack.name],
+                _power(pack, checks, (power or {}).get(pack.name, {})),
+            )
+            for pack in packs
+        ],
         "environment": _environment(judged, preflight),
         "results": [_result(each, supplier, packs, by_id, before if baseline is not None else None) for each in judged],
         "exchanges": len(exchanges),
@@ -150,7 +164,17 @@ def _target(supplier: Supplier, exchanges: Sequence[Recorded]) -> dict[str, Any]
     return out
 
 
-def _pack(pack: Pack, judged: Sequence[Judged]) -> dict[str, Any]:
+def _power(pack: Pack, checks: Mapping[str, Check], told: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of `conform power`, and whether they were measured on just this pack and these checks."""
+    if not told:
+        return {}
+    now = judge_digests((check for check in checks.values() if check.pack == pack.name), ())["checks"]
+    current = told.get("pack_digest") == pack.digest and told.get("checks_digest") == now
+    figures = {name: told[name] for name in ("revision", "named", "mutations") if name in told}
+    return {**figures, "current": current}
+
+
+def _pack(pack: Pack, judged: Sequence[Judged], power: Mapping[str, Any]) -> dict[str, Any]:
     verdict, because = verdict_of(judged)
     standard = {
         name: value
@@ -170,6 +194,7 @@ def _pack(pack: Pack, judged: Sequence[Judged]) -> dict[str, Any]:
         "verdict": verdict,
         "because": because,
         **counts_of(judged),
+        **({"power": dict(power)} if power else {}),
     }
 
 

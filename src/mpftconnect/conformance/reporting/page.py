@@ -41,6 +41,12 @@ td, li, p { overflow-wrap: anywhere }
 <tr><th scope="row">{{ p.title }} ({{ p.name }} {{ p.revision }})</th>
 <td>{{ p.verdict_words }}</td><td>{{ p.because }}</td></tr>
 {% endfor %}</tbody></table>
+<h2>What the checks catch</h2>
+<ul>{% for p in s.packs %}<li>{{ p.name }}:
+{% if p.power %}{{ p.power.named.faults_caught }} of {{ p.power.named.faults_named }} faults that the checks name;
+{% for twin, m in p.power.mutations.items() %}{{ m.noticed }} of {{ m.tried }} changes made without knowing the checks
+(twin {{ twin }}){% endfor %}{% if not p.power.current %}; measured on another revision of pack or checks{% endif %}
+{% else %}not measured{% endif %}</li>{% endfor %}</ul>
 {% if s.environment %}<h2>Environment and test data</h2>
 <ul>{% for f in s.environment %}<li>{{ f.kind }}: {{ f.words }}. {{ f.mend }}</li>{% endfor %}</ul>{% endif %}
 {% for title, results in parts %}{% if results %}<h2>{{ title }}</h2>

@@ -97,6 +97,7 @@ def rejudge(
             "rejudged_from": stored.report["run"]["id"],
             **({"partial": partial} if (partial := stored.report["run"].get("partial")) else {}),
         },
+        power=catalog.power,
     )
     return Rejudged(document, tuple(_differences(judged, before, stored, document, chosen)), supplier)
 
