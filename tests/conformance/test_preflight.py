@@ -7,8 +7,8 @@ from typing import Any
 
 from mpftconnect.adapters import Endpoint
 from mpftconnect.adapters.twin_transport import TwinTransport
-from mpftconnect.conformance import CauseKind, Status
-from mpftconnect.conformance.catalog import Catalog
+from mpftconnect.conformance import CauseKind, Status, VerifiedBy
+from mpftconnect.conformance.catalog import Catalog, Chosen
 from mpftconnect.conformance.definitions import Definitions
 from mpftconnect.conformance.demonstration import supplier_of_twin
 from mpftconnect.conformance.preflight import missing_before
@@ -124,3 +124,25 @@ def test_a_base_url_alone_is_enough_to_begin(registry: PluginRegistry) -> None:
     spec = registry.adapter("fhir-r4")
     assert spec.secrets == ()
     assert Endpoint(base_url="https://fhir.example/r4").environment == "live"
+
+
+def test_a_named_person_attests_what_no_check_can_see(registry: PluginRegistry, catalog: Catalog) -> None:
+    supplier, twin = twin_supplier(registry)
+    pack = catalog.packs[PACK]
+    stated = replace(pack.requirements[0], verified_by=VerifiedBy.ATTESTATION)
+    chosen = Chosen((pack,), (stated,))
+    checks = {name: check for name, check in catalog.checks.items() if name != stated.id}
+    answers = {
+        None: Status.NOT_TESTED,
+        "Yes": Status.NOT_TESTED,
+        ("A. Name", ""): Status.NOT_TESTED,
+        ("A. Name", "2026-11-25"): Status.ATTESTED,
+    }
+    for answer, expected in answers.items():
+        said: Any = answer
+        if isinstance(answer, tuple):
+            said = {"attested_by": answer[0], "date": answer[1], "text": "It is so."}
+        given = replace(supplier, answers={stated.ref: said} if said else {})
+        result = Run(given, chosen, checks, transport=TwinTransport(twin, "http://twin.invalid")).go()
+        assert result.judged[0].outcome.status is expected, answer
+    assert report_of(result, checks)["packs"][0]["verdict"] == "undetermined"  # attested is not observed

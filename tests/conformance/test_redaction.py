@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mpftconnect.conformance import Recorded, TestPerson
 from mpftconnect.conformance.guard import PUBLISHED, RealPersonSeen, numbers_in, refuse_real_people
-from mpftconnect.conformance.redaction import DROPPED_TEXT, FILLERS, Redactor
+from mpftconnect.conformance.redaction import BODIES, DROPPED_TEXT, FILLERS, Redactor
 from mpftconnect.errors import NotAnNhsNumber
 from mpftconnect.model import NHS_NUMBER_SYSTEM, nhs_number
 
@@ -155,6 +155,29 @@ def test_a_body_that_is_no_json_is_dropped_with_what_is_wrong_as_a_fact() -> Non
     assert made.response_body is None
     assert made.dropped
     assert "is not JSON" in made.facts["json"]
+
+
+def test_what_can_carry_no_patient_keeps_its_words_and_its_form() -> None:
+    yaml = "openapi: 3.1.0\ninfo:\n  description: Edwina wrote this\n"
+    documentation = recorded(yaml.encode(), facts={"patient": False})
+    statement = recorded({"description": "What it does"}, facts={"patient": False})
+    made = redact(documentation, statement)
+    assert made[0].response_body == yaml.encode()
+    assert json.loads(made[1].response_body or b"") == {"description": "What it does"}
+
+
+def test_another_protocol_brings_its_own_redactor(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Pipes:
+        def learn(self, body: bytes, redactor: Redactor) -> None:
+            redactor.number(body.decode().split("|")[1])
+
+        def redact(self, body: bytes, redactor: Redactor) -> bytes:
+            return redactor.text(body.decode()).encode()
+
+    monkeypatch.setitem(BODIES, "pipes", Pipes())
+    message, page = redact(recorded(b"PID|9990000018", protocol="pipes"), recorded({"id": "9990000018"}))
+    assert (message.response_body or b"").startswith(b"PID|999")
+    assert (message.response_body or b"").decode().split("|")[1] == json.loads(page.response_body or b"")["id"]
 
 
 def test_decimals_keep_their_digits() -> None:

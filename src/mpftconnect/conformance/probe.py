@@ -230,6 +230,8 @@ class Probe:
         recorded = _recorded(self._ledger.next_id(), step, person, method, path, taken, answer, failure)
         if not credentials:
             recorded = replace(recorded, facts={**recorded.facts, "credentials": False})
+        if not self._patient:
+            recorded = replace(recorded, facts={**recorded.facts, "patient": False})
         self._keep(recorded)
         return recorded
 

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, quote_plus, unquote
 
 from mpftconnect.conformance.evidence import Recorded, TestPerson
@@ -22,7 +22,7 @@ from mpftconnect.errors import AnswerRejected, NotAnNhsNumber
 from mpftconnect.fhir.json_text import dump_json, parse_json
 from mpftconnect.model import NHS_NUMBER_SYSTEM, nhs_number
 
-__all__ = ["DROPPED_TEXT", "FILLERS", "Redactor"]
+__all__ = ["BODIES", "DROPPED_TEXT", "FILLERS", "BodyRedactor", "Redactor"]
 
 DROPPED_TEXT = "(free text dropped)"
 
@@ -46,6 +46,24 @@ _TEXTS = frozenset(
 )
 # ODS codes, and numbers of things that are no person, keep their values: checks are about them.
 _PUBLIC_SYSTEMS = ("ods-organization-code", "ods-site-code", "ods-code")
+
+
+class BodyRedactor(Protocol):
+    """How bodies of a protocol that is not JSON over HTTP are redacted."""
+
+    def learn(self, body: bytes, redactor: Redactor) -> None:
+        """Give the redactor every value that could point at a person: `number`, `shape`, `birth_date`."""
+
+    def redact(self, body: bytes, redactor: Redactor) -> bytes:
+        """The body with stand-ins, text that people wrote left out.
+
+        Raises:
+            AnswerRejected: It cannot be read: it is then dropped.
+        """
+
+
+BODIES: dict[str, BodyRedactor] = {}
+"""By `Recorded.protocol`; JSON over HTTP is built in."""
 
 
 class Redactor:
@@ -74,13 +92,16 @@ class Redactor:
             if person.nhs_number:
                 self.number(person.nhs_number)
             if person.local_id:
-                self._shape(person.local_id)
+                self.shape(person.local_id)
         for each in exchanges:
             for text in (each.url, *(value for _, value in (*each.request_headers, *each.response_headers))):
                 self._numbers(unquote(text))
             for body in (each.request_body, each.response_body):
-                content = _parsed(body)
-                if content is not None:
+                reader = BODIES.get(each.protocol)
+                content = _parsed(body) if reader is None else None
+                if reader is not None and body:
+                    reader.learn(body, self)
+                elif content is not None:
                     self._learn_json(content)
         self._pattern = None
 
@@ -104,7 +125,7 @@ class Redactor:
                 if name not in ("code", "system", "url"):
                     self._numbers(value)
                 if name in ("birthDate", "deceasedDateTime") and _DATE.match(value):
-                    self._birth_date(value)
+                    self.birth_date(value)
 
     def _learn_object(self, value: Mapping[str, Any], name: str, resource: str) -> None:
         if value.get("resourceType") in ("Patient", "RelatedPerson", "Person"):
@@ -133,7 +154,7 @@ class Redactor:
     def _text(self, value: Any) -> None:
         # What has neither letter nor digit has no stand-in, and points at nobody.
         if isinstance(value, str) and any(c.isalnum() for c in value) and value.strip().lower() not in FILLERS:
-            self._shape(value)
+            self.shape(value)
 
     # Stand-ins
 
@@ -141,7 +162,7 @@ class Redactor:
         """The stand-in for an NHS number: valid for valid, of the range 999; invalid for invalid."""
         digits = re.sub(r"[ -]", "", text)
         if len(digits) != 10 or not digits.isdigit():
-            return self._shape(text) if text.strip() else text
+            return self.shape(text) if text.strip() else text
         if digits not in self._map:
             for attempt in range(1000):
                 stem = f"999{int.from_bytes(self._digest(digits, attempt)[:6], 'big') % 1_000_000:06d}"
@@ -158,7 +179,8 @@ class Redactor:
             self._keep(text, "".join(next(left) if c.isdigit() else c for c in text))
         return self._map[text]
 
-    def _shape(self, text: str) -> str:
+    def shape(self, text: str) -> str:
+        """The stand-in for any text that could point at a person: letter for letter, digit for digit."""
         if text in self._map:
             return self._map[text]
         if _is_number(text):
@@ -172,7 +194,7 @@ class Redactor:
         self._keep(text, made)
         return made
 
-    def _birth_date(self, text: str) -> str:
+    def birth_date(self, text: str) -> str:
         """Another day of the same validity, within the same twenty years; what follows the date stays."""
         day = text[:10]
         if day not in self._map:
@@ -211,8 +233,8 @@ class Redactor:
     def redact(self, each: Recorded) -> Recorded:
         """The exchange with stand-ins. A body that is no JSON is dropped, with what is wrong with it as a fact."""
         facts = dict(each.facts)
-        request, _ = self._body(each.request_body, {})
-        response, dropped = self._body(each.response_body, facts)
+        request, _ = self._body(each, each.request_body, {})
+        response, dropped = self._body(each, each.response_body, facts)
         return replace(
             each,
             url=self._address(each.url),
@@ -228,7 +250,7 @@ class Redactor:
         return replace(
             person,
             nhs_number=self.number(person.nhs_number) if person.nhs_number else "",
-            local_id=self._shape(person.local_id) if person.local_id else "",
+            local_id=self.shape(person.local_id) if person.local_id else "",
         )
 
     def text(self, text: str) -> str:
@@ -263,9 +285,22 @@ class Redactor:
                     made = made.replace(encoded, encode(stand_in, safe=""))
         return made
 
-    def _body(self, body: bytes | None, facts: dict[str, Any]) -> tuple[bytes | None, str]:
+    def _body(self, each: Recorded, body: bytes | None, facts: dict[str, Any]) -> tuple[bytes | None, str]:
         if not body:
             return body, ""
+        reader = BODIES.get(each.protocol)
+        if reader is not None:
+            try:
+                return reader.redact(body, self), ""
+            except AnswerRejected as error:
+                facts["unreadable"] = str(error)
+                return None, "cannot be read: dropped, not redacted"
+        if each.facts.get("patient") is False:
+            # It can carry nothing of a patient: what people wrote in it is documentation, which checks are about.
+            try:
+                return self.text(body.decode("utf-8")).encode(), ""
+            except UnicodeDecodeError:
+                return None, "no text: dropped, not redacted"
         try:
             content = parse_json(body)
         except AnswerRejected as error:
@@ -297,14 +332,14 @@ class Redactor:
     def _member(self, key: str, part: Any, owner: Mapping[str, Any], resource: str, parent: str) -> Any:
         if isinstance(part, str):
             if key in ("birthDate", "deceasedDateTime") and _DATE.match(part):
-                return self._birth_date(part)
+                return self.birth_date(part)
             if part in self._map:
                 return self._map[part]
             # Words that are a code's own are no free text: a profile may even fix them.
             if key in _TEXTS and not _is_plain(part) and part.strip().lower() not in self._terms:
                 return DROPPED_TEXT
             if key == "display" and not ("code" in owner or "system" in owner) and not _is_plain(part):
-                return self._shape(part)
+                return self.shape(part)
         return self._json(part, key, resource, parent)
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from requests.adapters import BaseAdapter
 
@@ -146,7 +147,7 @@ class Run:
             if outcome is None:
                 outcome = decide(check, self._evidence(check, self._exchanges, self.supplier))
                 self._by_judge.add(requirement.id)
-        self._outcomes[requirement.id] = outcome or _no_check(requirement)
+        self._outcomes[requirement.id] = outcome or _no_check(requirement, self.supplier.answers)
         self.events.emit(
             Code.REQUIREMENT_JUDGED,
             step=requirement.id,
@@ -382,7 +383,13 @@ def _ended(ended: ProbeEnded, breaker: Breaker) -> Outcome:
     return Outcome.not_tested(str(ended), cause)
 
 
-def _no_check(requirement: Requirement) -> Outcome:
+def _no_check(requirement: Requirement, answers: Mapping[str, Any] | None = None) -> Outcome:
+    said = (answers or {}).get(requirement.ref)
+    if requirement.verified_by is VerifiedBy.ATTESTATION and isinstance(said, Mapping):
+        by, day, text = (str(said.get(name, "")).strip() for name in ("attested_by", "date", "text"))
+        if by and day and text:
+            return Outcome.stated(Status.ATTESTED, f"{by} says so on {day}: {text}")
+        return Outcome.not_tested(f"answers.{requirement.ref} needs attested_by, date and text")
     if requirement.verified_by is VerifiedBy.RECORDED:
         return Outcome.stated(Status.RECORDED, requirement.not_tested_because or "taken down, not judged")
     return Outcome.not_tested(f"verified by {requirement.verified_by}, and nothing was given")
