@@ -196,6 +196,24 @@ def test_a_call_that_cannot_be_carried_out_is_usage(
     assert code == 2
 
 
+def test_the_people_to_enter_come_in_three_forms(
+    cli: Callable[..., tuple[int, Result]], tmp_path: Path, catalog: Catalog
+) -> None:
+    code, result = cli("conform", "patients")
+    assert code == 0
+    assert "ROLE sparse" in result.output
+    assert "[ ] severity.coding[0].display: Severe" in result.output
+    code, _ = cli("conform", "patients", "--format", "csv", "--out", "people.csv")
+    assert code == 0
+    assert "full,Condition/diabetes,code.coding[0].code,44054006" in (tmp_path / "people.csv").read_text("utf-8-sig")
+    code, _ = cli("conform", "patients", "--format", "fhir", "--out", "people")
+    assert code == 0
+    bundle = json.loads((tmp_path / "people" / "full.json").read_text())
+    assert {"Patient", "CarePlan", "Organization"} <= {e["resource"]["resourceType"] for e in bundle["entry"]}
+    code, _ = cli("conform", "patients", "--twin", "pds")
+    assert code == 2
+
+
 def test_packs_show_and_coverage(cli: Callable[..., tuple[int, Result]], catalog: Catalog) -> None:
     code, result = cli("conform", "packs")
     assert code == 0

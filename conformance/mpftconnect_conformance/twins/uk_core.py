@@ -99,6 +99,14 @@ class UkCoreTwin(FhirTwin):
         local_id = person.systems[_SYSTEM].local_id
         yield from (full_record if person.role == "full" else sparse_record)(person, local_id)
 
+    def record_of(self, role: str) -> Iterator[Resource]:
+        """All that it holds of the person of a role, and whom that points to: what a supplier's sheet says."""
+        for person in self.held.values():
+            if person.role == role:
+                yield from self.resources_of(person)
+                if role == "full":
+                    yield from self._shared.values()
+
     def _statement(self) -> Resource:
         types = ["Patient", "Organization", "Practitioner", *self.types]
         return {

@@ -12,6 +12,7 @@ import click
 
 from mpftconnect.cli.conform_init import init
 from mpftconnect.cli.conform_packs import coverage, packs, power, show
+from mpftconnect.cli.conform_patients import patients
 from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.output import printable
 from mpftconnect.errors import UsageError
@@ -32,7 +33,7 @@ def command() -> None:
     """
 
 
-for _each in (init, packs, show, coverage, power):
+for _each in (init, patients, packs, show, coverage, power):
     command.add_command(_each)
 
 
