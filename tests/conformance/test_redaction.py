@@ -166,6 +166,12 @@ def test_what_can_carry_no_patient_keeps_its_words_and_its_form() -> None:
     assert json.loads(made[1].response_body or b"") == {"description": "What it does"}
 
 
+def test_what_can_carry_no_patient_and_is_no_text_is_dropped_with_that_as_a_fact() -> None:
+    (made,) = redact(recorded(b'{"fhirVersion": "\xff\xfe', facts={"patient": False}))
+    assert made.response_body is None
+    assert "is not UTF-8" in made.facts["json"]
+
+
 def test_another_protocol_brings_its_own_redactor(monkeypatch: pytest.MonkeyPatch) -> None:
     class Pipes:
         def learn(self, body: bytes, redactor: Redactor) -> None:

@@ -299,7 +299,9 @@ class Redactor:
             # It can carry nothing of a patient: what people wrote in it is documentation, which checks are about.
             try:
                 return self.text(body.decode("utf-8")).encode(), ""
-            except UnicodeDecodeError:
+            except UnicodeDecodeError as error:
+                facts["json"] = f"byte {error.start}: is not UTF-8"
+                facts["bytes"] = len(body)
                 return None, "no text: dropped, not redacted"
         try:
             content = parse_json(body)
