@@ -7,10 +7,12 @@ import io
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mpftconnect.cli import main
+from mpftconnect.validation import Report, Validator
 
 GOOD = b'{"resourceType": "Patient", "gender": "female"}'
 BAD = b'{"resourceType": "Patient", "gender": "femal"}'
@@ -143,6 +145,56 @@ def test_standard_input_is_an_input(capsys: pytest.CaptureFixture[str], monkeypa
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
         code, out, _ = run(capsys, "validate", "-", "--format", "ndjson")
         assert (code, len(out.splitlines())) == (expected, max(1, len(data.splitlines()))), data
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "words"),
+    [(KeyboardInterrupt(), 130, "interrupted"), (TypeError("Quibble"), 4, "our own fault: TypeError in stopped")],
+)
+def test_what_stops_it_has_its_exit_code_and_leaves_what_was_done(
+    files: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    fault: BaseException,
+    code: int,
+    words: str,
+) -> None:
+    judge, seen = Validator.validate, []
+
+    def stopped(self: Validator, data: bytes, *arguments: Any) -> Report:
+        seen.append(data)
+        if len(seen) > 1:
+            raise fault
+        return judge(self, data, *arguments)
+
+    monkeypatch.setattr(Validator, "validate", stopped)
+    given = [str(files / "good.json"), str(files / "bad.json"), "--format", "ndjson"]
+    ended, out, err = run(capsys, "validate", *given)
+    assert (ended, [json.loads(line)["verdict"] for line in out.splitlines()]) == (code, ["valid"])
+    assert words in err
+    assert "Quibble" not in out + err
+
+
+def test_lines_before_an_archive_breaks_off_are_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "many.ndjson.gz"
+    lines = [GOOD[:-1] + b', "id": "%d"}' % number for number in range(5000)]
+    whole = gzip.compress(b"\n".join(lines))
+    path.write_bytes(whole[: len(whole) // 2])
+    code, out, _ = run(capsys, "validate", str(path), "--format", "ndjson")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 1
+    assert {row["verdict"] for row in rows[:-1]} == {"valid"}
+    assert 100 < len(rows) < 5000
+    assert rows[-1]["findings"][0]["rule"] == "unreadable"
+
+
+def test_must_support_is_shown_only_when_asked_for(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = [str(files / "good.json"), "--package", "mpftconnect.ukcore-rules"]
+    given += ["--profile", "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Patient"]
+    silent, asked = run(capsys, "validate", *given), run(capsys, "validate", *given, "--must-support")
+    assert (silent[0], asked[0]) == (0, 0)
+    assert "must-support" not in silent[1]
+    assert "Patient.birthDate is absent, which the profile marks as must-support" in asked[1]
 
 
 def test_help_says_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-DEVELOPMENT = {"test", "lint", "docs", "bench", "sbom"}
+DEVELOPMENT = {"test", "lint", "docs", "bench", "fuzz", "sbom"}
 
 
 def named(requirement: str) -> str:

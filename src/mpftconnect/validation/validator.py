@@ -138,7 +138,11 @@ class Validator:
         if isinstance(value, dict):
             place = root(str(value.get("resourceType") or "Resource")[:64])
             run.frame = Frame(value, place, None, "root")
-            self._checks.resource(value, place, run, wanted)
+            try:
+                self._checks.resource(value, place, run, wanted)
+            except RecursionError:
+                # Within the readers' limit, and still deeper than the checks can go; a dict may even hold itself.
+                run.error("too-deep", place, "is nested deeper than can be validated")
         elif not source.problems:
             run.error("json-object", root("Resource"), "must be a FHIR resource: an object with resourceType")
         return _report(run, source)

@@ -15,6 +15,7 @@ from mpftconnect.errors import DefinitionBroken, PackageNotFound
 from mpftconnect.validation.compile.element import Element, TypeRef
 from mpftconnect.validation.compile.placing import choice_of
 from mpftconnect.validation.compile.trees import Trees
+from mpftconnect.validation.lists import listed
 
 if TYPE_CHECKING:
     from mpftconnect.validation.check.run import Run
@@ -190,7 +191,7 @@ def values_at(value: Any, code: str | None, steps: tuple[Step, ...], run: Run) -
         return
     if step.kind == "extension":
         for name in ("extension", "modifierExtension"):
-            for item in value.get(name) or ():
+            for item in listed(value.get(name)):
                 if isinstance(item, dict) and item.get("url") == step.text:
                     yield from values_at(item, "Extension", rest, run)
         return

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mpftconnect.validation.check.run import Frame, Run
 from mpftconnect.validation.compile.element import TypeRef
+from mpftconnect.validation.lists import listed
 from mpftconnect.validation.places import Place
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def find_target(reference: str, run: Run, parts: Parts = _UNREAD) -> Target | No
         found = container.contained.get(reference[1:])
         if found is None:
             return None
-        held = container.resource.get("contained") or ()
+        held = listed(container.resource.get("contained"))
         number = next((i for i, item in enumerate(held) if item is found), 0)
         return Target(
             found, "contained", Frame(found, (container.place, "contained", number, None), container, "contained")

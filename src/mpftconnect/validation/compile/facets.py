@@ -14,6 +14,7 @@ from mpftconnect.validation.compile.element import (
     TypeRef,
     first_value,
 )
+from mpftconnect.validation.lists import listed
 
 __all__ = ["apply_facets", "read_types"]
 
@@ -42,7 +43,7 @@ def _strings(value: Any) -> tuple[str, ...]:
 
 
 def _extension(source: Mapping[str, Any], url: str) -> Any:
-    for extension in source.get("extension") or ():
+    for extension in listed(source.get("extension")):
         if isinstance(extension, Mapping) and extension.get("url") == url:
             found = first_value(extension, "value")
             return found[1] if found else None
@@ -122,7 +123,7 @@ def _binding(source: Mapping[str, Any], origin: str) -> Binding:
 
 def _slicing(source: Mapping[str, Any]) -> Slicing:
     found = []
-    for discriminator in source.get("discriminator") or ():
+    for discriminator in listed(source.get("discriminator")):
         if isinstance(discriminator, Mapping):
             found.append(
                 Discriminator(str(discriminator.get("type", "value")), str(discriminator.get("path", "$this")))
@@ -168,7 +169,7 @@ def apply_facets(element: Element, source: Mapping[str, Any], origin: str, *, sn
                 binding.strength, binding.value_set or old.value_set, binding.max_value_set or old.max_value_set
             )
         element.binding = binding
-    for constraint in source.get("constraint") or ():
+    for constraint in listed(source.get("constraint")):
         if isinstance(constraint, Mapping) and isinstance(constraint.get("key"), str):
             expression = constraint.get("expression")
             element.constraints[constraint["key"]] = Constraint(
@@ -185,7 +186,7 @@ def apply_facets(element: Element, source: Mapping[str, Any], origin: str, *, sn
         element.must_support = source["mustSupport"] is True
     if source.get("mustHaveValue") is True:
         element.must_have_value = True
-    if "xmlAttr" in (source.get("representation") or ()):
+    if "xmlAttr" in listed(source.get("representation")):
         element.xml_attribute = True
     if isinstance(source.get("slicing"), Mapping):
         element.slicing = _slicing(source["slicing"])
@@ -193,7 +194,7 @@ def apply_facets(element: Element, source: Mapping[str, Any], origin: str, *, sn
 
 
 def _read_extensions(element: Element, source: Mapping[str, Any]) -> None:
-    for extension in source.get("extension") or ():
+    for extension in listed(source.get("extension")):
         if not isinstance(extension, Mapping):
             continue
         name = _KEPT.get(str(extension.get("url")))
@@ -208,7 +209,7 @@ def _read_extensions(element: Element, source: Mapping[str, Any]) -> None:
             url = extension.get("url")
             if isinstance(url, str) and found:
                 element.extensions.setdefault(url, []).append(found[1])
-    for entry in source.get("type") or ():
+    for entry in listed(source.get("type")):
         regex = _extension(entry, EXT + "regex") if isinstance(entry, Mapping) else None
         if isinstance(regex, str):
             element.extensions["regex"] = regex

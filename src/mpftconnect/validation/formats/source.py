@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mpftconnect.validation.formats.json_text import Careful, Problem, read_carefully, read_fast
+from mpftconnect.validation.formats.json_text import DEEPEST, Careful, Problem, read_carefully, read_fast
 from mpftconnect.validation.formats.xml_text import read_xml
 from mpftconnect.validation.places import Place, root
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Source", "read_source"]
 
 _LARGEST = 1024 * 1024 * 1024
+_MOST_PARTS = 20_000_000
 
 
 class Source:
@@ -69,6 +70,8 @@ class Source:
 def read_source(data: bytes | str | Mapping[str, Any], trees: Trees, options: Options) -> Source:
     """Read JSON, XML or a dict. Nothing raises: what is wrong is a problem of the source."""
     if isinstance(data, Mapping):
+        if _endless(data):
+            return _broken("too-deep", f"is nested deeper than {DEEPEST} levels, holds itself, or has too many parts")
         return Source(data if isinstance(data, dict) else dict(data), [], text=None, positions=None, is_xml=False)
     if isinstance(data, str):
         try:
@@ -92,6 +95,27 @@ def read_source(data: bytes | str | Mapping[str, Any], trees: Trees, options: Op
             None, [Problem("encoding", (), line, column, "is not UTF-8")], text=None, positions={}, is_xml=False
         )
     return _of(read_carefully(text, allow_comments=options.allow_comments), is_xml=False)
+
+
+def _endless(data: Mapping[str, Any]) -> bool:
+    """Whether an object that was given, rather than read, is deeper or larger than any text could make it.
+
+    One that holds itself has no end; one that holds others many times over has more parts than its memory shows.
+    """
+    level: list[Any] = [data]
+    parts = 0
+    for _ in range(DEEPEST + 1):
+        below: list[Any] = []
+        for item in level:
+            inner = item.values() if isinstance(item, Mapping) else item
+            parts += len(inner)
+            if parts > _MOST_PARTS:
+                return True
+            below.extend(each for each in inner if isinstance(each, Mapping | list))
+        if not below:
+            return False
+        level = below
+    return True
 
 
 def _of(careful: Careful, *, is_xml: bool) -> Source:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mpftconnect.validation.definitions.store import split_canonical
+from mpftconnect.validation.lists import listed
 from mpftconnect.validation.places import Place
 from mpftconnect.validation.rules.answers import check_answer, value_of
 from mpftconnect.validation.rules.enabling import Enabling
@@ -65,7 +66,7 @@ def _find(named: str, run: Run) -> dict[str, Any] | None:
     if target is not None:
         return target.resource
     for bundle in frame.bundles() if frame else ():
-        for held in bundle.resource.get("entry") or ():
+        for held in listed(bundle.resource.get("entry")):
             resource = held.get("resource") if isinstance(held, dict) else None
             if isinstance(resource, dict) and resource.get("url") == split_canonical(named)[0]:
                 return resource

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mpftconnect.validation.definitions.store import Definitions
+from mpftconnect.validation.lists import listed as items_of
 from mpftconnect.validation.terminology.iso_codes import COUNTRIES, CURRENCIES
 from mpftconnect.validation.terminology.ucum import read_unit
 
@@ -73,12 +74,12 @@ class CodeSystem:
                 if isinstance(display, str):
                     names.add(display)
                     self.preferred.setdefault(code, display)
-                for designation in concept.get("designation") or ():
+                for designation in items_of(concept.get("designation")):
                     if isinstance(designation, Mapping) and isinstance(designation.get("value"), str):
                         names.add(designation["value"])
                 if above is not None:
                     self.parents.setdefault(code, []).append(above)
-                for entry in concept.get("property") or ():
+                for entry in items_of(concept.get("property")):
                     if isinstance(entry, Mapping):
                         self._property(code, entry)
                 stack.append((concept.get("concept"), code))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mpftconnect.validation.definitions.store import Definitions, split_canonical
+from mpftconnect.validation.lists import listed as items_of
 from mpftconnect.validation.terminology.code_systems import UCUM, CodeSystem, CodeSystems
 from mpftconnect.validation.terminology.ucum import comparable, read_unit
 
@@ -53,7 +54,7 @@ class _Include:
                     self.codes.add(concept["code"])
                     if isinstance(concept.get("display"), str):
                         self.displays[concept["code"]] = concept["display"]
-        self.filters = [f for f in source.get("filter") or () if isinstance(f, Mapping)]
+        self.filters = [f for f in items_of(source.get("filter")) if isinstance(f, Mapping)]
         value_sets = source.get("valueSet")
         self.value_sets = (
             [value_sets] if isinstance(value_sets, str) else [v for v in value_sets or () if isinstance(v, str)]
@@ -67,12 +68,12 @@ class _ValueSet:
         self.url = url
         compose = definition.get("compose")
         compose = compose if isinstance(compose, Mapping) else {}
-        self.includes = [_Include(i) for i in compose.get("include") or () if isinstance(i, Mapping)]
+        self.includes = [_Include(i) for i in items_of(compose.get("include")) if isinstance(i, Mapping)]
         # DSTU2 and STU3 imports of other sets
-        for imported in compose.get("import") or ():
+        for imported in items_of(compose.get("import")):
             if isinstance(imported, str):
                 self.includes.append(_Include({"valueSet": [imported]}))
-        self.excludes = [_Include(i) for i in compose.get("exclude") or () if isinstance(i, Mapping)]
+        self.excludes = [_Include(i) for i in items_of(compose.get("exclude")) if isinstance(i, Mapping)]
         self.expansion: dict[str, set[str]] | None = None
         self.expansion_complete = False
         expansion = definition.get("expansion")
@@ -93,7 +94,7 @@ class _ValueSet:
                     stack.append(item["contains"])
         total = expansion.get("total")
         toocostly = any(
-            "toocostly" in str(e.get("url")) for e in expansion.get("extension") or () if isinstance(e, Mapping)
+            "toocostly" in str(e.get("url")) for e in items_of(expansion.get("extension")) if isinstance(e, Mapping)
         )
         self.expansion_complete = count > 0 and not toocostly and (not isinstance(total, int) or total <= count)
 
