@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mpftconnect.conformance import Recorded, TestPerson
@@ -192,6 +192,8 @@ def test_decimals_keep_their_digits() -> None:
     assert b"72.50" in made.response_body
 
 
+@example({"family": ":{{\u00b2"})
+@example({"family": "{{{{"})
 @given(st.dictionaries(st.sampled_from(["family", "text", "id", "value"]), st.text(max_size=30), max_size=4))
 def test_redaction_never_raises_and_leaves_nothing(name: dict[str, str]) -> None:
     redact(recorded({"resourceType": "Patient", "name": [name], "identifier": [name], "id": name.get("id", "a")}))

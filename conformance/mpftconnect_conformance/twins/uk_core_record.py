@@ -26,6 +26,7 @@ SNOMED, LOINC, UCUM, DMD = (
     "https://dmd.nhs.uk",
 )
 ODS = "https://fhir.nhs.uk/Id/ods-organization-code"
+HBA1C = "Haemoglobin A1c level - International Federation of Clinical Chemistry and Laboratory Medicine standardised"
 _UPDATED = "2025-09-01T09:00:00+01:00"
 
 
@@ -205,7 +206,7 @@ def _problems(who: Resource) -> Iterator[Resource]:
         code=_sct("91936005", "Allergy to penicillin"),
         patient=who,
         recordedDate="1998-06",
-        reaction=[{"manifestation": [_sct("247472004", "Hives")], "severity": "severe"}],
+        reaction=[{"manifestation": [_sct("247472004", "Urticarial rash")], "severity": "severe"}],
     )
 
 
@@ -310,7 +311,7 @@ def _observations(who: Resource) -> Iterator[Resource]:
         "Observation",
         "hba1c",
         category=[_concept(HL7 + "observation-category", "laboratory", "Laboratory")],
-        code=_sct("999791000000106", "Haemoglobin A1c level (IFCC standardised)"),
+        code=_sct("999791000000106", HBA1C),
         effectiveDateTime="2025-07-14T08:20:00+01:00",
         valueQuantity=_quantity(58, "mmol/mol", "mmol/mol"),
         specimen={"reference": "Specimen/blood"},
@@ -330,7 +331,7 @@ def _observations(who: Resource) -> Iterator[Resource]:
         "hba1c-report",
         status="final",
         category=[_concept(HL7 + "v2-0074", "LAB", "Laboratory")],
-        code=_sct("999791000000106", "Haemoglobin A1c level (IFCC standardised)"),
+        code=_sct("999791000000106", HBA1C),
         subject=who,
         encounter={"reference": "Encounter/home-visit"},
         effectiveDateTime="2025-07-14",

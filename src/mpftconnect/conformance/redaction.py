@@ -375,7 +375,7 @@ def _is_day(text: str) -> bool:
 
 
 def _like(char: str, byte: int) -> str:
-    if char.isascii() and char.isdigit():
+    if char.isnumeric():
         return "0123456789"[byte % 10]
     if char.isalpha():
         letters = "bcdfghjklmnpqrstvwxz"

@@ -1,7 +1,7 @@
 """UKC-07: an unknown extension is passed over, an unknown modifier extension is refused.
 
-Source: HL7 FHIR R4 (4.0.1), Extensibility 2.4.1.0: a modifier extension that is not understood forbids to process what
-holds it; other extensions may be ignored. RESTful API, create 3.1.0.8.
+Source: HL7 FHIR R4 (4.0.1), BackboneElement.modifierExtension: whoever processes a resource must check for modifier
+extensions; Extensibility: a resource should not be refused merely because it has extensions.
 """
 
 from __future__ import annotations

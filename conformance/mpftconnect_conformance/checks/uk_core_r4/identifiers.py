@@ -1,7 +1,7 @@
 """UKC-05: organisations and sites are identified by ODS code, in the systems that UK Core fixes.
 
-Source: UK Core, UKCore-Organization (identifier:odsOrganisationCode, :odsSiteCode) and UKCore-Location; NHS Data
-Dictionary, ORGANISATION CODE: an.. of capitals and digits, 3 to 10 characters as ODS issues them.
+Source: UK Core, UKCore-Organization (identifier:odsOrganisationCode, :odsSiteCode) and UKCore-Location. That a
+code is 3 to 10 capitals and digits is assumed from the codes in use.
 """
 
 from __future__ import annotations
