@@ -53,6 +53,12 @@ class Code(StrEnum):
     FEED_OVERDUE = "feed-overdue"
     STEP_STARTED = "step-started"
     STEP_FINISHED = "step-finished"
+    RUN_STARTED = "run-started"
+    RUN_FINISHED = "run-finished"
+    PREFLIGHT_FINDING = "preflight-finding"
+    REQUIREMENT_STARTED = "requirement-started"
+    REQUIREMENT_JUDGED = "requirement-judged"
+    ENVIRONMENT_FINDING = "environment-finding"
 
 
 ALARMS = frozenset(

@@ -14,6 +14,7 @@ import pluggy
 if TYPE_CHECKING:
     from mpftconnect.adapters.contract import AdapterSpec
     from mpftconnect.adapters.twin import TwinSpec
+    from mpftconnect.conformance import Check, PackSource, ReportFormat
     from mpftconnect.governance.policies import PolicySpec
     from mpftconnect.model import SamenessSpec
 
@@ -42,3 +43,18 @@ def mpft_policies() -> Sequence[PolicySpec]:  # type: ignore[empty-body]
 @hookspec
 def mpft_sameness() -> Sequence[SamenessSpec]:  # type: ignore[empty-body]
     """Terminologies that say whether two concepts mean the same; `[hub] sameness` switches them on. Called once."""
+
+
+@hookspec
+def mpft_packs() -> Sequence[PackSource]:  # type: ignore[empty-body]
+    """Packs of requirements, each a TOML file that is opened when the pack is used. Called once."""
+
+
+@hookspec
+def mpft_checks() -> Sequence[Check]:  # type: ignore[empty-body]
+    """Checks, each named by the id of its requirement. Called once."""
+
+
+@hookspec
+def mpft_report_formats() -> Sequence[ReportFormat]:  # type: ignore[empty-body]
+    """Forms in which a conformance report is written. Called once."""

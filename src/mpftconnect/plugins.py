@@ -16,6 +16,7 @@ from mpftconnect.errors import PluginMissing
 if TYPE_CHECKING:
     from mpftconnect.adapters.contract import AdapterSpec
     from mpftconnect.adapters.twin import TwinSpec
+    from mpftconnect.conformance import Check, PackSource, ReportFormat
     from mpftconnect.governance.policies import PolicySpec
     from mpftconnect.model import SamenessSpec
 
@@ -40,10 +41,13 @@ class Plugin:
     twins: tuple[TwinSpec, ...] = ()
     policies: tuple[PolicySpec, ...] = ()
     sameness: tuple[SamenessSpec, ...] = ()
+    packs: tuple[PackSource, ...] = ()
+    checks: tuple[Check, ...] = ()
+    report_formats: tuple[ReportFormat, ...] = ()
 
 
 # What plugins register, by the attribute of `Plugin`: a name may be given once only in each.
-_KINDS = ("adapters", "twins", "policies", "sameness")
+_KINDS = ("adapters", "twins", "policies", "sameness", "packs", "checks", "report_formats")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,19 @@ class PluginRegistry:
     @property
     def sameness(self) -> dict[str, SamenessSpec]:
         return {spec.name: spec for plugin in self.plugins for spec in plugin.sameness}
+
+    @property
+    def packs(self) -> dict[str, PackSource]:
+        return {spec.name: spec for plugin in self.plugins for spec in plugin.packs}
+
+    @property
+    def checks(self) -> dict[str, Check]:
+        """By the id of the requirement."""
+        return {spec.name: spec for plugin in self.plugins for spec in plugin.checks}
+
+    @property
+    def report_formats(self) -> dict[str, ReportFormat]:
+        return {spec.name: spec for plugin in self.plugins for spec in plugin.report_formats}
 
     @property
     def broken(self) -> tuple[Plugin, ...]:
@@ -158,6 +175,9 @@ def _register(module: Any) -> dict[str, Any]:
         "twins": _flat(manager.hook.mpft_twins(), "TwinSpec"),
         "policies": _flat(manager.hook.mpft_policies(), "PolicySpec"),
         "sameness": _flat(manager.hook.mpft_sameness(), "SamenessSpec"),
+        "packs": _flat(manager.hook.mpft_packs(), "PackSource"),
+        "checks": _flat(manager.hook.mpft_checks(), "Check"),
+        "report_formats": _flat(manager.hook.mpft_report_formats(), "ReportFormat"),
     }
 
 

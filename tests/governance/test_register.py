@@ -26,7 +26,7 @@ from mpftconnect.governance.register import (
     asset_rows,
     disclosure_rows,
 )
-from mpftconnect.governance.spreadsheet import cell, csv_lines
+from mpftconnect.spreadsheet import cell, csv_lines
 
 TODAY = date(2026, 3, 1)
 

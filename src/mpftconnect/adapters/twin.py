@@ -88,11 +88,11 @@ class FaultSwitch:
     """
 
     def __init__(self) -> None:
-        self._on: frozenset[Fault] = frozenset()
+        self._on: frozenset[str] = frozenset()
         self._changes = 0
         self._lock = threading.Lock()
 
-    def set(self, *faults: Fault) -> None:
+    def set(self, *faults: str) -> None:
         """Switch on exactly these."""
         with self._lock:
             self._on = frozenset(faults)
@@ -104,7 +104,7 @@ class FaultSwitch:
         return self._changes
 
     @contextmanager
-    def on(self, *faults: Fault) -> Iterator[None]:
+    def on(self, *faults: str) -> Iterator[None]:
         before = self._on
         self.set(*before, *faults)
         try:
@@ -115,7 +115,7 @@ class FaultSwitch:
     def __contains__(self, fault: object) -> bool:
         return fault in self._on
 
-    def __iter__(self) -> Iterator[Fault]:
+    def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._on))
 
 
@@ -200,7 +200,8 @@ class TwinSpec:
         build: Makes the twin for the synthetic people; deterministic for the same people.
         configure: From the twin and its base URL, the system's table for a configuration file: `adapter`,
             `endpoint`, `settings`, and `secrets` as plain values, which only the sandbox may hold.
-        faults: The faults of its own that it can show.
+        faults: The faults of its own that it can show: `Fault`s, or names of its own beside them.
+        supplier: What a supplier.toml would say of it, for a conformance run: tables over those that the engine makes.
         default: Whether the sandbox serves it without being asked for it by name.
     """
 
@@ -210,5 +211,6 @@ class TwinSpec:
     tried_against: TriedAgainst
     build: Callable[[Sequence[Person]], Twin]
     configure: Callable[[Any, str], dict[str, Any]]
-    faults: frozenset[Fault] = frozenset()
+    faults: frozenset[str] = frozenset()
+    supplier: Mapping[str, Any] = field(default_factory=dict)
     default: bool = True

@@ -16,6 +16,7 @@ __all__ = ["commands", "main"]
 
 _COMMANDS = {
     "audit": "Read and verify the audit trail.",
+    "conform": "Test a product against requirements: set up, run, see what is covered.",
     "data-map": "Where patient data may lie, how it is protected and how long it stays.",
     "demo": "Read several synthetic people from twins of every installed system.",
     "document": "Fetch a document of a person's record into a file.",
@@ -29,6 +30,7 @@ _COMMANDS = {
     "plan": "Publish a care plan's pointer, preview that, or take it back.",
     "plugins": "List the installed plugins, the broken ones included.",
     "record": "One person's record from every connected system.",
+    "report": "A conformance report: open it, judge it again, make a small case of a finding.",
     "sandbox": "Serve twins of supplier systems for other people's tests.",
     "validate": "Validate FHIR resources against profiles, and say what was not checked.",
 }

@@ -21,12 +21,12 @@ from mpftconnect.governance import register as registers
 from mpftconnect.governance.audit_event import EMERGENCY
 from mpftconnect.governance.audit_query import read_audit
 from mpftconnect.governance.due import Due, due_agreements, due_certificates, due_proposals
-from mpftconnect.governance.spreadsheet import csv_lines
 from mpftconnect.hub import Configuration, load_configuration
 from mpftconnect.hub.registered import configured_places, connected_systems
 from mpftconnect.hub.trails import open_identities, open_privacy_stream, open_trail, shown_systems
 from mpftconnect.model import DEFAULT_ZONE
 from mpftconnect.plugins import load_plugins
+from mpftconnect.spreadsheet import csv_lines
 
 __all__ = ["command"]
 

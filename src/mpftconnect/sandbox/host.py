@@ -89,13 +89,13 @@ class Host:
         name: str = "twin",
         port: int = 0,
         control: bool = False,
-        own_faults: frozenset[Fault] = frozenset(),
+        own_faults: frozenset[str] = frozenset(),
         timing: FaultTiming | None = None,
     ) -> None:
         self.twin = twin
         self.name = name
         self.control = control
-        self.known_faults = WIRE_FAULTS | own_faults
+        self.known_faults: frozenset[str] = WIRE_FAULTS | own_faults
         self.timing = timing or FaultTiming()
         self._port = port
         self._server: _Server | None = None
@@ -337,7 +337,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
 
-    def _answer_badly(self, request: TwinRequest, on: frozenset[Fault]) -> None:
+    def _answer_badly(self, request: TwinRequest, on: frozenset[str]) -> None:
         timing = self.server.host.timing
         if Fault.REFUSED in on:
             self._reset()
@@ -360,7 +360,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._spoil(self._ask(request), on)
 
-    def _spoil(self, good: TwinResponse, on: frozenset[Fault]) -> None:
+    def _spoil(self, good: TwinResponse, on: frozenset[str]) -> None:
         """Write the answer with what is on done to its body; an answer without a body cannot be spoilt."""
         timing = self.server.host.timing
         type_ = {"Content-Type": good.headers.get("Content-Type", "application/json")}
@@ -487,7 +487,7 @@ class _Control:
         if not isinstance(names, list) or not all(isinstance(name, str) and name in known for name in names):
             expected = {"error": 'expected {"on": [names of known faults]}', "known": sorted(known)}
             return self._say(expected, HTTPStatus.BAD_REQUEST)
-        self.host.twin.faults.set(*(Fault(name) for name in names))
+        self.host.twin.faults.set(*names)
         return self._faults()
 
     def _page(self) -> str:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from mpftconnect.adapters.twin import WIRE_FAULTS, Fault, FaultSwitch, Twin, TwinSpec
+from mpftconnect.adapters.twin import WIRE_FAULTS, FaultSwitch, Twin, TwinSpec
 from mpftconnect.errors import UsageError
 from mpftconnect.sandbox.host import FaultTiming, Host
 from mpftconnect.sandbox.people import Person
@@ -51,7 +51,7 @@ class Sandbox:
         registry: PluginRegistry,
         people: Sequence[Person] | None = None,
         only: Sequence[str] | None = None,
-        faults: Mapping[str, Sequence[Fault]] | None = None,
+        faults: Mapping[str, Sequence[str]] | None = None,
         *,
         control: bool = False,
         timing: FaultTiming | None = None,
@@ -125,7 +125,7 @@ def _chosen(twins: Mapping[str, TwinSpec], only: Sequence[str] | None) -> dict[s
     return {name: twins[name] for name in only}
 
 
-def _check_faults(specs: Mapping[str, TwinSpec], faults: Mapping[str, Sequence[Fault]]) -> None:
+def _check_faults(specs: Mapping[str, TwinSpec], faults: Mapping[str, Sequence[str]]) -> None:
     for name, on in faults.items():
         if name not in specs:
             raise UsageError(f"faults are given for {name}, which is not served")

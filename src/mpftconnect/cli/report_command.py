@@ -1,0 +1,151 @@
+"""`mpftconnect report`."""
+
+from __future__ import annotations
+
+import webbrowser
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mpftconnect.cli.conform_command import exit_of, report_lines
+from mpftconnect.cli.output import printable, write_private
+from mpftconnect.errors import UsageError
+
+if TYPE_CHECKING:
+    from mpftconnect.conformance.requirement import Pack
+
+__all__ = ["command"]
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.group("report")
+def command() -> None:
+    """A conformance report: open it, judge it again, make a small case of a finding, export it."""
+
+
+@command.command("open")
+@click.argument("report", type=_FOLDER)
+@click.option("--no-browser", is_flag=True, help="Print the summary only.")
+def open_report(report: Path, no_browser: bool) -> int:
+    """Print the summary of REPORT, and open its page."""
+    from mpftconnect.conformance.reporting.folder import read_folder
+
+    stored = read_folder(report)
+    for line in report_lines(stored.report):
+        click.echo(printable(line))
+    _say_altered(stored.altered)
+    page = report / "report.html"
+    if page.is_file() and not no_browser:
+        webbrowser.open(page.resolve().as_uri())
+        click.echo(f"opened {page}")
+    return exit_of(stored.report)
+
+
+@command.command("rejudge")
+@click.argument("report", type=_FOLDER)
+@click.option("--pack", "pack_files", multiple=True, metavar="PACK", help="A newer pack: a name, or a TOML file.")
+@click.option("--package-path", multiple=True, type=click.Path(path_type=Path, file_okay=False))
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write the new report here.")
+def rejudge_report(report: Path, pack_files: tuple[str, ...], package_path: tuple[Path, ...], out: Path | None) -> int:
+    """Judge the evidence of REPORT again, without a network, and explain every difference.
+
+    Exit codes as for conform run, by the verdicts that come of it.
+    """
+    from mpftconnect.conformance.catalog import load_catalog
+    from mpftconnect.conformance.reporting.folder import check_target, read_folder, write_folder
+    from mpftconnect.conformance.reporting.rejudge import known_errata, rejudge
+    from mpftconnect.plugins import load_plugins
+
+    if out is not None:
+        check_target(out)
+    registry = load_plugins()
+    catalog = load_catalog(registry)
+    stored = read_folder(report)
+    _say_altered(stored.altered)
+    for id_, text, effect in known_errata(stored.report, catalog):
+        click.echo(f"known mistake in that report: {id_}: {text} ({effect})")
+    made = rejudge(
+        stored,
+        catalog,
+        packs=_given(pack_files, stored.report),
+        package_path=package_path,
+        now=datetime.now(UTC),
+    )
+    for line in report_lines(made.document):
+        click.echo(printable(line))
+    if not made.differences:
+        click.echo("No outcome differs.")
+    for each in made.differences:
+        click.echo(f"{each.id} ({each.ref}): {each.before} -> {each.after}: {each.because}")
+    if out is not None:
+        problems = write_folder(
+            out,
+            made.document,
+            supplier=made.supplier,
+            exchanges=stored.exchanges,
+            preflight=stored.preflight,
+            today=stored.today,
+            formats=[form for form in registry.report_formats.values() if form.always],
+        )
+        for problem in problems:
+            click.echo(f"mpftconnect: {problem}", err=True)
+        click.echo(f"Report: {out}")
+    return exit_of(made.document)
+
+
+@command.command("reproduce")
+@click.argument("report", type=_FOLDER)
+@click.argument("finding", metavar="ID")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the case. [default: case-ID]")
+def reproduce(report: Path, finding: str, out: Path | None) -> None:
+    """Make a small case of one requirement's outcome, to send to whoever can mend it."""
+    from mpftconnect.conformance.reporting.case import write_case
+    from mpftconnect.conformance.reporting.folder import read_folder
+
+    stored = read_folder(report)
+    folder = out or Path(f"case-{finding.replace('#', '-')}")
+    if folder.exists():
+        raise UsageError(f"{folder} is there: name another folder with --out")
+    for name in write_case(stored, finding, folder):
+        click.echo(f"wrote {folder / name}")
+
+
+@command.command("export")
+@click.argument("form", metavar="FORMAT")
+@click.argument("report", type=_FOLDER)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write. [default: FORMAT's own]")
+def export(form: str, report: Path, out: Path | None) -> None:
+    """Write one form of REPORT, such as junit or csv."""
+    from mpftconnect.conformance.reporting.document import exchanges_shown
+    from mpftconnect.conformance.reporting.folder import read_folder
+    from mpftconnect.conformance.reporting.summary import summary_of
+    from mpftconnect.plugins import load_plugins
+
+    forms = load_plugins().report_formats
+    if form not in forms:
+        raise UsageError(f"no such format: {form} (there are {', '.join(sorted(forms))})")
+    stored = read_folder(report)
+    _say_altered(stored.altered)
+    target = out or Path(forms[form].file)
+    write_private(target, forms[form].write(summary_of(stored.report, exchanges_shown(stored.exchanges))))
+    click.echo(f"wrote {target}")
+
+
+def _say_altered(altered: tuple[str, ...]) -> None:
+    for name in altered:
+        click.echo(f"mpftconnect: {name} is not what the manifest says: it was changed after the run", err=True)
+
+
+def _given(names: tuple[str, ...], report: Any) -> list[Pack]:
+    from mpftconnect.conformance.pack_file import read_pack
+
+    packs = []
+    for name in names:
+        if name.endswith(".toml"):
+            packs.append(read_pack(Path(name)))
+        elif name not in {row["name"] for row in report["packs"]}:
+            raise UsageError(f"the report has no pack {name}")
+    return packs

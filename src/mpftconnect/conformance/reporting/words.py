@@ -1,0 +1,41 @@
+"""The words that every form of a report uses, so that none of them promises more than another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mpftconnect.conformance.outcome import Status
+
+__all__ = ["DEMONSTRATION", "IS", "IS_NOT", "STATUS_WORDS", "VERDICT_WORDS"]
+
+DEMONSTRATION = "DEMONSTRATION: says nothing about any product"
+
+IS = (
+    "This is what was observed when the named product version was asked the named requirements, on the day of the run.",
+    "Each outcome names what it stands on, and can be judged again from the evidence beside it.",
+)
+IS_NOT = (
+    "Not a DTAC assessment or NHS endorsement.",
+    "Structurally valid is not clinically validated.",
+    "What was not tested is listed, and may be wrong.",
+)
+
+VERDICT_WORDS: Mapping[str, str] = {
+    "not-met": "Not met",
+    "undetermined": "Undetermined",
+    "met-the-checks-run": "Met the checks run",
+}
+
+STATUS_WORDS: Mapping[Status, str] = {
+    Status.FAIL: "Failed",
+    Status.ERROR: "Our error",
+    Status.INCONCLUSIVE: "Inconclusive",
+    Status.NOT_TESTED: "Not tested",
+    Status.NOT_OFFERED: "Not offered",
+    Status.NOT_ASKED: "Not asked",
+    Status.EVIDENCE_FOUND: "Evidence found, not judged",
+    Status.ATTESTED: "Attested",
+    Status.PASS: "Passed",
+    Status.NOT_APPLICABLE: "Not applicable",
+    Status.RECORDED: "Recorded",
+}
