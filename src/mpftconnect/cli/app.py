@@ -23,6 +23,7 @@ _COMMANDS = {
     "find": "Find a person by demographics.",
     "governance": "Registers for information governance, and what runs out.",
     "identity": "Decide, two people together, whose record a system's record is.",
+    "keys": "Make the keys that sign reports, and say whose keys are believed.",
     "new-adapter": "Write a new plugin that installs, passes its contract tests and can be filled in.",
     "packages": "FHIR packages: list, show, install.",
     "plan": "Publish a care plan's pointer, preview that, or take it back.",

@@ -74,6 +74,7 @@ class Run:
     Args:
         clock: For tests.
         transport: In place of HTTP over sockets, for tests.
+        mark: Of a buyer's challenge, by step: sent with every request.
         check_seconds: Longest that one check's probe may take; `run_seconds` all of them together.
     """
 
@@ -86,6 +87,7 @@ class Run:
     check_seconds: float = CHECK_SECONDS
     run_seconds: float = RUN_SECONDS
     redactor: Redactor = field(default_factory=Redactor)
+    mark: Callable[[str], str] | None = None
 
     def go(self) -> RunResult:
         """Run to the end, or to where it was interrupted.
@@ -168,6 +170,7 @@ class Run:
             patient=check.patient,
             writes=check.writes,
             deadline=self._deadline.earlier(self.check_seconds),
+            mark=self.mark,
         )
         try:
             check.probe(probe)
@@ -253,6 +256,7 @@ class Run:
             keep=self._keep,
             patient=False,
             deadline=self._deadline.earlier(self.check_seconds),
+            mark=self.mark,
         )
         first = probe.get("metadata", step="metadata")
         finding = reach_finding(first, asking)

@@ -26,12 +26,17 @@ _MOST_LINES = 3
 
 
 def report_of(
-    result: RunResult, checks: Mapping[str, Check], *, baseline: Mapping[str, Any] | None = None
+    result: RunResult,
+    checks: Mapping[str, Check],
+    *,
+    baseline: Mapping[str, Any] | None = None,
+    challenge: str = "",
 ) -> dict[str, Any]:
     """`report.json` of a run.
 
     Args:
         baseline: An earlier report, against which each result says whether it changed.
+        challenge: Digest of the buyer's challenge that the run answers.
     """
     return document_of(
         supplier=result.supplier,
@@ -45,7 +50,8 @@ def report_of(
             "id": str(uuid.uuid4()),
             "started": result.started.isoformat(),
             "finished": result.finished.isoformat(),
-            "by": "self-run",
+            "by": "challenged" if challenge else "self-run",
+            **({"challenge": challenge} if challenge else {}),
             **({"partial": result.partial} if result.partial else {}),
         },
         baseline=baseline,

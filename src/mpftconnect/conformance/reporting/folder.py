@@ -23,12 +23,12 @@ from mpftconnect.conformance.reporting.summary import summary_of
 from mpftconnect.conformance.supplier import Supplier
 from mpftconnect.errors import UsageError
 
-__all__ = ["Stored", "altered", "read_folder", "write_folder"]
+__all__ = ["Stored", "altered", "read_folder", "write_beside", "write_folder"]
 
 MANIFEST, REPORT = "manifest.json", "report.json"
 EXCHANGES, EVIDENCE = "evidence/exchanges.har", "evidence/evidence.json"
-# Written beside a report later, by other hands: they cannot stand in its manifest.
-BESIDE = frozenset({MANIFEST, "attestation.dsse.json"})
+# Signatures are written beside a report later, by other hands: they cannot stand in its manifest.
+BESIDE = ".dsse.json"
 _LARGEST = 500_000_000
 
 
@@ -56,12 +56,14 @@ def write_folder(
     preflight: Sequence[Mapping[str, Any]],
     today: str,
     formats: Iterable[ReportFormat],
+    attached: Mapping[str, bytes] | None = None,
 ) -> list[str]:
     """Write a report.
 
     Args:
         folder: Made, or replaced if it is the folder of a report.
         formats: Forms to write beside `report.json`.
+        attached: Further files of the evidence, by their path in the folder.
     Returns:
         What could not be written, and why: a form that fails costs no other file.
     Raises:
@@ -69,7 +71,7 @@ def write_folder(
     """
     check_target(folder)
     problems: list[str] = []
-    files: dict[str, bytes] = {REPORT: as_bytes(document)}
+    files: dict[str, bytes] = {REPORT: as_bytes(document), **(attached or {})}
     files[EXCHANGES] = as_bytes(to_har(exchanges, harness=harness_version()))
     files[EVIDENCE] = as_bytes(_evidence(supplier, preflight, today))
     summary = summary_of(document, exchanges_shown(exchanges))
@@ -102,6 +104,21 @@ def write_folder(
     except OSError as error:
         raise UsageError(f"{folder} cannot be written ({type(error).__name__})") from None
     return problems
+
+
+def write_beside(folder: Path, name: str, data: bytes) -> None:
+    """Put a signature beside a report, in place of an earlier one of that name: whole or not at all.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    part = folder / f".{name}.part"
+    try:
+        part.unlink(missing_ok=True)
+        _write(part, data)
+        part.replace(folder / name)
+    except OSError as error:
+        raise UsageError(f"{name} cannot be written ({type(error).__name__})") from None
 
 
 def check_target(folder: Path) -> None:
@@ -149,7 +166,8 @@ def altered(folder: Path) -> list[str]:
     stated = manifest.get("files") if isinstance(manifest, dict) else None
     if not isinstance(stated, dict):
         return [MANIFEST]
-    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - BESIDE
+    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    there -= {MANIFEST, *(name for name in there if "/" not in name and name.endswith(BESIDE))}
     wrong = sorted(there ^ set(stated))
     for name in sorted(there & set(stated)):
         row = stated[name]
