@@ -171,9 +171,9 @@ class Comparison:
 
 def of_package(name: str, packages: list[str]) -> tuple[int, dict[str, list[Difference]]]:
     validator = Validator(packages or ["hl7.fhir.r4.core"], search_path=[material() / "packages"])
-    if name.startswith("hl7.fhir.r4.core"):
-        # The wheel's pack has no differentials; the package itself has.
-        validator = Validator([str(next((material() / "packages").glob("hl7.fhir.r4.core-*.tgz")))])
+    if name.startswith(("hl7.fhir.r4.core", "hl7.fhir.r3.core")):
+        # The wheel's packs have no differentials; the packages themselves have.
+        validator = Validator([str(next((material() / "packages").glob(f"{name.partition('@')[0]}-*.tgz")))])
     checks = validator._checks
     compared, found = 0, {}
     for entry in list(checks.definitions.entries("StructureDefinition")):

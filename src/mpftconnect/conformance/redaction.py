@@ -63,6 +63,7 @@ class Redactor:
         self._key = key if key is not None else secrets.token_bytes(32)
         self._map: dict[str, str] = {}
         self._taken: set[str] = set()
+        self._terms: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
 
     # Learning
@@ -113,6 +114,8 @@ class Redactor:
                 given = value.get(part)
                 for each in given if isinstance(given, list) else [given]:
                     self._text(each)
+        if "code" in value and isinstance(value.get("display"), str):
+            self._terms.add(value["display"].strip().lower())
         if name == "telecom":
             self._text(value.get("value"))
         if name == "address" and resource in _PEOPLE:
@@ -293,7 +296,8 @@ class Redactor:
                 return self._birth_date(part)
             if part in self._map:
                 return self._map[part]
-            if key in _TEXTS and not _is_plain(part):
+            # Words that are a code's own are no free text: a profile may even fix them.
+            if key in _TEXTS and not _is_plain(part) and part.strip().lower() not in self._terms:
                 return DROPPED_TEXT
             if key == "display" and not ("code" in owner or "system" in owner) and not _is_plain(part):
                 return self._shape(part)

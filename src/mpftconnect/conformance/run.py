@@ -75,6 +75,7 @@ class Run:
         clock: For tests.
         transport: In place of HTTP over sockets, for tests.
         mark: Of a buyer's challenge, by step: sent with every request.
+        definitions: Those of an earlier run, so that packages are read once.
         check_seconds: Longest that one check's probe may take; `run_seconds` all of them together.
     """
 
@@ -88,6 +89,7 @@ class Run:
     run_seconds: float = RUN_SECONDS
     redactor: Redactor = field(default_factory=Redactor)
     mark: Callable[[str], str] | None = None
+    definitions: Definitions | None = None
 
     def go(self) -> RunResult:
         """Run to the end, or to where it was interrupted.
@@ -103,7 +105,7 @@ class Run:
         self._by_judge: set[str] = set()
         self._deadline = Deadline.after(self.run_seconds)
         self._breaker, self._tap, self._ledger = Breaker(), Tap(), Ledger()
-        self._definitions = Definitions(self.supplier.package_path)
+        self._definitions = self.definitions or Definitions(self.supplier.package_path)
         self._today = started.date().isoformat()
         preflight = missing_before(self.supplier, self.chosen.requirements, self.checks)
         partial = ""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mpftconnect.sandbox.authorisation import AuthorisationServer
     from mpftconnect.sandbox.cast import PEOPLE, people_known_to, people_without_excluded_data, person
     from mpftconnect.sandbox.chart import Chart
-    from mpftconnect.sandbox.fhir_twin import FhirTwin
+    from mpftconnect.sandbox.fhir_twin import FhirTwin, Refused
     from mpftconnect.sandbox.host import FaultTiming, Host
     from mpftconnect.sandbox.people import Person, SystemView
     from mpftconnect.sandbox.portraits import known_as, portrait
@@ -54,7 +54,7 @@ _WHERE = {
         ("PEOPLE", "people_known_to", "people_without_excluded_data", "person"), "mpftconnect.sandbox.cast"
     ),
     "Chart": "mpftconnect.sandbox.chart",
-    "FhirTwin": "mpftconnect.sandbox.fhir_twin",
+    **dict.fromkeys(("FhirTwin", "Refused"), "mpftconnect.sandbox.fhir_twin"),
     **dict.fromkeys(("FaultTiming", "Host"), "mpftconnect.sandbox.host"),
     **dict.fromkeys(("Person", "SystemView"), "mpftconnect.sandbox.people"),
     **dict.fromkeys(("known_as", "portrait"), "mpftconnect.sandbox.portraits"),
@@ -90,6 +90,7 @@ __all__ = [
     "FhirTwin",
     "Host",
     "Person",
+    "Refused",
     "Sandbox",
     "SyntheticTwin",
     "SystemView",

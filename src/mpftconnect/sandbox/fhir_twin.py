@@ -58,6 +58,7 @@ class FhirTwin:
     """
 
     base_path = "/fhir/"
+    methods: tuple[str, ...] = ("GET",)  # one that offers more answers them in `answer`
     page_size = 2  # however many more `_count` asks for: small, so that every longer section comes in pages
     local_id_system = "https://mpftconnect.example/sandbox/id/synthetic"
     patient_by: tuple[str, ...] = ("identifier",)
@@ -91,8 +92,10 @@ class FhirTwin:
     def _admit(self, request: TwinRequest) -> TwinResponse:
         if not request.path.startswith(self.base_path):
             raise Refused(HTTPStatus.NOT_FOUND, "not-found", "nothing is served at this address")
-        if request.method != "GET":
-            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "not-supported", "only GET is offered")
+        if request.method not in self.methods:
+            raise Refused(
+                HTTPStatus.METHOD_NOT_ALLOWED, "not-supported", f"only {' and '.join(self.methods)} is offered"
+            )
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         # RFC 6750, section 2.1. Compared in constant time, as a real one should be.
         good = scheme.casefold() == "bearer" and secrets.compare_digest(token.strip().encode(), self.token.encode())

@@ -90,6 +90,7 @@ RULES: dict[str, tuple[str, str]] = {
     "questionnaire-enabled": ("invalid", "Only enabled items have answers"),
     "definition": ("business-rule", "A conformance resource is consistent in itself"),
     "must-support": ("informational", "A profile's must-support elements are shown, where that is asked for"),
+    "restated-rules": ("informational", "Rules of ours that restate a published profile are named as such"),
     "publication": ("business-rule", "Publication rules, where they are asked for"),
     "not-checked": ("incomplete", "A rule could not be evaluated"),
 }
@@ -134,17 +135,20 @@ class NotChecked:
 class Report:
     """What a validation found. It is about structure; it says nothing clinical. Immutable.
 
+    `profiles` are those that were applied; `restated` the packs of restated rules (`name@version`) that it rests on.
+
     Places and positions are worked out when `findings` or `not_checked` are first read, so a resource of which only
     the verdict is wanted costs less.
     """
 
-    __slots__ = ("_decisive", "_findings", "_invalid", "_make", "_not_checked", "profiles")
+    __slots__ = ("_decisive", "_findings", "_invalid", "_make", "_not_checked", "profiles", "restated")
 
     def __init__(
         self,
         findings: Iterable[Finding] = (),
         not_checked: Iterable[NotChecked] = (),
         profiles: tuple[str, ...] = (),
+        restated: tuple[str, ...] = (),
     ) -> None:
         self._findings: tuple[Finding, ...] | None = tuple(findings)
         self._not_checked: tuple[NotChecked, ...] | None = tuple(not_checked)
@@ -152,6 +156,7 @@ class Report:
         self._invalid = any(finding.severity in ("error", "fatal") for finding in self._findings)
         self._decisive = any(item.decisive for item in self._not_checked)
         self.profiles = profiles
+        self.restated = restated
 
     @classmethod
     def later(
@@ -161,9 +166,10 @@ class Report:
         invalid: bool,
         decisive: bool,
         profiles: tuple[str, ...],
+        restated: tuple[str, ...] = (),
     ) -> Report:
         """A report whose findings are made when they are read."""
-        report = cls(profiles=profiles)
+        report = cls(profiles=profiles, restated=restated)
         report._findings = report._not_checked = None
         report._make, report._invalid, report._decisive = make, invalid, decisive
         return report
@@ -200,7 +206,8 @@ class Report:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"Report({self.verdict!r}, {len(self.findings)} findings, {len(self.not_checked)} not checked)"
+        by = ", restated rules" if self.restated else ""
+        return f"Report({self.verdict!r}, {len(self.findings)} findings, {len(self.not_checked)} not checked{by})"
 
     @property
     def verdict(self) -> Verdict:

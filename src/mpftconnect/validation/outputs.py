@@ -32,6 +32,7 @@ def as_row(judged: Judged) -> dict[str, Any]:
         **({"line": source.line} if source.line is not None else {}),
         "verdict": report.verdict,
         "profiles": list(report.profiles),
+        "restated_rules": list(report.restated),
         "findings": [asdict(finding) for finding in report.findings],
         "not_checked": [asdict(item) for item in report.not_checked],
     }
@@ -43,11 +44,12 @@ def headline(report: Report) -> str:
     >>> headline(Report())
     'structurally valid; not clinically validated; 0 codes not checked'
     """
+    by = f"; by restated rules ({', '.join(report.restated)})" if report.restated else ""
     if report.verdict == "valid":
-        return f"structurally valid; not clinically validated; {report.codes_not_checked} codes not checked"
+        return f"structurally valid; not clinically validated; {report.codes_not_checked} codes not checked{by}"
     if report.verdict == "undecided":
-        return f"undecided: {sum(item.decisive for item in report.not_checked)} rules could not be checked"
-    return f"invalid: {sum(f.severity in ('error', 'fatal') for f in report.findings)} errors"
+        return f"undecided: {sum(item.decisive for item in report.not_checked)} rules could not be checked{by}"
+    return f"invalid: {sum(f.severity in ('error', 'fatal') for f in report.findings)} errors{by}"
 
 
 def _text(judged: Iterable[Judged]) -> Iterator[str]:
@@ -107,6 +109,8 @@ def _junit(judged: Iterable[Judged]) -> Iterator[str]:
                 yield f"<failure type={quoteattr(finding.rule)} message={quoteattr(words)}>{where}</failure>"
         if report.verdict == "undecided":
             yield f"<skipped message={quoteattr(headline(report))}/>"
+        if report.restated:
+            yield f"<system-out>{escape(headline(report))}</system-out>"
         yield "</testcase>"
     yield "</testsuite></testsuites>"
 

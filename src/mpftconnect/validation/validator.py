@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mpftconnect.errors import PackageNotFound, PackageRefused, UsageError
+from mpftconnect.errors import PackageNotFound, PackageRefused
 from mpftconnect.validation.check.compiler import Checks
 from mpftconnect.validation.check.navigation import value_at
 from mpftconnect.validation.check.run import Frame, Raw, Run
 from mpftconnect.validation.definitions.core_pack import load_core_pack
-from mpftconnect.validation.definitions.resolve import BUILT_IN, Resolution, resolve_packages
+from mpftconnect.validation.definitions.installed import hint_for
+from mpftconnect.validation.definitions.resolve import Resolution, resolve_packages
 from mpftconnect.validation.definitions.store import Definitions
 from mpftconnect.validation.findings import RULES, Finding, NotChecked, Report, Severity
 from mpftconnect.validation.formats.source import Source, read_source
@@ -21,13 +22,16 @@ from mpftconnect.validation.places import expression_of, pointer_of, root
 
 __all__ = ["Validator"]
 
+_STU3 = "hl7.fhir.r3.core"
+_SHOWN = 5
+
 
 class Validator:
     """Validates FHIR resources against the packages that it was made with. Immutable and thread-safe.
 
     Args:
-        packages: Each a name, `name@version`, or a path to a `.tgz` or folder. FHIR R4 core comes from the
-            wheel; without any package it is what is used.
+        packages: Each a name, `name@version`, or a path to a `.tgz` or folder. FHIR R4 core and STU3
+            core come from the wheel; without any package R4 is what is used.
         search_path: Folders in which packages are looked for, before `~/.fhir/packages`.
         resources: Further definitions: dicts, JSON or XML as bytes, or paths.
         options: Policies.
@@ -57,8 +61,14 @@ class Validator:
         version = _version_of(self._resolution)
         if version == "4.0":
             definitions.add_pack(load_core_pack())
+        elif not any(package.name == _STU3 for package in self._resolution.packages):
+            definitions.add_pack(load_core_pack("stu3core"))
         for package in self._resolution.packages:
             definitions.add_package(package)
+        for rules in self._resolution.restated:
+            if not rules.fhir.startswith(version):
+                raise PackageRefused(f"{rules} is for FHIR {rules.fhir}, and the other packages are for {version}")
+            definitions.add_restated(rules)
         definitions.missing_packages.update(self._resolution.missing)
         self.fhir_version = version
         self._checks = Checks(definitions, version)
@@ -120,7 +130,7 @@ class Validator:
         wanted = list(profiles)
         for url in wanted:
             if not self._checks.has(url):
-                raise PackageNotFound(f"profile {url} is in no loaded package")
+                raise PackageNotFound(f"profile {url} is in no loaded package{hint_for(url)}")
         source = read_source(data, self._checks.trees, chosen)
         run = Run(self._checks, chosen)
         run.xml = source.is_xml
@@ -156,16 +166,13 @@ class Validator:
 
 
 def _version_of(resolution: Resolution) -> str:
-    """The FHIR version that the packages are for: the first that says so."""
-    if any(name in BUILT_IN for name in resolution.built_in):
+    """The FHIR version that the packages are for: of the core package, else of the first that says so."""
+    if "hl7.fhir.r4.core" in resolution.built_in:
         return "4.0"
-    for package in resolution.packages:
-        for version in package.fhir_versions:
-            if version.startswith("3."):
-                if not any(p.name.startswith("hl7.fhir.r3.core") for p in resolution.packages):
-                    raise UsageError(f"{package} needs hl7.fhir.r3.core, which was not found")
-                return "3.0"
-    return "4.0"
+    if _STU3 in resolution.built_in:
+        return "3.0"
+    listed = (version for package in resolution.packages for version in package.fhir_versions)
+    return "3.0" if any(version.startswith("3.") for version in listed) else "4.0"
 
 
 def _report(run: Run, source: Source) -> Report:
@@ -174,6 +181,7 @@ def _report(run: Run, source: Source) -> Report:
         invalid=run.errors > 0 or bool(source.problems),
         decisive=any(decisive for _, _, _, decisive, _ in run.unchecked),
         profiles=tuple(dict.fromkeys(run.profiles)),
+        restated=tuple(dict.fromkeys(run.restated.values())),
     )
 
 
@@ -205,7 +213,19 @@ def _findings(run: Run, source: Source) -> list[Finding]:
         if run.options.show_values:
             message += _shown(value_at(place, run))
         findings.append(_finding((severity_, rule, place, message, profile), expression, line, column))
+    findings.extend(_restated(run))
     return findings
+
+
+def _restated(run: Run) -> Iterator[Finding]:
+    """One finding a pack: what was not judged by its publisher's own definition is said in every form of the report."""
+    where = str(run.frame.resource.get("resourceType"))[:64] if run.frame else "Resource"
+    for pack in dict.fromkeys(run.restated.values()):
+        of = sorted(url.rpartition("/")[2] for url, by in run.restated.items() if by == pack)
+        words = ", ".join(of[:_SHOWN]) + (f" and {len(of) - _SHOWN} more" if len(of) > _SHOWN else "")
+        message = f"is judged by restated rules, {pack}, in the place of published definitions not loaded: {words}"
+        rule = "restated-rules"
+        yield Finding("information", RULES[rule][0], where, None, None, rule, None, message)  # type: ignore[arg-type]
 
 
 def _not_checked(run: Run) -> list[NotChecked]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from mpftconnect.conformance.formats import ReportFormat
 from mpftconnect.conformance.outcome import Status
 from mpftconnect.conformance.reporting.summary import ResultView, Summary
 from mpftconnect.spreadsheet import csv_lines
 
-__all__ = ["CSV", "JUNIT", "csv_bytes", "junit_bytes"]
+__all__ = ["csv_bytes", "junit_bytes"]
 
 # XML 1.0, section 2.2: what no document may hold, not even as a reference.
 _NOT_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535), "�")
@@ -93,7 +92,3 @@ def _row(r: ResultView) -> tuple[object, ...]:
         " / ".join(f"{k}: {v}" for k, v in r.response.items() if v),
         " ".join(e.id for e in r.exchanges),
     )
-
-
-JUNIT = ReportFormat(name="junit", file="junit.xml", write=junit_bytes)
-CSV = ReportFormat(name="csv", file="requirements.csv", write=csv_bytes)

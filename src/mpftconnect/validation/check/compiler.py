@@ -20,7 +20,7 @@ from mpftconnect.validation.check.run import Frame, Run
 from mpftconnect.validation.check.special import SPECIAL, form_facets
 from mpftconnect.validation.compile.element import Element, TypeRef
 from mpftconnect.validation.compile.trees import Trees
-from mpftconnect.validation.definitions.store import CORE, Definitions
+from mpftconnect.validation.definitions.store import CORE, Definitions, split_canonical
 from mpftconnect.validation.places import Place
 
 __all__ = ["Checks", "Structure"]
@@ -177,6 +177,11 @@ class Checks:
             definition = self.definitions.structure(url)
             if definition is None:
                 raise PackageNotFound(f"no loaded package defines {url}")
+            own = definition.get("url")
+            if isinstance(own, str) and own != split_canonical(url)[0] and self.definitions.restated(own):
+                # Restated rules keep their own address: nothing is reported under the published one.
+                found = self._structures[url] = self.structure(own)
+                return found
             element = self.trees.tree(url)
             code = str(definition.get("type") or element.name)
             found = Structure(
@@ -212,10 +217,13 @@ class Checks:
         url = profile
         fixed = list(form_facets(self, code, element)) if structure.code == "xhtml" else []
         problems = list(element.problems)
-        if special is None and not constraints and not fixed and not problems:
+        restated = self.definitions.restated(structure.url)
+        if special is None and not constraints and not fixed and not problems and not restated:
             return properties
 
         def check(value: Any, place: Place, run: Run) -> None:
+            if restated:
+                run.restated.update(restated)
             properties(value, place, run)
             if special is not None:
                 special(value, place, run)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mpftconnect.errors import DefinitionBroken, PackageNotFound
 from mpftconnect.validation.check.run import Run
+from mpftconnect.validation.definitions.installed import hint_for
 from mpftconnect.validation.places import Place
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Extensions:
             # An element of another FHIR version, carried as an extension; only that version's package defines it.
             run.not_checked("extension-unknown", place, f"the package that defines {url} is not loaded", decisive=True)
             return
-        hint = self._near(url)
+        hint = hint_for(url) or self._near(url)
         run.error("extension-unknown", place, f"no loaded package defines this extension{hint}")
 
     def _near(self, url: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mpftconnect.errors import DefinitionBroken, PackageNotFound
 from mpftconnect.validation.check.run import Frame, Run
 from mpftconnect.validation.compile.element import Element, TypeRef
+from mpftconnect.validation.definitions.installed import hint_for
 from mpftconnect.validation.definitions.store import CORE, split_canonical
 from mpftconnect.validation.places import Place
 from mpftconnect.validation.rules import RESOURCE_RULES
@@ -175,7 +176,7 @@ def _claimed(checks: Checks, value: dict[str, Any], place: Place, run: Run) -> l
         if version is not None and checks.has(address):
             reason = f"profile {address} is loaded, but not in version {version}"
         else:
-            reason = f"profile {url} is in no loaded package"
+            reason = f"profile {url} is in no loaded package{hint_for(url)}"
         if checks.definitions.find(address) is not None and not checks.has(address):
             run.error("profile-unknown", here, "must be the address of a profile")
         elif run.options.unknown_profile == "error":

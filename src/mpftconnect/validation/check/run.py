@@ -115,6 +115,7 @@ class Run:
         "options",
         "probing",
         "profiles",
+        "restated",
         "unchecked",
         "visiting",
         "xml",
@@ -131,6 +132,8 @@ class Run:
         self.memory: dict[tuple[int, int], tuple[bool, list[Raw], list[Unchecked]]] = {}
         self.visiting: set[tuple[int, str]] = set()
         self.profiles: list[str] = []
+        # Restated rules that were applied: published address -> pack.
+        self.restated: dict[str, str] = {}
         self.xml = False
         # How many questions "does this fit that profile" are open.
         self.probing = 0

@@ -24,7 +24,7 @@ import msgspec
 
 from mpftconnect.validation.definitions.core_pack import write_pack
 
-__all__ = ["main", "prune"]
+__all__ = ["groups", "main", "prune"]
 
 WHEEL_SHA256 = "53a6d75b8db786fe6a4481e08d31274a2d9f72fd754b73e370abc5bbe9019315"
 PACKAGE_SHA256 = "b090bf929e1f665cf2c91583720849695bc38d2892a7c5037c56cb00817fb091"
@@ -56,6 +56,7 @@ _STRUCTURE = (
     "kind",
     "abstract",
     "context",
+    "contextType",
     "contextInvariant",
     "type",
     "baseDefinition",
@@ -68,6 +69,8 @@ _KEPT_EXTENSIONS = {
     "http://hl7.org/fhir/StructureDefinition/elementdefinition-bestpractice",
     "http://hl7.org/fhir/StructureDefinition/structuredefinition-standards-status",
 }
+# STU3 names a value set by one of the latter two.
+_BINDING = ("extension", "strength", "valueSet", "valueSetReference", "valueSetUri")
 _SMALL_GROUP = 60
 
 
@@ -117,7 +120,7 @@ def _element(element: dict[str, Any]) -> dict[str, Any]:
     if "type" in element:
         kept["type"] = [_kept_extensions(t) for t in element["type"]]
     if "binding" in element:
-        kept["binding"] = _kept_extensions(_only(element["binding"], ("extension", "strength", "valueSet")))
+        kept["binding"] = _kept_extensions(_only(element["binding"], _BINDING))
     constraints = [
         _kept_extensions(_only(c, ("extension", "key", "severity", "human", "expression")))
         for c in element.get("constraint", ())
@@ -173,7 +176,7 @@ def _resources(package: bytes) -> Iterator[dict[str, Any]]:
                     yield resource
 
 
-def _groups(resources: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+def groups(resources: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """Types and resources alone, so that each costs little to read; the others by the dozen."""
     alone: list[list[dict[str, Any]]] = []
     shared: dict[str, list[dict[str, Any]]] = {}
@@ -213,7 +216,7 @@ def main(arguments: list[str]) -> int:
         "license": "CC0-1.0",
         "madeFromSha256": PACKAGE_SHA256,
     }
-    target.write_bytes(write_pack(manifest, _groups(pruned)))
+    target.write_bytes(write_pack(manifest, groups(pruned)))
     return 0
 
 

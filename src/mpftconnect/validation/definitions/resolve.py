@@ -15,15 +15,24 @@ from pathlib import Path
 import msgspec
 
 from mpftconnect.errors import ConfigurationError, PackageNotFound, PackageRefused
+from mpftconnect.validation.definitions.archives import digest_of
+from mpftconnect.validation.definitions.installed import installed_packs, restated_pack
 from mpftconnect.validation.definitions.packages import Package, PackageSpec, manifest_of, read_package
+from mpftconnect.validation.definitions.restated import Restated
 from mpftconnect.validation.definitions.versions import matches, newest
 
 __all__ = ["BUILT_IN", "Resolution", "packages_of", "read_lock", "resolve_packages", "user_cache"]
 
-# Answered from the wheel: the official package, pruned (definitions/make_core_pack.py).
-BUILT_IN = {"hl7.fhir.r4.core": "4.0.1"}
+# Answered from the wheel: the official packages, pruned (definitions/make_core_pack.py, make_stu3_pack.py).
+BUILT_IN = {"hl7.fhir.r4.core": "4.0.1", "hl7.fhir.r3.core": "3.0.2"}
+# 3.0.2 is the technical correction of 3.0.1, and stands for it (FHIR STU3, "Version History").
+_STANDS_FOR = {"hl7.fhir.r3.core": ("3.0.1",)}
 # Names under which publishers mean a core package.
-_SAME_AS = {"simplifier.core.r4": "hl7.fhir.r4.core", "hl7.fhir.core": "hl7.fhir.r4.core"}
+_SAME_AS = {
+    "simplifier.core.r4": "hl7.fhir.r4.core",
+    "hl7.fhir.core": "hl7.fhir.r4.core",
+    "simplifier.core.r3": "hl7.fhir.r3.core",
+}
 _MOST_PACKAGES = 1000
 
 
@@ -33,15 +42,16 @@ class Resolution:
 
     packages: list[Package] = field(default_factory=list)
     built_in: list[str] = field(default_factory=list)
+    restated: list[Restated] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
 
     def lock(self) -> dict[str, object]:
         """What was resolved, to be written as a lock file and given back as `lock=`."""
+        found = {package.name: (package.version, package.digest) for package in self.packages}
+        found |= {pack.name: (pack.version, digest_of(pack.source)) for pack in self.restated}
         return {
             "version": 1,
-            "packages": {
-                package.name: {"version": package.version, "sha256": package.digest} for package in self.packages
-            },
+            "packages": {name: {"version": version, "sha256": digest} for name, (version, digest) in found.items()},
         }
 
 
@@ -101,10 +111,18 @@ def resolve_packages(
         name = _SAME_AS.get(spec.name, spec.name)
         if name in found or name in result.built_in or name in result.missing:
             continue
-        if name in BUILT_IN and matches(BUILT_IN[name], spec.version or "*"):
+        # A lock that names a core package was made with one that was found, and means that one.
+        if _is_built_in(name, spec.version) and not (lock and name in lock):
             result.built_in.append(name)
             continue
         version = lock[name][0] if lock and name in lock else spec.version
+        rules = restated_pack(name)
+        if rules is not None and matches(rules.version, version or "*"):
+            if lock and name in lock and digest_of(rules.source) != lock[name][1]:
+                raise PackageRefused(f"package {rules}: its digest differs from the lock")
+            if rules not in result.restated:
+                result.restated.append(rules)
+            continue
         candidate = _find(name, version, places)
         if candidate is None:
             hint = f"mpftconnect packages install {PackageSpec(name, spec.version)}"
@@ -124,6 +142,11 @@ def resolve_packages(
         queue.extend((PackageSpec(n, v), name) for n, v in candidate.dependencies.items())
     result.packages = _dependencies_first(found)
     return result
+
+
+def _is_built_in(name: str, version: str | None) -> bool:
+    wanted = version or "*"
+    return name in BUILT_IN and (matches(BUILT_IN[name], wanted) or wanted in _STANDS_FOR.get(name, ()))
 
 
 def _dependencies_first(found: Mapping[str, Package]) -> list[Package]:
@@ -150,6 +173,11 @@ def packages_of(place: Path) -> list[Package]:
 
 
 def _find(name: str, version: str | None, places: Sequence[Path]) -> Package | None:
+    brought = installed_packs().get(name)
+    if brought is not None and not any(any(_packages_in(place, name)) for place in places):
+        package = read_package(brought)
+        if package.name == name and matches(package.version, version or "*"):
+            return package
     for place in [*places, user_cache()]:
         candidates = [p for p in _packages_in(place, name) if p.name == name and matches(p.version, version or "*")]
         if candidates:

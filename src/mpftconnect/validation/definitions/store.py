@@ -9,10 +9,12 @@ import msgspec
 
 from mpftconnect.validation.definitions.core_pack import CorePack
 from mpftconnect.validation.definitions.packages import Head, Package
+from mpftconnect.validation.definitions.restated import Restated, StandIn
 from mpftconnect.validation.definitions.versions import matches, order
 
 __all__ = ["Definitions", "Entry", "split_canonical"]
 
+_LONGEST_CHAIN = 64
 CORE = "http://hl7.org/fhir/StructureDefinition/"
 
 
@@ -51,6 +53,8 @@ class Definitions:
     def __init__(self) -> None:
         self._by_url: dict[str, list[Entry]] = {}
         self._by_reference: dict[str, Entry] = {}
+        # Published address -> what of restated rules is applied to it, and the pack, where it is not loaded itself.
+        self._stand_ins: dict[str, tuple[StandIn, str]] = {}
         self.missing_packages: dict[str, str] = {}
         self.loaded: list[str] = []
 
@@ -59,6 +63,7 @@ class Definitions:
         made = Definitions()
         made._by_url = {url: list(entries) for url, entries in self._by_url.items()}
         made._by_reference = dict(self._by_reference)
+        made._stand_ins = dict(self._stand_ins)
         made.missing_packages = dict(self.missing_packages)
         made.loaded = list(self.loaded)
         return made
@@ -79,6 +84,13 @@ class Definitions:
             if head.resourceType == "ImplementationGuide" and not head.url:
                 continue
             self._add(Entry(head, lambda data=data: _decode(data), str(package)))  # type: ignore[misc]
+
+    def add_restated(self, pack: Restated) -> None:
+        """Add restated rules: under their own addresses, and in the place of what is published and not loaded."""
+        self.loaded.append(str(pack))
+        for resource in pack.resources:
+            self.add_resource(resource, str(pack))
+        self._stand_ins |= {published: (stand_in, str(pack)) for published, stand_in in pack.stands_for.items()}
 
     def add_resource(self, resource: dict[str, Any], package: str = "given") -> None:
         """Add one definition that was given by itself; of equal ones, the last given is used."""
@@ -108,11 +120,17 @@ class Definitions:
     # -- reading
 
     def find(self, canonical: str, resource_type: str | None = None) -> Entry | None:
-        """The definition at an address, in the version that is asked for, else the newest."""
+        """The definition at an address, in the version that is asked for, else the newest.
+
+        What is restated is found, under its own address, where the published definition is not loaded.
+        """
         url, version = split_canonical(canonical)
         entries = self._by_url.get(url)
         if entries is None:
-            return None
+            stand_in = self._stand_ins.get(url)
+            if stand_in is None or not matches(stand_in[0].version, version or "*"):
+                return None
+            return self.find(stand_in[0].address, resource_type)
         if resource_type is not None:
             entries = [e for e in entries if e.head.resourceType == resource_type]
         if version is not None:
@@ -125,6 +143,18 @@ class Definitions:
     def has_any_version(self, canonical: str, resource_type: str | None = None) -> bool:
         """Whether the address is known in some version."""
         return self.find(split_canonical(canonical)[0], resource_type) is not None
+
+    def restated(self, canonical: str) -> dict[str, str]:
+        """Published address to pack, for all restated rules that a structure is, or is based on."""
+        found: dict[str, str] = {}
+        url: Any = canonical
+        for _ in range(_LONGEST_CHAIN):
+            entry = self.find(url, "StructureDefinition") if isinstance(url, str) else None
+            if entry is None:
+                break
+            found.update((url, pack) for url, (it, pack) in self._stand_ins.items() if it.address == entry.head.url)
+            url = entry.resource.get("baseDefinition")
+        return found
 
     def structure(self, canonical: str) -> dict[str, Any] | None:
         """A StructureDefinition by address; an element id after `#` is left out."""
