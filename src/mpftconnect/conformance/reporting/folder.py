@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +150,7 @@ def read_folder(folder: Path) -> Stored:
             exchanges=from_har(_bytes(folder / EXCHANGES)),
             subject=TypeAdapter(Subject).validate_python(kept["subject"]),
             people=TypeAdapter(dict[str, TestPerson]).validate_python(kept["people"]),
-            files=TypeAdapter(dict[str, tuple[EvidenceFile, ...]]).validate_python(kept["files"]),
+            files=_unbelieved(TypeAdapter(dict[str, tuple[EvidenceFile, ...]]).validate_python(kept["files"])),
             answers=kept["answers"],
             preflight=kept["preflight"],
             today=kept["today"],
@@ -158,6 +158,11 @@ def read_folder(folder: Path) -> Stored:
         )
     except (KeyError, TypeError, AttributeError, ValidationError):
         raise UsageError(f"{folder.name}: its evidence is not of this format") from None
+
+
+def _unbelieved(files: Mapping[str, tuple[EvidenceFile, ...]]) -> dict[str, tuple[EvidenceFile, ...]]:
+    """Whose signatures are believed is for the reader's trust file to say, never for the report."""
+    return {kind: tuple(replace(each, signed_by=()) for each in rows) for kind, rows in files.items()}
 
 
 def altered(folder: Path) -> list[str]:

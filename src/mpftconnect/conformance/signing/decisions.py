@@ -8,17 +8,28 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from mpftconnect.conformance.evidence import EvidenceFile
 from mpftconnect.conformance.reporting.folder import REPORT, altered, read_folder, write_beside
 from mpftconnect.conformance.signing.envelope import read_sealed, seal, statement_of, unseal
 from mpftconnect.conformance.signing.keys import KeyFile
 from mpftconnect.conformance.signing.trust import Role, Trust, TrustedKey
 from mpftconnect.errors import UsageError
 
-__all__ = ["DOCUMENT", "GRANT", "WITNESS", "grant_exception", "sign_document", "signers_of", "witness_report"]
+__all__ = [
+    "DOCUMENT",
+    "GRANT",
+    "WITNESS",
+    "grant_exception",
+    "sign_document",
+    "signers_of",
+    "with_signers",
+    "witness_report",
+]
 
 GRANT = "urn:mpftconnect:attestation:exception-granted:1"
 WITNESS = "urn:mpftconnect:attestation:run-witnessed:1"
@@ -105,6 +116,22 @@ def signers_of(sha256: str, envelope: bytes, trust: Trust, *, role: Role | None 
     signed = day_signed(opened.statement)
     keys = [trust.keys[id_] for id_ in opened.signed_by if not trust.doubt(id_, signed)]
     return tuple(key for key in keys if role is None or key.role == role)
+
+
+def with_signers(files: Mapping[str, tuple[EvidenceFile, ...]], trust: Trust) -> dict[str, tuple[EvidenceFile, ...]]:
+    """Documents with whose signatures are believed under a trust file: by it, and never by what a report says."""
+
+    def believed(file: EvidenceFile) -> EvidenceFile:
+        names: tuple[str, ...] = ()
+        if file.signature and trust.keys:
+            try:
+                keys = signers_of(file.sha256, file.signature.encode(), trust)
+            except UsageError:
+                keys = ()
+            names = tuple(f"{key.name} ({key.organisation}, {key.role})" for key in keys if key.role != "supplier")
+        return replace(file, signed_by=names)
+
+    return {kind: tuple(believed(file) for file in rows) for kind, rows in files.items()}
 
 
 def digests_in(statement: Mapping[str, Any]) -> set[str]:
