@@ -25,6 +25,7 @@ _COMMANDS = {
     "governance": "Registers for information governance, and what runs out.",
     "hl7": "HL7 v2: check, map, send and receive messages.",
     "identity": "Decide, two people together, whose record a system's record is.",
+    "keys": "Make the keys that sign reports, and say whose keys are believed.",
     "new-adapter": "Write a new plugin that installs, passes its contract tests and can be filled in.",
     "packages": "FHIR packages: list, show, install.",
     "plan": "Publish a care plan's pointer, preview that, or take it back.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +17,20 @@ from mpftconnect.cli.conform_packs import coverage, packs, power, show
 from mpftconnect.cli.conform_patients import patients
 from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.output import printable
+from mpftconnect.cli.signing_commands import challenge
 from mpftconnect.errors import UsageError
 from mpftconnect.events import Code, Event, EventStream, Listener, NdjsonListener
 
 if TYPE_CHECKING:
+    from mpftconnect.conformance.catalog import Chosen
+    from mpftconnect.conformance.signing import Challenge
     from mpftconnect.conformance.supplier import Supplier
     from mpftconnect.plugins import PluginRegistry
 
 __all__ = ["command", "conform_progress", "exit_of", "report_lines"]
+
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group("conform")
@@ -33,7 +41,7 @@ def command() -> None:
     """
 
 
-for _each in (init, patients, packs, show, coverage, power):
+for _each in (init, patients, packs, show, coverage, power, challenge):
     command.add_command(_each)
 
 
@@ -65,6 +73,8 @@ for _each in (init, patients, packs, show, coverage, power):
     help="Run against a twin instead of a supplier: a demonstration.",
 )
 @click.option("--fault", "faults", multiple=True, metavar="FAULT", help="With --sandbox: a fault of the twin.")
+@click.option("--challenge", type=_FILE, metavar="FILE", help="A buyer's challenge, which the run answers.")
+@click.option("--trust", type=_FILE, metavar="FILE", help="Whose signatures of assessments are believed.")
 @click.option("--quiet", is_flag=True, help="No progress on standard error.")
 def run_command(
     supplier: Path | None,
@@ -77,6 +87,8 @@ def run_command(
     seconds: float,
     twin: str | None,
     faults: tuple[str, ...],
+    challenge: Path | None,
+    trust: Path | None,
     quiet: bool,
 ) -> int:
     """Run checks against the system that SUPPLIER (a supplier.toml) describes, and write a report.
@@ -90,7 +102,9 @@ def run_command(
             listeners.append(NdjsonListener(stack.enter_context(_event_file(events))))
         stream = EventStream(listeners)
         stream.emit(Code.STEP_STARTED, step="conform-run")
-        return _run(supplier, pack_names, preset, only_failed, baseline, out, stream, seconds, twin, faults)
+        return _run(
+            supplier, pack_names, preset, only_failed, baseline, out, stream, seconds, twin, faults, challenge, trust
+        )
 
 
 def _run(
@@ -104,6 +118,8 @@ def _run(
     seconds: float,
     twin: str | None,
     faults: Sequence[str],
+    challenge_file: Path | None,
+    trust: Path | None,
 ) -> int:
     from mpftconnect.conformance.catalog import load_catalog
     from mpftconnect.conformance.reporting.document import report_of
@@ -124,8 +140,22 @@ def _run(
         pack_names = tuple(dict.fromkeys(id_.partition("#")[0] for id_ in only))
     chosen = catalog.choose(pack_names, preset=preset, only=only)
     with _target(path, twin, faults, registry) as supplier:
-        result = Run(supplier, chosen, catalog.checks, events=stream, run_seconds=seconds).go()
-    document = report_of(result, catalog.checks, baseline=before, power=catalog.power)
+        challenge, sealed = _challenge(challenge_file, supplier, chosen)
+        result = Run(
+            _with_signers(supplier, trust),
+            chosen,
+            catalog.checks,
+            events=stream,
+            run_seconds=seconds,
+            mark=challenge.mark if challenge is not None else None,
+        ).go()
+    document = report_of(
+        result,
+        catalog.checks,
+        baseline=before,
+        power=catalog.power,
+        challenge=challenge.digest if challenge is not None else "",
+    )
     problems = write_folder(
         out,
         document,
@@ -134,6 +164,7 @@ def _run(
         preflight=[finding.as_dict() for finding in result.preflight],
         today=result.started.date().isoformat(),
         formats=[form for form in registry.report_formats.values() if form.always],
+        attached=sealed,
     )
     for problem in problems:
         click.echo(f"mpftconnect: {problem}", err=True)
@@ -141,6 +172,36 @@ def _run(
         click.echo(printable(line))
     click.echo(f"\nReport: {out}")
     return Exit.INTERRUPTED if result.partial == "interrupted" else exit_of(document)
+
+
+def _challenge(
+    path: Path | None, supplier: Supplier, chosen: Chosen
+) -> tuple[Challenge | None, dict[str, bytes] | None]:
+    """A buyer's challenge, and the file for the evidence; refused before anything is asked if it cannot be answered."""
+    if path is None:
+        return None, None
+    from mpftconnect.conformance.signing import read_challenge
+    from mpftconnect.conformance.signing.challenge import FILE
+
+    challenge, data = read_challenge(path)
+    refusals = challenge.refuses(
+        product=supplier.subject.product,
+        version=supplier.subject.version,
+        packs={pack.name: pack.digest for pack in chosen.packs},
+        today=datetime.now(UTC).date(),
+    )
+    if refusals:
+        raise UsageError("\n".join(f"--challenge: {refusal}" for refusal in refusals))
+    return challenge, {FILE: data}
+
+
+def _with_signers(supplier: Supplier, trust: Path | None) -> Supplier:
+    if trust is None:
+        return supplier
+    from mpftconnect.conformance.signing import read_trust
+    from mpftconnect.conformance.signing.decisions import with_signers
+
+    return replace(supplier, files=with_signers(supplier.files, read_trust(trust)))
 
 
 @contextmanager

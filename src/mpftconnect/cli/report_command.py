@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import click
 
 from mpftconnect.cli.conform_command import exit_of, report_lines
 from mpftconnect.cli.output import printable, write_private
+from mpftconnect.cli.signing_commands import grant, sign, sign_file, verify, witness
 from mpftconnect.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +26,10 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.group("report")
 def command() -> None:
     """A conformance report: open it, judge it again, make a small case of a finding, export it."""
+
+
+for _each in (sign, sign_file, verify, grant, witness):
+    command.add_command(_each)
 
 
 @command.command("open")
@@ -49,7 +55,10 @@ def open_report(report: Path, no_browser: bool) -> int:
 @click.option("--pack", "pack_files", multiple=True, metavar="PACK", help="A newer pack: a name, or a TOML file.")
 @click.option("--package-path", multiple=True, type=click.Path(path_type=Path, file_okay=False))
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write the new report here.")
-def rejudge_report(report: Path, pack_files: tuple[str, ...], package_path: tuple[Path, ...], out: Path | None) -> int:
+@click.option("--trust", type=click.Path(path_type=Path, dir_okay=False), help="Whose signed assessments count.")
+def rejudge_report(
+    report: Path, pack_files: tuple[str, ...], package_path: tuple[Path, ...], out: Path | None, trust: Path | None
+) -> int:
     """Judge the evidence of REPORT again, without a network, and explain every difference.
 
     Exit codes as for conform run, by the verdicts that come of it.
@@ -57,6 +66,8 @@ def rejudge_report(report: Path, pack_files: tuple[str, ...], package_path: tupl
     from mpftconnect.conformance.catalog import load_catalog
     from mpftconnect.conformance.reporting.folder import check_target, read_folder, write_folder
     from mpftconnect.conformance.reporting.rejudge import known_errata, rejudge
+    from mpftconnect.conformance.signing import read_trust
+    from mpftconnect.conformance.signing.decisions import with_signers
     from mpftconnect.plugins import load_plugins
 
     if out is not None:
@@ -64,6 +75,8 @@ def rejudge_report(report: Path, pack_files: tuple[str, ...], package_path: tupl
     registry = load_plugins()
     catalog = load_catalog(registry)
     stored = read_folder(report)
+    if trust is not None:
+        stored = replace(stored, files=with_signers(stored.files, read_trust(trust)))
     _say_altered(stored.altered)
     for id_, text, effect in known_errata(stored.report, catalog):
         click.echo(f"known mistake in that report: {id_}: {text} ({effect})")

@@ -204,6 +204,9 @@ class EvidenceFile:
         expires: Likewise.
         text: Its text, where it is of a kind that has one; None if it cannot be read.
         stated: What else supplier.toml says of it: `{"max_cvss": 5.3}`.
+        signature: The envelope that stands beside it in `NAME.dsse.json`, as text; empty if there is none.
+        signed_by: Whose signatures are believed, under the trust file of whoever runs or judges again; never read from
+            a file.
     """
 
     kind: str
@@ -214,6 +217,8 @@ class EvidenceFile:
     expires: str = ""
     text: str | None = field(default=None, repr=False)
     stated: Mapping[str, Any] = field(default_factory=dict)
+    signature: str = field(default="", repr=False)
+    signed_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

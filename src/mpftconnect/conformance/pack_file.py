@@ -36,7 +36,7 @@ _PACK = {
 }
 _REQUIREMENT = {
     *("id", "ref", "level", "severity", "title", "text", "source", "hazard", "verified_by", "needs", "actors"),
-    *("not_tested_because", "limits", "advisory", "group"),
+    *("not_tested_because", "limits", "advisory", "group", "due", "due_note"),
 }
 _SOURCE = {"document", "section", "date", "url", "note"}
 _STANDARD = {"title", "publisher", "version", "date", "url"}
@@ -158,6 +158,8 @@ class _Reader:
             limits=self.text(row, "limits", place, needed=verified_by is VerifiedBy.SAMPLE),
             advisory=self.flag(row, "advisory", place),
             group=self.text(row, "group", place, needed=False),
+            due=self.day(row, "due", place) if "due" in row else "",
+            due_note=self.text(row, "due_note", place, needed="due" in row),
         )
 
     def preset(self, row: Mapping[str, Any], place: str, requirements: tuple[Requirement, ...]) -> Preset:

@@ -15,6 +15,9 @@ from mpftconnect.adapters.ask import Params
 from mpftconnect.conformance.evidence import Recorded, Subject, TestPerson
 from mpftconnect.errors import AdapterError, MpftConnectError, UsageError
 
+MARK = "X-Conformance-Challenge"
+"""The header that binds a request to a buyer's challenge."""
+
 __all__ = ["Probe", "ProbeEnded", "Tap"]
 
 
@@ -90,7 +93,9 @@ class Probe:
         writes: bool = False,
         anonymous: Wire | None = None,
         deadline: Deadline | None = None,
+        mark: Callable[[str], str] | None = None,
     ) -> None:
+        self._mark = mark
         self._wire, self._tap, self._anonymous = wire, tap, anonymous
         self.subject, self._people = subject, people
         self._ledger, self._keep, self._gate = ledger, keep, gate
@@ -141,7 +146,7 @@ class Probe:
         found = self._exchange(
             step,
             person,
-            lambda: wire.get(path, params, headers=headers, label=step),
+            lambda: wire.get(path, params, headers=self._marked(headers, step), label=step),
             "GET",
             path,
             credentials=credentials,
@@ -173,7 +178,7 @@ class Probe:
         return self._exchange(
             step,
             person,
-            lambda: wire.post(path, json=json, data=data, headers=headers, safe=reads, label=step),
+            lambda: wire.post(path, json=json, data=data, headers=self._marked(headers, step), safe=reads, label=step),
             "POST",
             path,
         )
@@ -182,7 +187,9 @@ class Probe:
         """DELETE below the base URL: to clear up what the probe itself made. Needs `allow_writes`."""
         self._need_writes()
         wire = self._ready(True)
-        return self._exchange(step, "", lambda: wire.delete(path, label=step), "DELETE", path)
+        return self._exchange(
+            step, "", lambda: wire.delete(path, headers=self._marked(None, step), label=step), "DELETE", path
+        )
 
     def keep(self, recorded: Recorded) -> Recorded:
         """Take an exchange that another way of speaking made, such as MLLP: it gets its id here."""
@@ -193,6 +200,10 @@ class Probe:
     def wire(self) -> Wire:
         """The wire itself, for what the methods above cannot say. What goes through it is not in evidence."""
         return self._need_wire()
+
+    def _marked(self, headers: Mapping[str, str] | None, step: str) -> Mapping[str, str] | None:
+        """The headers of a request, with the mark of the buyer's challenge if the run answers one."""
+        return headers if self._mark is None else {**(headers or {}), MARK: self._mark(step)}
 
     def _need_wire(self) -> Wire:
         if self._wire is None:

@@ -81,6 +81,7 @@ class Requirement:
         limits: What the check does not see; required for `sample`.
         advisory: It is judged and never decides the pack's verdict.
         group: Under which heading of the standard it stands.
+        due: The day from which it binds, or by which it must be done, ISO; `due_note` says which.
     """
 
     id: str
@@ -99,6 +100,8 @@ class Requirement:
     limits: str = ""
     advisory: bool = False
     group: str = ""
+    due: str = ""
+    due_note: str = ""
 
     @property
     def decides(self) -> bool:

@@ -75,6 +75,7 @@ class Run:
     Args:
         clock: For tests.
         transport: In place of HTTP over sockets, for tests.
+        mark: Of a buyer's challenge, by step: sent with every request.
         definitions: Those of an earlier run, so that packages are read once.
         check_seconds: Longest that one check's probe may take; `run_seconds` all of them together.
     """
@@ -88,6 +89,7 @@ class Run:
     check_seconds: float = CHECK_SECONDS
     run_seconds: float = RUN_SECONDS
     redactor: Redactor = field(default_factory=Redactor)
+    mark: Callable[[str], str] | None = None
     definitions: Definitions | None = None
 
     def go(self) -> RunResult:
@@ -171,6 +173,7 @@ class Run:
             patient=check.patient,
             writes=check.writes,
             deadline=self._deadline.earlier(self.check_seconds),
+            mark=self.mark,
         )
         try:
             check.probe(probe)
@@ -256,6 +259,7 @@ class Run:
             keep=self._keep,
             patient=False,
             deadline=self._deadline.earlier(self.check_seconds),
+            mark=self.mark,
         )
         first = probe.get("metadata", step="metadata")
         finding = reach_finding(first, asking)

@@ -27,6 +27,7 @@ FORMAT_VERSION = 1
 _TEXT_KINDS = (".md", ".txt", ".toml", ".json", ".yaml", ".yml", ".csv", ".html", ".xml")
 _MOST_TEXT = 5_000_000
 _MOST_FILE = 100_000_000
+_MOST_SIGNATURE = 1_000_000
 
 
 class _Table(BaseModel):
@@ -302,6 +303,15 @@ def _endpoint(target: _Target, name: str, folder: Path, problems: list[str]) -> 
         return None
 
 
+def _beside(path: Path) -> str:
+    """The envelope of a signature beside a document; empty if there is none that can be read."""
+    try:
+        with path.with_name(f"{path.name}.dsse.json").open("rb") as file:
+            return file.read(_MOST_SIGNATURE).decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 def _files(
     rows: tuple[_Evidence, ...], name: str, folder: Path, problems: list[str]
 ) -> tuple[dict[str, tuple[EvidenceFile, ...]], dict[str, Path]]:
@@ -329,6 +339,7 @@ def _files(
             expires=row.expires.isoformat() if row.expires else "",
             text=text,
             stated=row.stated,
+            signature=_beside(path),
         )
         found[row.kind] = (*found.get(row.kind, ()), made)
         paths[made.name] = path

@@ -37,16 +37,24 @@ def judge_digests(checks: Iterable[Check], definitions: Iterable[str]) -> dict[s
 
 
 def _folder_of(check: Check) -> Path | None:
-    module = sys.modules.get(getattr(check.judge, "__module__", None) or type(check.judge).__module__)
-    file = getattr(module, "__file__", None)
-    return Path(file).parent if file else None
+    """The package of the check: what it judges by may stand in any module of it."""
+    name = getattr(check.judge, "__module__", None) or type(check.judge).__module__
+    package = sys.modules.get(name.partition(".")[0])
+    file = getattr(package, "__file__", None) or getattr(sys.modules.get(name), "__file__", None)
+    if file is None:
+        return None
+    path = Path(file)
+    return path.parent if path.name == "__init__.py" else path
 
 
 @lru_cache(maxsize=32)
 def _digest(folders: tuple[Path, ...]) -> str:
     digest = hashlib.sha256()
     for folder in folders:
-        for file in sorted(folder.rglob("*.py")):
-            digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
+        for file in [folder] if folder.is_file() else sorted(folder.rglob("*")):
+            # Packs have digests of their own: a reader sees whether the requirements changed or the judge.
+            if file.suffix not in (".py", ".toml") or file.parent.name == "packs":
+                continue
+            digest.update(file.relative_to(folder.parent).as_posix().encode() + b"\0")
             digest.update(hashlib.sha256(file.read_bytes()).digest())
     return f"sha256:{digest.hexdigest()}"

@@ -31,12 +31,14 @@ def report_of(
     *,
     baseline: Mapping[str, Any] | None = None,
     power: Mapping[str, Mapping[str, Any]] | None = None,
+    challenge: str = "",
 ) -> dict[str, Any]:
     """`report.json` of a run.
 
     Args:
         baseline: An earlier report, against which each result says whether it changed.
         power: What was measured of each pack's checks; see `Catalog.power`.
+        challenge: Digest of the buyer's challenge that the run answers.
     """
     return document_of(
         supplier=result.supplier,
@@ -50,7 +52,8 @@ def report_of(
             "id": str(uuid.uuid4()),
             "started": result.started.isoformat(),
             "finished": result.finished.isoformat(),
-            "by": "self-run",
+            "by": "challenged" if challenge else "self-run",
+            **({"challenge": challenge} if challenge else {}),
             **({"partial": result.partial} if result.partial else {}),
         },
         baseline=baseline,

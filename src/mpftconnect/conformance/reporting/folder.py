@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,12 @@ from mpftconnect.conformance.reporting.summary import summary_of
 from mpftconnect.conformance.supplier import Supplier
 from mpftconnect.errors import UsageError
 
-__all__ = ["Stored", "altered", "read_folder", "write_folder"]
+__all__ = ["Stored", "altered", "read_folder", "write_beside", "write_folder"]
 
 MANIFEST, REPORT = "manifest.json", "report.json"
 EXCHANGES, EVIDENCE = "evidence/exchanges.har", "evidence/evidence.json"
-# Written beside a report later, by other hands: they cannot stand in its manifest.
-BESIDE = frozenset({MANIFEST, "attestation.dsse.json"})
+# Signatures are written beside a report later, by other hands: they cannot stand in its manifest.
+BESIDE = ".dsse.json"
 _LARGEST = 500_000_000
 
 
@@ -56,12 +56,14 @@ def write_folder(
     preflight: Sequence[Mapping[str, Any]],
     today: str,
     formats: Iterable[ReportFormat],
+    attached: Mapping[str, bytes] | None = None,
 ) -> list[str]:
     """Write a report.
 
     Args:
         folder: Made, or replaced if it is the folder of a report.
         formats: Forms to write beside `report.json`.
+        attached: Further files of the evidence, by their path in the folder.
     Returns:
         What could not be written, and why: a form that fails costs no other file.
     Raises:
@@ -69,7 +71,7 @@ def write_folder(
     """
     check_target(folder)
     problems: list[str] = []
-    files: dict[str, bytes] = {REPORT: as_bytes(document)}
+    files: dict[str, bytes] = {REPORT: as_bytes(document), **(attached or {})}
     files[EXCHANGES] = as_bytes(to_har(exchanges, harness=harness_version()))
     files[EVIDENCE] = as_bytes(_evidence(supplier, preflight, today))
     summary = summary_of(document, exchanges_shown(exchanges))
@@ -104,6 +106,21 @@ def write_folder(
     return problems
 
 
+def write_beside(folder: Path, name: str, data: bytes) -> None:
+    """Put a signature beside a report, in place of an earlier one of that name: whole or not at all.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    part = folder / f".{name}.part"
+    try:
+        part.unlink(missing_ok=True)
+        _write(part, data)
+        part.replace(folder / name)
+    except OSError as error:
+        raise UsageError(f"{name} cannot be written ({type(error).__name__})") from None
+
+
 def check_target(folder: Path) -> None:
     """
     Raises:
@@ -133,7 +150,7 @@ def read_folder(folder: Path) -> Stored:
             exchanges=from_har(_bytes(folder / EXCHANGES)),
             subject=TypeAdapter(Subject).validate_python(kept["subject"]),
             people=TypeAdapter(dict[str, TestPerson]).validate_python(kept["people"]),
-            files=TypeAdapter(dict[str, tuple[EvidenceFile, ...]]).validate_python(kept["files"]),
+            files=_unbelieved(TypeAdapter(dict[str, tuple[EvidenceFile, ...]]).validate_python(kept["files"])),
             answers=kept["answers"],
             preflight=kept["preflight"],
             today=kept["today"],
@@ -143,13 +160,19 @@ def read_folder(folder: Path) -> Stored:
         raise UsageError(f"{folder.name}: its evidence is not of this format") from None
 
 
+def _unbelieved(files: Mapping[str, tuple[EvidenceFile, ...]]) -> dict[str, tuple[EvidenceFile, ...]]:
+    """Whose signatures are believed is for the reader's trust file to say, never for the report."""
+    return {kind: tuple(replace(each, signed_by=()) for each in rows) for kind, rows in files.items()}
+
+
 def altered(folder: Path) -> list[str]:
     """Names of files that are not what the manifest says: changed, missing, or not in it."""
     manifest = _json(folder / MANIFEST)
     stated = manifest.get("files") if isinstance(manifest, dict) else None
     if not isinstance(stated, dict):
         return [MANIFEST]
-    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - BESIDE
+    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    there -= {MANIFEST, *(name for name in there if "/" not in name and name.endswith(BESIDE))}
     wrong = sorted(there ^ set(stated))
     for name in sorted(there & set(stated)):
         row = stated[name]

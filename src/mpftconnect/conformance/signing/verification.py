@@ -1,0 +1,301 @@
+"""Verifies a report without a network: what does not match, who stands behind it, its age, what is known against it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from mpftconnect.conformance.reporting.folder import MANIFEST, REPORT, Stored, altered, read_folder
+from mpftconnect.conformance.requirement import Pack
+from mpftconnect.conformance.signing.attestation import FILE, PREDICATE, claims_of
+from mpftconnect.conformance.signing.challenge import FILE as CHALLENGE_FILE
+from mpftconnect.conformance.signing.challenge import HEADER, Challenge, challenge_from
+from mpftconnect.conformance.signing.decisions import GRANT, WITNESS, day_signed, digests_in
+from mpftconnect.conformance.signing.envelope import Opened, read_sealed, unseal
+from mpftconnect.conformance.signing.trust import Role, Trust, TrustedKey
+from mpftconnect.errors import UsageError
+
+__all__ = ["Mismatch", "Verification", "verify_report"]
+
+Verdict = Literal["unaltered", "altered", "unsigned", "not-trusted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """One thing that is not as it was signed or as it is said to be.
+
+    Args:
+        place: The file, or the part of the statement.
+        says: What does not match, in one sentence.
+    """
+
+    place: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What `verify` found.
+
+    Args:
+        verdict: `altered` if anything does not match; `unsigned` if nobody signed; `not-trusted` if no signature is of
+            a key that is to be believed; else `unaltered`.
+        mismatches: Exactly what does not match.
+        signed_by: Keys to be believed whose signature is right.
+        doubts: Why the others are not.
+        run_by: `self-run`, `challenged` or `buyer-witnessed`: as far as signatures show it.
+        expired: Whether the day that the signer named is past, or the challenge's.
+        notes: What a reader must know: the target, the age, versions, grants, errata.
+    """
+
+    verdict: Verdict
+    mismatches: tuple[Mismatch, ...]
+    signed_by: tuple[TrustedKey, ...]
+    doubts: tuple[str, ...]
+    run_by: str
+    signed: str
+    age_days: int | None
+    expires: str
+    expired: bool
+    demonstration: str
+    notes: tuple[str, ...]
+    grants: tuple[Mapping[str, str], ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """What may be said of it, in one sentence."""
+        if self.verdict == "unaltered":
+            names = " and ".join(f"{key.name} ({key.organisation}, {key.role})" for key in self.signed_by)
+            return f"Unaltered since signed by {names}; not a judgement that the run was honest."
+        return {
+            "altered": "Not what was signed, or not what it says it is: see what does not match.",
+            "unsigned": "Not signed: nothing shows whether it was altered.",
+            "not-trusted": "Signed by nobody whom the trust file believes.",
+        }[self.verdict]
+
+
+def verify_report(folder: Path, trust: Trust, *, packs: Sequence[Pack] = (), today: date | None = None) -> Verification:
+    """Hold a report's folder against its signatures.
+
+    Args:
+        trust: Whose keys are believed.
+        packs: Those that are installed: their errata are applied.
+    Raises:
+        UsageError: The folder is no report at all.
+    """
+    now = today or datetime.now(UTC).date()
+    stored = read_folder(folder)
+    mismatches = [Mismatch(name, "is not what the manifest says") for name in altered(folder)]
+    opened, problem = _opened(folder / FILE, trust)
+    if problem:
+        mismatches.append(Mismatch(FILE, problem))
+    believed: list[TrustedKey] = []
+    doubts: list[str] = []
+    predicate: Mapping[str, Any] = {}
+    if opened is not None:
+        believed, doubts = _believed(opened, trust)
+        mismatches += [Mismatch(FILE, f"the signature of key {id_[:16]} is wrong") for id_ in opened.wrong]
+        given = opened.statement.get("predicate")
+        predicate = given if isinstance(given, dict) else {}
+        mismatches += _against_statement(folder, opened, stored)
+    challenge, found, answered = _challenge(folder, stored, trust)
+    mismatches += found
+    witnesses = _beside(folder, "witness-*.dsse.json", WITNESS, trust)
+    grants = _grants(folder, trust, now)
+    expires = str(predicate.get("expires", ""))
+    signed = str(predicate.get("signed", ""))
+    day = day_signed(opened.statement) if opened is not None else None
+    verdict: Verdict = "unaltered"
+    if mismatches:
+        verdict = "altered"
+    elif opened is None:
+        verdict = "unsigned"
+    elif not believed:
+        verdict = "not-trusted"
+    run_by = "challenged" if challenge is not None and answered else "self-run"
+    if witnesses:
+        run_by = "buyer-witnessed"
+    return Verification(
+        verdict=verdict,
+        mismatches=tuple(mismatches),
+        signed_by=tuple(believed),
+        doubts=tuple(doubts),
+        run_by=run_by,
+        signed=signed,
+        age_days=(now - day).days if day else None,
+        expires=expires,
+        expired=_past(expires, now),
+        demonstration=str(stored.report.get("demonstration", "")),
+        notes=tuple(_notes(stored, challenge, witnesses, packs)),
+        grants=grants,
+    )
+
+
+def _opened(path: Path, trust: Trust) -> tuple[Opened | None, str]:
+    if not path.exists():
+        return None, ""
+    try:
+        opened = unseal(read_sealed(path), trust.public, name=path.name)
+    except UsageError as error:
+        return None, str(error)
+    if opened.statement.get("predicateType") != PREDICATE:
+        return None, "speaks of something else than a report"
+    return opened, ""
+
+
+def _believed(opened: Opened, trust: Trust) -> tuple[list[TrustedKey], list[str]]:
+    signed = day_signed(opened.statement)
+    believed, doubts = [], []
+    for id_ in opened.signed_by:
+        doubt = trust.doubt(id_, signed)
+        if doubt:
+            doubts.append(f"{trust.keys[id_].name}: {doubt}")
+        else:
+            believed.append(trust.keys[id_])
+    if opened.unknown:
+        many = "1 signature is" if opened.unknown == 1 else f"{opened.unknown} signatures are"
+        doubts.append(f"{many} of a key that is not in the trust file")
+    return believed, doubts
+
+
+def _against_statement(folder: Path, opened: Opened, stored: Stored) -> Iterator[Mismatch]:
+    """What the statement says against the folder and the report."""
+    stated: dict[str, str] = {}
+    subjects = opened.statement.get("subject")
+    for each in subjects if isinstance(subjects, list) else ():
+        try:
+            stated[str(each["name"])] = str(each["digest"]["sha256"])
+        except (KeyError, TypeError):
+            yield Mismatch(FILE, "names a file without its sha256")
+    for needed in (MANIFEST, REPORT):
+        if needed not in stated:
+            yield Mismatch(FILE, f"does not speak of {needed}")
+    for name, digest in stated.items():
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            yield Mismatch(FILE, "speaks of a file outside the folder")
+        elif not path.is_file():
+            yield Mismatch(name, "was signed, and is not there")
+        elif hashlib.sha256(read_sealed(path)).hexdigest() != digest:
+            yield Mismatch(name, "is not what was signed")
+    predicate = opened.statement.get("predicate")
+    try:
+        claims = json.loads(json.dumps(claims_of(stored.report)))
+    except (KeyError, TypeError, AttributeError):
+        yield Mismatch(REPORT, "is not whole")
+        return
+    for name, claim in claims.items():
+        if not isinstance(predicate, dict) or predicate.get(name) != claim:
+            yield Mismatch(REPORT, f"its {name} is not that of the statement that was signed")
+
+
+def _challenge(folder: Path, stored: Stored, trust: Trust) -> tuple[Challenge | None, list[Mismatch], bool]:
+    """The challenge that the report answers, what does not fit it, and whether a believed buyer had issued it."""
+    run = stored.report["run"]
+    path = folder / CHALLENGE_FILE
+    if not path.is_file():
+        said = run.get("challenge")
+        return None, [Mismatch(REPORT, "names a challenge that is not in the evidence")] if said else [], False
+    try:
+        opened = unseal(read_sealed(path), trust.public, name=CHALLENGE_FILE)
+        challenge = challenge_from(opened, name=CHALLENGE_FILE)
+    except UsageError as error:
+        return None, [Mismatch(CHALLENGE_FILE, str(error))], False
+    found = [Mismatch(CHALLENGE_FILE, f"the signature of key {id_[:16]} is wrong") for id_ in opened.wrong]
+    if run.get("challenge") != challenge.digest:
+        found.append(Mismatch(REPORT, "does not name the challenge that is in the evidence"))
+    subject = stored.report["subject"]
+    digests = {pack["name"]: pack["digest"] for pack in stored.report["packs"]}
+    started = datetime.fromisoformat(run["started"])
+    found += [
+        Mismatch(CHALLENGE_FILE, says)
+        for says in challenge.refuses(
+            product=subject["product"], version=subject["version"], packs=digests, today=started.date()
+        )
+    ]
+    if started < datetime.fromisoformat(challenge.issued):
+        found.append(Mismatch(REPORT, "the run began before the challenge was issued"))
+    for each in stored.exchanges:
+        bound = each.protocol == "http" and each.direction == "sent" and each.request_headers
+        if bound and each.request_header(HEADER) != challenge.mark(each.step):
+            found.append(Mismatch(f"evidence, exchange {each.id}", "does not carry the challenge's mark"))
+    issued = datetime.fromisoformat(challenge.issued).date()
+    buyers = [id_ for id_ in opened.signed_by if trust.keys[id_].role == "buyer" and not trust.doubt(id_, issued)]
+    return challenge, found, bool(buyers) and not found
+
+
+def _beside(folder: Path, pattern: str, kind: str, trust: Trust, role: Role = "buyer") -> list[tuple[TrustedKey, Any]]:
+    """Statements beside the report that speak of it, by keys that are believed."""
+    report = hashlib.sha256(read_sealed(folder / REPORT)).hexdigest()
+    found: list[tuple[TrustedKey, Any]] = []
+    for path in sorted(folder.glob(pattern)):
+        try:
+            opened = unseal(read_sealed(path), trust.public, name=path.name)
+        except UsageError:
+            continue
+        if opened.statement.get("predicateType") != kind or report not in digests_in(opened.statement):
+            continue
+        signed = day_signed(opened.statement)
+        keys = [trust.keys[id_] for id_ in opened.signed_by if not trust.doubt(id_, signed)]
+        found += [(key, opened.statement.get("predicate")) for key in keys if key.role == role]
+    return found
+
+
+def _grants(folder: Path, trust: Trust, today: date) -> tuple[Mapping[str, str], ...]:
+    found = []
+    for key, predicate in _beside(folder, "grant-*.dsse.json", GRANT, trust):
+        if isinstance(predicate, dict):
+            until = str(predicate.get("granted_until", ""))
+            found.append(
+                {
+                    "requirement": str(predicate.get("requirement", "")),
+                    "granted_by": f"{key.name} ({key.organisation})",
+                    "until": until,
+                    "expired": "yes" if _past(until, today) else "",
+                    "reason": str(predicate.get("reason", "")),
+                }
+            )
+    return tuple(found)
+
+
+def _notes(
+    stored: Stored, challenge: Challenge | None, witnesses: Sequence[tuple[TrustedKey, Any]], packs: Sequence[Pack]
+) -> Iterator[str]:
+    report = stored.report
+    target = report.get("target", {})
+    if target.get("host"):
+        fingerprint = target.get("certificate_sha256")
+        yield f"target: {target['host']}, certificate {fingerprint or 'not seen'}"
+    reported = target.get("version_reported")
+    declared = report["subject"].get("version", "")
+    if reported and reported != declared:
+        yield f"the system reports version {reported}, and the supplier declares {declared}"
+    elif not reported:
+        yield "the system reports no version of itself; the supplier's declaration stands alone"
+    if report["run"].get("partial"):
+        yield f"the run did not come to its end: {report['run']['partial']}"
+    if challenge is not None:
+        yield f"run for a challenge by {challenge.buyer}, issued {challenge.issued}, open until {challenge.expires}"
+    for key, predicate in witnesses:
+        says = str(predicate.get("says", "")) if isinstance(predicate, dict) else ""
+        yield f"witnessed by {key.name} ({key.organisation}): {says}"
+    here = {pack.name: pack for pack in packs}
+    for row in report["packs"]:
+        pack = here.get(row["name"])
+        for erratum in pack.errata if pack else ():
+            if row["revision"] in erratum.revisions:
+                yield f"known since {erratum.date} of {erratum.requirement} ({erratum.effect}): {erratum.text}"
+        if pack is not None and pack.digest != row["digest"]:
+            yield f"{row['name']} is installed here as another revision: report rejudge says what it would find"
+
+
+def _past(day: str, today: date) -> bool:
+    try:
+        return date.fromisoformat(day) < today
+    except ValueError:
+        return False
