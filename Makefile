@@ -36,13 +36,17 @@ test: $(VENV)/.test $(VENV)/.docs tests/browser/node_modules/.package-lock.json 
 lint: $(VENV)/.lint $(VENV)/.test     ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy src $(foreach p,$(PLUGINS),$(p)src)
+	$(BIN)/mypy src conformance $(foreach p,$(PLUGINS),$(p)src)
 
 docs: $(VENV)/.docs                   ## the documentation site, strict, in site/
 	$(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.bench                 ## speed, as ratios beside a peer in the same run
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/restated_rules.py
+	$(BIN)/python benchmarks/fuzz_hl7v2.py
+	$(BIN)/python benchmarks/fuzz_mllp.py
+	$(BIN)/python benchmarks/inbox_kills.py
 
 browser: $(VENV)/.test tests/browser/node_modules/.package-lock.json   ## only the pages, in headless Chromium
 	$(BIN)/python -m pytest -q tests/browser
