@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -642,3 +644,15 @@ def hostile() -> Hostile:
 @pytest.fixture(scope="session")
 def section_types() -> dict[SectionName, type[Item]]:
     return SECTION_TYPES
+
+
+@pytest.fixture(scope="session")
+def hostile_summary() -> Callable[[dict[str, Any]], Any]:
+    """A report's view in which every open text was chosen by somebody who means harm."""
+    path = Path(__file__).parent / "conformance" / "hostile_report.py"
+    spec = importlib.util.spec_from_file_location("hostile_report", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    made: Callable[[dict[str, Any]], Any] = module.hostile_summary
+    return made

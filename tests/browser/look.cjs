@@ -50,13 +50,14 @@ const squashed = () => [...document.querySelectorAll("p, dd, li, caption, th, td
   .map((e) => `${e.tagName.toLowerCase()} is squashed`);
 
 const foldedOnPaper = () => [...document.querySelectorAll("details")]
+  .filter((d) => !d.closest(".not-printed")) // it says on paper that it is left out, and where it stands
   .filter((d) => [...d.children].slice(1).some((e) => !e.checkVisibility({ contentVisibilityAuto: true }) || e.getBoundingClientRect().height === 0))
   .map((d) => `print leaves out what is under "${d.querySelector("summary").className || d.className}"`);
 
 async function focusOrder(page) {
   const wrong = [];
   const expected = await page.evaluate(() => {
-    const found = [...document.querySelectorAll("a[href], summary")].filter((e) => e.checkVisibility({ contentVisibilityAuto: true }));
+    const found = [...document.querySelectorAll("a[href], summary, input, select, button")].filter((e) => e.checkVisibility({ contentVisibilityAuto: true }));
     found.forEach((element, index) => { element.dataset.place = String(index); });
     return found.length;
   });

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mpftconnect.conformance.check import Check
-from mpftconnect.conformance.evidence import Recorded
+from mpftconnect.conformance.evidence import EvidenceFile, Recorded
 from mpftconnect.conformance.outcome import CauseKind, Status
 from mpftconnect.conformance.reporting.digests import judge_digests
 from mpftconnect.conformance.reporting.reproduce import curl_line
@@ -32,6 +32,7 @@ def report_of(
     baseline: Mapping[str, Any] | None = None,
     power: Mapping[str, Mapping[str, Any]] | None = None,
     challenge: str = "",
+    due: Callable[[EvidenceFile], str] | None = None,
 ) -> dict[str, Any]:
     """`report.json` of a run.
 
@@ -39,6 +40,7 @@ def report_of(
         baseline: An earlier report, against which each result says whether it changed.
         power: What was measured of each pack's checks; see `Catalog.power`.
         challenge: Digest of the buyer's challenge that the run answers.
+        due: The last day on which a document is in date; see `Catalog.due`.
     """
     return document_of(
         supplier=result.supplier,
@@ -58,6 +60,7 @@ def report_of(
         },
         baseline=baseline,
         power=power,
+        due=due,
     )
 
 
@@ -73,6 +76,7 @@ def document_of(
     run: Mapping[str, Any],
     baseline: Mapping[str, Any] | None = None,
     power: Mapping[str, Mapping[str, Any]] | None = None,
+    due: Callable[[EvidenceFile], str] | None = None,
 ) -> dict[str, Any]:
     """`report.json` of whatever was judged, now or before."""
     by_id = {each.id: each for each in exchanges}
@@ -102,6 +106,7 @@ def document_of(
         "environment": _environment(judged, preflight),
         "results": [_result(each, supplier, packs, by_id, before if baseline is not None else None) for each in judged],
         "exchanges": len(exchanges),
+        "files": [_file(each, due) for rows in supplier.files.values() for each in rows],
     }
     return out
 
@@ -199,6 +204,12 @@ def _pack(pack: Pack, judged: Sequence[Judged], power: Mapping[str, Any]) -> dic
         **counts_of(judged),
         **({"power": dict(power)} if power else {}),
     }
+
+
+def _file(file: EvidenceFile, due: Callable[[EvidenceFile], str] | None) -> dict[str, str]:
+    last = due(file) if due is not None else file.expires
+    told = {"kind": file.kind, "name": file.name, "sha256": file.sha256, "issued": file.issued, "due": last}
+    return {name: value for name, value in told.items() if value}
 
 
 def _environment(judged: Sequence[Judged], preflight: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

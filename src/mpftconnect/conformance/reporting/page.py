@@ -1,98 +1,156 @@
-"""A plain page of a report: one file, no script, readable by anything. The full page is a form of its own."""
+"""The report as one HTML file for people who decide: it needs no network, and no script to be read.
+
+Laid out to WCAG 2.2 level AA (W3C Recommendation, 5 October 2023) with the style sheet of the other pages. Whatever a
+supplier's system sent is text; the policy (CSP Level 3) allows the one style sheet and the one script by their hashes.
+"""
 
 from __future__ import annotations
 
-from jinja2 import Environment
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import lru_cache
+from hashlib import sha256
+from importlib.resources import files
 
-from mpftconnect.conformance.outcome import Status
-from mpftconnect.conformance.reporting.summary import Summary
+from jinja2 import Environment
+from markupsafe import Markup
+
+from mpftconnect.conformance.outcome import ORDER, Status
+from mpftconnect.conformance.reporting.summary import ResultView, Summary
+from mpftconnect.conformance.reporting.words import CAUSE_WORDS, LEVEL_WORDS, RUN_WORDS, STATUS_WORDS
+from mpftconnect.pages.rendering import Style, clock_words, style_sheet, templates
 
 __all__ = ["page_bytes"]
 
-_TEMPLATE = """<!DOCTYPE html>
-<html lang="en-GB">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Conformance report: {{ s.subject.product }} {{ s.subject.version }}</title>
-<style>
-body { font: 1rem/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1rem; color: #1a1a1a }
-table { border-collapse: collapse; width: 100% } th, td { border: 1px solid #767676; padding: .3rem; text-align: left }
-pre { overflow: auto; white-space: pre-wrap; overflow-wrap: anywhere; background: #f3f2f1; padding: .5rem }
-.mark { border: .3rem solid #b10e1e; padding: .5rem; font-weight: bold }
-td, li, p { overflow-wrap: anywhere }
-</style>
-</head>
-<body>
-<main>
-{% if s.demonstration %}<p class="mark">{{ s.demonstration }}</p>{% endif %}
-{% if s.partial %}<p class="mark">Partial: the run was {{ s.partial }}.</p>{% endif %}
-<h1>Conformance report</h1>
-<p>{{ s.subject.product }} {{ s.subject.version }}, {{ s.subject.entity }} ({{ s.subject.entity_code }})</p>
-<h2>What this is</h2>
-<ul>{% for line in s.is_ %}<li>{{ line }}</li>{% endfor %}</ul>
-<h2>What this is not</h2>
-<ul>{% for line in s.is_not %}<li>{{ line }}</li>{% endfor %}</ul>
-<h2>Verdicts</h2>
-<table>
-<thead><tr><th scope="col">Pack</th><th scope="col">Verdict</th><th scope="col">Why</th></tr></thead>
-<tbody>{% for p in s.packs %}
-<tr><th scope="row">{{ p.title }} ({{ p.name }} {{ p.revision }})</th>
-<td>{{ p.verdict_words }}</td><td>{{ p.because }}</td></tr>
-{% endfor %}</tbody></table>
-<h2>What the checks catch</h2>
-<ul>{% for p in s.packs %}<li>{{ p.name }}:
-{% if p.power %}{{ p.power.named.faults_caught }} of {{ p.power.named.faults_named }} faults that the checks name;
-{% for twin, m in p.power.mutations.items() %}{{ m.noticed }} of {{ m.tried }} changes made without knowing the checks
-(twin {{ twin }}){% endfor %}{% if not p.power.current %}; measured on another revision of pack or checks{% endif %}
-{% else %}not measured{% endif %}</li>{% endfor %}</ul>
-{% if s.environment %}<h2>Environment and test data</h2>
-<ul>{% for f in s.environment %}<li>{{ f.kind }}: {{ f.words }}. {{ f.mend }}</li>{% endfor %}</ul>{% endif %}
-{% for title, results in parts %}{% if results %}<h2>{{ title }}</h2>
-{% for r in results %}
-<section aria-labelledby="r-{{ loop.index }}-{{ title_id(title) }}">
-<h3 id="r-{{ loop.index }}-{{ title_id(title) }}">{{ r.ref }}: {{ r.title }}. {{ r.status_words }}</h3>
-<p>{{ r.text }}</p>
-<p>Level {{ r.level }}, severity {{ r.severity }}. Source: {{ r.source.document }}, {{ r.source.section }},
-{{ r.source.date }}. Hazard: {{ r.hazard }}</p>
-{% if r.observed %}<p>Observed: {{ r.observed }}</p>{% endif %}
-{% if r.reason %}<p>{{ r.reason }}</p>{% endif %}
-{% if r.findings %}<ul>{% for f in r.findings %}<li>{{ f.rule }}: {{ f.message }} ({{ f.exchange }} {{ f.place }})</li>
-{% endfor %}{% if r.more_findings %}<li>and {{ r.more_findings }} more</li>{% endif %}</ul>{% endif %}
-{% if r.cause %}<p>Likely cause: {{ r.cause.kind }}. {{ r.cause.because }}.
-{% if r.cause.ruled_out %}Ruled out otherwise, since {{ r.cause.ruled_out }}.{% endif %}
-{% if r.cause.otherwise %}It could also be that {{ r.cause.otherwise }}.{% endif %}
-{% if r.cause.mend %}What would mend it: {{ r.cause.mend }}.{% endif %}</p>{% endif %}
-{% for note in r.notes %}<p>{{ note }}</p>{% endfor %}
-{% if r.limits %}<p>Not seen: {{ r.limits }}</p>{% endif %}
-{% for line in r.reproduce %}<pre>{{ line }}</pre>{% endfor %}
-{% if r.exception %}<p>An exception is asked for: {{ r.exception.reason }} (owner {{ r.exception.owner }}, until
-{{ r.exception.expires }}, hazard {{ r.exception.hazard }}).
-{% if r.exception.granted_by %}Granted by {{ r.exception.granted_by }}.
-{% else %}Nobody has granted it: the outcome stands.{% endif %}</p>
-{% endif %}
-{% if r.response %}<p>The supplier says: {{ r.response.text }}
-({{ r.response.by }}, {{ r.response.date }})</p>{% endif %}
-</section>
-{% endfor %}{% endif %}{% endfor %}
-</main>
-</body>
-</html>
-"""
+_LONGEST_BODY = 20_000  # characters of a body that the page shows; the evidence holds the whole
+_BAD, _DOUBT, _GOOD = "void", "doubtful", "good"
+_TONES: Mapping[str, str] = {
+    Status.FAIL: _BAD,
+    Status.ERROR: _DOUBT,
+    Status.INCONCLUSIVE: _DOUBT,
+    Status.NOT_TESTED: _DOUBT,
+    Status.PASS: _GOOD,
+}
+_VERDICT_TONES = {"not-met": _BAD, "undetermined": _DOUBT, "met-the-checks-run": _GOOD}
 
 
 def page_bytes(summary: Summary) -> bytes:
-    """The page. Whatever a supplier's system sent is text in it and nothing else."""
-    settled = (Status.PASS, Status.ATTESTED, Status.EVIDENCE_FOUND, Status.NOT_ASKED, Status.NOT_OFFERED)
+    """The page."""
+    style, script = _style()
+    ordered = _ordered(summary)
+    shown = list({e.id: e for r in ordered for e in r.exchanges}.values())
+    lists = _lists(summary)
+    day = str(summary.run["started"])[:10]
     parts = [
-        ("Musts that failed", summary.failed_musts),
-        ("Other failures", summary.of(Status.FAIL, decides=False)),
-        ("Not decided, and why", summary.undecided),
-        ("Settled", summary.of(*settled, Status.NOT_APPLICABLE, Status.RECORDED)),
+        ("summary", "Summary by pack and level", _many(len(summary.packs), "pack")),
+        *([("environment", "Environment and test data", str(len(summary.environment)))] if summary.environment else []),
+        *((id_, title, str(len(results))) for id_, title, _, results in lists),
+        ("exceptions", "Exceptions, responses and grants", str(len(summary.excepted))),
+        ("evidence", "Age of the evidence", _many(len(summary.files), "document")),
+        ("requirements", "Every requirement", str(len(summary.results))),
+        *([("exchanges", "Exchanges", str(len(shown)))] if shown else []),
+        ("judge", "What judged", ""),
     ]
-    template = Environment(autoescape=True).from_string(_TEMPLATE)
-    text = template.render(
-        s=summary, parts=parts, title_id=lambda title: "".join(c for c in title.lower() if c.isalpha())
+    text = (
+        _template()
+        .get_template("report.html")
+        .render(
+            s=summary,
+            policy=style.policy,
+            style=style.text,
+            script=script,
+            parts=parts,
+            lists=lists,
+            ordered=ordered,
+            shown=shown,
+            # Ids of requirements and exchanges are a pack's or a system's: what stands in the page's ids is ours.
+            anchors={r.id: f"r-{number}" for number, r in enumerate(summary.results, 1)},
+            numbers={e.id: number for number, e in enumerate(shown, 1)},
+            moments={name: _moment(summary.run.get(name)) for name in ("started", "finished", "rejudged")},
+            run_by=RUN_WORDS.get(summary.run["by"], summary.run["by"]),
+            day=day,
+            ages=[_age(str(f.get("issued", "")), day) for f in summary.files],
+            statuses=[str(status) for status in Status if any(r.status is status for r in summary.results)],
+            levels=[
+                n for n in LEVEL_WORDS if any(n == ("advisory" if r.advisory else r.level) for r in summary.results)
+            ],
+            longest=_LONGEST_BODY,
+        )
     )
-    return text.encode()
+    return text.strip().encode("utf-8", errors="replace") + b"\n"
+
+
+def _lists(s: Summary) -> list[tuple[str, str, str, tuple[ResultView, ...]]]:
+    """The lists of the first pages: id, title, what they mean, and what stands in them."""
+    return [
+        ("failed", "Musts that failed", "Each of these alone makes its pack not met.", s.failed_musts),
+        ("other", "Other failures", "These do not decide a verdict.", s.of(Status.FAIL, decides=False)),
+        ("open", "Not tested or not decided, and why", "Nothing is known of these: they may be wrong.", s.undecided),
+        (
+            "excused",
+            "Not asked, and not offered",
+            "Not asked: the form excuses it, as a signed Charter does; nobody looked. Not offered: the supplier does "
+            "not offer it.",
+            s.of(Status.NOT_ASKED, Status.NOT_OFFERED),
+        ),
+        (
+            "said",
+            "Attested or evidence found, and not judged here",
+            "A person says so, or a document was found and is in date. No assessor has decided.",
+            s.of(Status.EVIDENCE_FOUND, Status.ATTESTED),
+        ),
+    ]
+
+
+def _ordered(s: Summary) -> list[ResultView]:
+    """Failed musts first, then by how bad the outcome is, in the order of the packs."""
+    order = {status: place for place, status in enumerate((*ORDER, Status.NOT_APPLICABLE, Status.RECORDED))}
+    return sorted(s.results, key=lambda r: (not (r.status is Status.FAIL and r.decides), order[r.status]))
+
+
+def _moment(given: object) -> str:
+    try:
+        return clock_words(datetime.fromisoformat(given)) if isinstance(given, str) else ""
+    except ValueError:
+        return str(given)
+
+
+def _age(issued: str, day: str) -> str:
+    try:
+        return f", {_many((date.fromisoformat(day) - date.fromisoformat(issued)).days, 'day')} before the run"
+    except ValueError:
+        return ""
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+@lru_cache(maxsize=1)
+def _style() -> tuple[Style, Markup]:
+    folder = files(__package__) / "templates"
+    sheet, script = (
+        (folder / name).read_text(encoding="utf-8").replace("\r\n", "\n") for name in ("report.css", "report.js")
+    )
+    text = str(style_sheet().text) + sheet
+    style, ran = (b64encode(sha256(part.encode()).digest()).decode() for part in (text, script))
+    allowed = f"style-src 'sha256-{style}'; script-src 'sha256-{ran}'"
+    policy = f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
+    return Style(Markup(text), policy), Markup(script)  # noqa: S704 - the SDK's own files, no outside text
+
+
+@lru_cache(maxsize=1)
+def _template() -> Environment:
+    from jinja2 import PackageLoader, Undefined
+
+    environment = templates(
+        tones={str(status): _TONES.get(status, "") for status in Status},
+        verdict_tones=_VERDICT_TONES,
+        status_words={str(status): words for status, words in STATUS_WORDS.items()},
+        level_words=LEVEL_WORDS,
+        cause_words=CAUSE_WORDS,
+    )
+    environment.loader = PackageLoader("mpftconnect.conformance.reporting", "templates")
+    environment.undefined = Undefined  # reports leave out what is empty
+    return environment

@@ -108,6 +108,9 @@ class Summary:
         partial: Why the run did not come to its end; empty if it did.
         environment: Findings that concern the run and not a requirement: `kind`, `words`, `mend`, `requirements`.
         results: All, in the order of the packs.
+        files: Documents of the evidence: `kind`, `name`, `issued`, `due` (the last day on which it is in date).
+        grants: What buyers granted, as far as a trust file believes them: `requirement`, `granted_by`, `until`,
+            `expired`, `reason`.
     """
 
     demonstration: str
@@ -122,6 +125,8 @@ class Summary:
     packs: tuple[PackView, ...]
     environment: tuple[Mapping[str, Any], ...]
     results: tuple[ResultView, ...]
+    files: tuple[Mapping[str, str], ...] = ()
+    grants: tuple[Mapping[str, str], ...] = ()
     raw: Mapping[str, Any] = field(repr=False)
 
     def of(self, *statuses: Status, decides: bool | None = None) -> tuple[ResultView, ...]:
@@ -143,12 +148,18 @@ class Summary:
         return tuple(r for r in self.results if r.exception)
 
 
-def summary_of(report: Mapping[str, Any], exchanges: Iterable[ExchangeView] = ()) -> Summary:
+def summary_of(
+    report: Mapping[str, Any],
+    exchanges: Iterable[ExchangeView] = (),
+    *,
+    grants: Iterable[Mapping[str, str]] = (),
+) -> Summary:
     """The view of a parsed `report.json`.
 
     Args:
         report: Of `format_version` 1.
         exchanges: The redacted exchanges of its evidence.
+        grants: Of `verify_report`: what stands beside the report and is believed.
     """
     by_id = {each.id: each for each in exchanges}
     return Summary(
@@ -164,6 +175,8 @@ def summary_of(report: Mapping[str, Any], exchanges: Iterable[ExchangeView] = ()
         packs=tuple(_pack(each) for each in report["packs"]),
         environment=tuple(report.get("environment", ())),
         results=tuple(_result(each, by_id) for each in report["results"]),
+        files=tuple(report.get("files", ())),
+        grants=tuple(grants),
         raw=report,
     )
 

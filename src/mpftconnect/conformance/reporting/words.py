@@ -6,7 +6,16 @@ from collections.abc import Mapping
 
 from mpftconnect.conformance.outcome import Status
 
-__all__ = ["DEMONSTRATION", "IS", "IS_NOT", "STATUS_WORDS", "VERDICT_WORDS"]
+__all__ = [
+    "CAUSE_WORDS",
+    "DEMONSTRATION",
+    "IS",
+    "IS_NOT",
+    "LEVEL_WORDS",
+    "RUN_WORDS",
+    "STATUS_WORDS",
+    "VERDICT_WORDS",
+]
 
 DEMONSTRATION = "DEMONSTRATION: says nothing about any product"
 
@@ -38,4 +47,22 @@ STATUS_WORDS: Mapping[Status, str] = {
     Status.PASS: "Passed",
     Status.NOT_APPLICABLE: "Not applicable",
     Status.RECORDED: "Recorded",
+}
+
+LEVEL_WORDS: Mapping[str, str] = {"must": "Must", "should": "Should", "may": "May", "advisory": "Advisory"}
+
+CAUSE_WORDS: Mapping[str, str] = {
+    "supplier": "the supplier's system",
+    "test-data": "the test data",
+    "environment": "the environment",
+    "terminology": "missing terminology",
+    "harness": "this suite",
+    "specification": "the specification",
+    "unclear": "not clear",
+}
+
+RUN_WORDS: Mapping[str, str] = {
+    "self-run": "the supplier itself; nobody else was there",
+    "challenged": "the supplier, in answer to a buyer's challenge",
+    "buyer-witnessed": "the supplier, with a buyer present",
 }
