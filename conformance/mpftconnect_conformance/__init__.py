@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpftconnect.conformance import Check, PackSource
+from mpftconnect.conformance import Check, EvidenceFile, PackSource
 from mpftconnect.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -28,7 +28,16 @@ _HERE = Path(__file__).parent
 @hookimpl
 def mpft_packs() -> Sequence[PackSource]:
     packs = _HERE / "packs"
-    return [PackSource(name=name, path=packs / f"{name}.toml", power=packs / f"{name}.power.json") for name in PACKS]
+    return [
+        PackSource(name=name, path=packs / f"{name}.toml", power=packs / f"{name}.power.json", due=_due)
+        for name in PACKS
+    ]
+
+
+def _due(file: EvidenceFile) -> str:
+    from mpftconnect_conformance.dtac.documents import due_of  # reads a table of rules: not in every command
+
+    return due_of(file)
 
 
 @hookimpl

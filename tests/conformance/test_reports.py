@@ -23,6 +23,7 @@ from mpftconnect.conformance.definitions import Definitions
 from mpftconnect.conformance.demonstration import supplier_of_twin
 from mpftconnect.conformance.reporting.case import write_case
 from mpftconnect.conformance.reporting.document import as_bytes, exchanges_shown, report_of
+from mpftconnect.conformance.reporting.errata import corrected
 from mpftconnect.conformance.reporting.folder import Stored, altered, read_folder, write_folder
 from mpftconnect.conformance.reporting.rejudge import known_errata, rejudge
 from mpftconnect.conformance.reporting.schema import report_schema
@@ -215,6 +216,44 @@ def test_known_errata_of_an_old_report_are_said(folder: Path, catalog: Catalog) 
     newer = replace(pack, revision="2027.01.01", errata=(erratum,))
     known = known_errata(stored_of(folder).report, Catalog({PACK: newer}, catalog.checks))
     assert known == [("uk-core-r4#12", "It read stones as pounds.", Effect.UNRELIABLE)]
+
+
+@pytest.mark.parametrize(
+    ("effect", "status"),
+    [(Effect.UNRELIABLE, "not-tested"), (Effect.WITHDRAWN, "not-applicable"), (Effect.NOTE, "fail")],
+)
+def test_a_known_mistake_has_its_effect_on_an_old_report(
+    folder: Path, catalog: Catalog, effect: Effect, status: str
+) -> None:
+    pack = catalog.packs[PACK]
+    erratum = Erratum(
+        id="e1",
+        requirement="uk-core-r4#12",
+        revisions=(pack.revision,),
+        date="2027-01-01",
+        text="It read stones as pounds.",
+        effect=effect,
+    )
+    newer = replace(pack, revision="2027.01.01", errata=(erratum,))
+    known = Catalog({PACK: newer}, catalog.checks)
+    stored = stored_of(folder)
+    made = rejudge(stored, known, now=NOW)
+    for document in (made.document, rejudge(replace(stored, report=made.document), known, now=NOW).document):
+        row = next(r for r in document["results"] if r["ref"] == "UKC-12")
+        assert row["outcome"]["status"] == status
+        assert "It read stones as pounds." in " ".join(
+            [row["outcome"].get("reason", ""), *row["outcome"]["notes"]]
+            if effect is Effect.NOTE
+            else [row["outcome"]["reason"]]
+        )
+        assert row["errata"] == ["It read stones as pounds."]
+        jsonschema.validate(json.loads(as_bytes(document)), report_schema())
+    told = [d for d in made.differences if d.ref == "UKC-12"]
+    assert [("a mistake of ours is known of it" in d.because) for d in told] == (
+        [] if effect is Effect.NOTE else [True]
+    )
+    (row,) = corrected(stored.report, [newer])
+    assert (row.before, row.after) == ("fail", status)
 
 
 def test_an_exception_is_shown_and_changes_nothing(

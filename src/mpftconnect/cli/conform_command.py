@@ -154,6 +154,7 @@ def _run(
         catalog.checks,
         baseline=before,
         power=catalog.power,
+        due=catalog.due,
         challenge=challenge.digest if challenge is not None else "",
     )
     problems = write_folder(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mpftconnect.cli.conform_command import exit_of, report_lines
+from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.output import printable, write_private
 from mpftconnect.cli.signing_commands import grant, sign, sign_file, verify, witness
 from mpftconnect.errors import UsageError
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
@@ -35,7 +38,8 @@ for _each in (sign, sign_file, verify, grant, witness):
 @command.command("open")
 @click.argument("report", type=_FOLDER)
 @click.option("--no-browser", is_flag=True, help="Print the summary only.")
-def open_report(report: Path, no_browser: bool) -> int:
+@click.option("--trust", type=_FILE, help="Whose grants are believed.")
+def open_report(report: Path, no_browser: bool, trust: Path | None) -> int:
     """Print the summary of REPORT, and open its page."""
     from mpftconnect.conformance.reporting.folder import read_folder
 
@@ -43,6 +47,8 @@ def open_report(report: Path, no_browser: bool) -> int:
     for line in report_lines(stored.report):
         click.echo(printable(line))
     _say_altered(stored.altered)
+    for line in _grant_lines(report, trust):
+        click.echo(printable(line))
     page = report / "report.html"
     if page.is_file() and not no_browser:
         webbrowser.open(page.resolve().as_uri())
@@ -128,23 +134,88 @@ def reproduce(report: Path, finding: str, out: Path | None) -> None:
 
 @command.command("export")
 @click.argument("form", metavar="FORMAT")
-@click.argument("report", type=_FOLDER)
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write. [default: FORMAT's own]")
-def export(form: str, report: Path, out: Path | None) -> None:
-    """Write one form of REPORT, such as junit or csv."""
+@click.argument("paths", nargs=-1, required=True, metavar="[FORM] REPORT", type=click.Path(path_type=Path))
+@click.option("--out", type=_FILE, help="File to write. [default: FORMAT's own]")
+@click.option("--trust", type=_FILE, help="Whose grants are believed and shown.")
+def export(form: str, paths: tuple[Path, ...], out: Path | None, trust: Path | None) -> int | None:
+    """Write one form of REPORT, such as html, junit or csv.
+
+    hazards writes what failed, was not tested or is for the deployer to control, as rows for a DCB0160 hazard log
+    (CSV, or XLSX by the name in --out). dtac FORM REPORT fills a copy of the form file that you have (.docx, .odt,
+    .csv, .xlsx) with the supplier's answers; exit code 1: a question's code was not found in it.
+    """
+    if form == "dtac":
+        if len(paths) != 2:
+            raise UsageError("report export dtac takes the form's file and the report")
+        return _export_dtac(paths[0], paths[1], out)
+    if len(paths) != 1:
+        raise UsageError(f"report export {form} takes one report")
     from mpftconnect.conformance.reporting.document import exchanges_shown
     from mpftconnect.conformance.reporting.folder import read_folder
+    from mpftconnect.conformance.reporting.hazards import hazards_bytes
     from mpftconnect.conformance.reporting.summary import summary_of
     from mpftconnect.plugins import load_plugins
 
     forms = load_plugins().report_formats
-    if form not in forms:
-        raise UsageError(f"no such format: {form} (there are {', '.join(sorted(forms))})")
+    if form != "hazards" and form not in forms:
+        raise UsageError(f"no such format: {form} (there are {', '.join(sorted((*forms, 'dtac', 'hazards')))})")
+    stored = read_folder(paths[0])
+    _say_altered(stored.altered)
+    summary = summary_of(stored.report, exchanges_shown(stored.exchanges), grants=_grants(paths[0], trust))
+    target = out or Path("hazards.csv" if form == "hazards" else forms[form].file)
+    needs = "xlsx" if form == "hazards" else forms[form].needs
+    try:
+        if form == "hazards":
+            data = hazards_bytes(summary, workbook=target.suffix.lower() == ".xlsx")
+        else:
+            data = forms[form].write(summary)
+    except ImportError:
+        raise UsageError(f"{target.name} was not written: it needs pip install 'mpftconnect[{needs}]'") from None
+    write_private(target, data)
+    click.echo(f"wrote {target}")
+    return None
+
+
+def _export_dtac(form: Path, report: Path, out: Path | None) -> int:
+    from mpftconnect.conformance.reporting.folder import read_folder
+    from mpftconnect.conformance.reporting.form_file import fill_form
+
     stored = read_folder(report)
     _say_altered(stored.altered)
-    target = out or Path(forms[form].file)
-    write_private(target, forms[form].write(summary_of(stored.report, exchanges_shown(stored.exchanges))))
-    click.echo(f"wrote {target}")
+    answers = stored.answers.get("dtac")
+    if not isinstance(answers, dict) or not answers:
+        raise UsageError("the report holds no answers to a DTAC form")
+    target = out or form.with_name(f"{form.stem}-filled{form.suffix}")
+    if target.exists() and target.resolve() == form.resolve():
+        raise UsageError("--out: the form itself is never changed: name another file")
+    mark = str(stored.report.get("demonstration", ""))
+    filled = fill_form(form, {k: v for k, v in answers.items() if k != "form"}, mark=mark)
+    write_private(target, filled.data)
+    click.echo(f"wrote {target}: {len(filled.found)} answers beside their questions. The form's verdict is not ours.")
+    for code in filled.missing:
+        click.echo(f"  not found in the form: {printable(code)}")
+    return Exit.NOT_MET if filled.missing else Exit.DONE
+
+
+def _grants(report: Path, trust: Path | None) -> tuple[Mapping[str, str], ...]:
+    if trust is None:
+        return ()
+    from mpftconnect.conformance.signing import read_trust, verify_report
+
+    return verify_report(report, read_trust(trust)).grants
+
+
+def _grant_lines(report: Path, trust: Path | None) -> Iterator[str]:
+    there = len(list(report.glob("grant-*.dsse.json")))
+    if there and trust is None:
+        yield f"{there} signed grants stand beside it: --trust FILE says whose are believed"
+    found = _grants(report, trust)
+    for each in found:
+        state = "granted, and run out," if each["expired"] else "granted"
+        yield f"exception {state} until {each['until']}: {each['requirement']} by {each['granted_by']}"
+        yield f"  {each['reason']}"
+    if there and trust is not None and not found:
+        yield "grants stand beside it, and none is of a key that the trust file believes"
 
 
 def _say_altered(altered: tuple[str, ...]) -> None:

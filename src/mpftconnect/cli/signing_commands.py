@@ -185,4 +185,14 @@ def _as_dict(found: Verification) -> dict[str, Any]:
         "expired": found.expired,
         "grants": [dict(each) for each in found.grants],
         "notes": list(found.notes),
+        "corrected": [
+            {
+                "requirement": each.requirement,
+                "erratum": each.erratum.id,
+                "effect": str(each.erratum.effect),
+                "before": each.before,
+                "after": each.after,
+            }
+            for each in found.corrected
+        ],
     }

@@ -70,8 +70,26 @@ def mpft_report_formats() -> Sequence[ReportFormat]:
 
         return page_bytes(summary)
 
+    def printed(summary: Summary) -> bytes:
+        from mpftconnect.conformance.reporting.printed import pdf_bytes
+
+        return pdf_bytes(summary)
+
+    def document(summary: Summary) -> bytes:
+        from mpftconnect.conformance.reporting.office import docx_bytes
+
+        return docx_bytes(summary)
+
+    def workbook(summary: Summary) -> bytes:
+        from mpftconnect.conformance.reporting.office import xlsx_bytes
+
+        return xlsx_bytes(summary)
+
     return [
         ReportFormat(name="html", file="report.html", write=page),
         ReportFormat(name="junit", file="junit.xml", write=junit),
         ReportFormat(name="csv", file="requirements.csv", write=table),
+        ReportFormat(name="pdf", file="report.pdf", write=printed, needs="pdf"),
+        ReportFormat(name="docx", file="report.docx", write=document, needs="docx"),
+        ReportFormat(name="xlsx", file="report.xlsx", write=workbook, needs="xlsx"),
     ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mpftconnect.conformance.check import Check
+from mpftconnect.conformance.evidence import EvidenceFile
 from mpftconnect.conformance.requirement import Pack, PackSource, Requirement, VerifiedBy
 from mpftconnect.errors import ConfigurationError, UsageError
 from mpftconnect.plugins import PluginRegistry
@@ -29,11 +30,18 @@ class Catalog:
 
     Args:
         power: What was measured of each pack's checks, as `conform power` wrote it.
+        dues: What packs know of how long a document is in date.
     """
 
     packs: Mapping[str, Pack]
     checks: Mapping[str, Check]
     power: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    dues: tuple[Callable[[EvidenceFile], str], ...] = ()
+
+    def due(self, file: EvidenceFile) -> str:
+        """The last day on which a document is in date, ISO: the earliest that a pack or the document says."""
+        days = [file.expires, *(due(file) for due in self.dues)]
+        return min((day for day in days if day), default="")
 
     def pack(self, name: str) -> Pack:
         """
@@ -145,7 +153,8 @@ def load_catalog(registry: PluginRegistry) -> Catalog:
     if problems:
         raise ConfigurationError(problems)
     power = {name: told for name, source in registry.packs.items() if (told := _measured(source))}
-    return Catalog(packs, checks, power)
+    dues = dict.fromkeys(source.due for source in registry.packs.values() if source.due is not None)
+    return Catalog(packs, checks, power, tuple(dues))
 
 
 def _measured(source: PackSource) -> dict[str, Any]:

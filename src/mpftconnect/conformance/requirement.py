@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mpftconnect.conformance.evidence import EvidenceFile
 
 __all__ = [
     "Effect",
@@ -197,11 +201,13 @@ class PackSource:
 
     Args:
         power: What `conform power NAME --write FILE` wrote, for reports to quote; None if it was never measured.
+        due: The last day on which a document of the evidence is in date, ISO; empty if the pack knows none.
     """
 
     name: str
     path: Path
     power: Path | None = None
+    due: Callable[[EvidenceFile], str] | None = None
 
     def load(self) -> Pack:
         """The pack.

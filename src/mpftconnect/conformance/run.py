@@ -39,12 +39,14 @@ class Judged:
 
     Args:
         by_judge: Whether a judge decided it; otherwise the run did, and a judgement repeated later cannot.
+        errata: Mistakes of ours that bear on it.
     """
 
     requirement: Requirement
     outcome: Outcome
     exchanges: tuple[str, ...] = ()
     by_judge: bool = False
+    errata: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

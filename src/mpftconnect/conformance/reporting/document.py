@@ -258,12 +258,12 @@ def _result(
         if response.requirement in (requirement.id, requirement.ref):
             out["response"] = {name: getattr(response, name) for name in ("text", "by", "date", "signed_by")}
     pack = next((pack for pack in packs if pack.name == requirement.pack), None)
-    errata = (
-        [e.text for e in pack.errata if e.requirement == requirement.id and pack.revision in e.revisions]
-        if pack
-        else []
-    )
-    if errata:
+    here = [
+        e.text
+        for e in (pack.errata if pack else ())
+        if e.requirement == requirement.id and pack and pack.revision in e.revisions
+    ]
+    if errata := list(dict.fromkeys((*each.errata, *here))):
         out["errata"] = errata
     if before is not None:
         out["changed"] = _change(before.get(requirement.id), outcome.status)

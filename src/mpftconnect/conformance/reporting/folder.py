@@ -78,6 +78,9 @@ def write_folder(
     for form in formats:
         try:
             files[form.file] = form.write(summary)
+        except ImportError:
+            need = f"it needs pip install 'mpftconnect[{form.needs}]'" if form.needs else "a library is missing"
+            problems.append(f"{form.file}: was not written: {need}")
         except Exception as error:  # noqa: BLE001 - a stranger's form must not cost the report
             extra = f"; it needs pip install 'mpftconnect[{form.needs}]'" if form.needs else ""
             problems.append(f"{form.file}: could not be written ({type(error).__name__}){extra}")

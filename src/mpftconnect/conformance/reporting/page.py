@@ -21,7 +21,7 @@ from mpftconnect.conformance.reporting.summary import ResultView, Summary
 from mpftconnect.conformance.reporting.words import CAUSE_WORDS, LEVEL_WORDS, RUN_WORDS, STATUS_WORDS
 from mpftconnect.pages.rendering import Style, clock_words, style_sheet, templates
 
-__all__ = ["page_bytes"]
+__all__ = ["lists_of", "page_bytes"]
 
 _LONGEST_BODY = 20_000  # characters of a body that the page shows; the evidence holds the whole
 _BAD, _DOUBT, _GOOD = "void", "doubtful", "good"
@@ -35,12 +35,16 @@ _TONES: Mapping[str, str] = {
 _VERDICT_TONES = {"not-met": _BAD, "undetermined": _DOUBT, "met-the-checks-run": _GOOD}
 
 
-def page_bytes(summary: Summary) -> bytes:
-    """The page."""
+def page_bytes(summary: Summary, *, paper: bool = False) -> bytes:
+    """The page.
+
+    Args:
+        paper: Leaves out what print does not show: the exchanges.
+    """
     style, script = _style()
     ordered = _ordered(summary)
     shown = list({e.id: e for r in ordered for e in r.exchanges}.values())
-    lists = _lists(summary)
+    lists = lists_of(summary)
     day = str(summary.run["started"])[:10]
     parts = [
         ("summary", "Summary by pack and level", _many(len(summary.packs), "pack")),
@@ -76,12 +80,13 @@ def page_bytes(summary: Summary) -> bytes:
                 n for n in LEVEL_WORDS if any(n == ("advisory" if r.advisory else r.level) for r in summary.results)
             ],
             longest=_LONGEST_BODY,
+            paper=paper,
         )
     )
     return text.strip().encode("utf-8", errors="replace") + b"\n"
 
 
-def _lists(s: Summary) -> list[tuple[str, str, str, tuple[ResultView, ...]]]:
+def lists_of(s: Summary) -> list[tuple[str, str, str, tuple[ResultView, ...]]]:
     """The lists of the first pages: id, title, what they mean, and what stands in them."""
     return [
         ("failed", "Musts that failed", "Each of these alone makes its pack not met.", s.failed_musts),

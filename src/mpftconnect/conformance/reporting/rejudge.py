@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from mpftconnect.conformance.definitions import Definitions
 from mpftconnect.conformance.evidence import Evidence
 from mpftconnect.conformance.outcome import Cause, CauseKind, Finding, Outcome, Status
 from mpftconnect.conformance.reporting.document import document_of
+from mpftconnect.conformance.reporting.errata import errata_of, known_errata, revisions_of, under
 from mpftconnect.conformance.reporting.folder import Stored
-from mpftconnect.conformance.requirement import Effect, Pack, Requirement
+from mpftconnect.conformance.requirement import Pack, Requirement
 from mpftconnect.conformance.run import Judged, standing
 from mpftconnect.conformance.supplier import Authorisation, AuthSettings, ExceptionRequest, Response, Supplier
 from mpftconnect.errors import UsageError
@@ -54,6 +55,9 @@ def rejudge(
 ) -> Rejudged:
     """Judge the evidence of a report again, under the packs that are installed now, or those given.
 
+    A mistake that is known of the revision under which the evidence was gathered has its effect here: what is
+    unreliable is not tested, even where the check has been mended, since it may be the evidence that is amiss.
+
     Args:
         packs: In place of the installed ones of the same name.
         package_path: Folders of FHIR packages.
@@ -70,6 +74,7 @@ def rejudge(
     supplier = _supplier(stored)
     before = {row["id"]: row for row in stored.report["results"]}
     whole = {row["name"]: row["judged"] == row["requirements"] for row in stored.report["packs"]}
+    gathered = revisions_of(stored.report)
     definitions = Definitions(package_path)
     judged: list[Judged] = []
     outcomes: dict[str, Status] = {}
@@ -78,6 +83,9 @@ def rejudge(
             if requirement.id not in before and not whole[pack.name]:
                 continue  # it was not chosen then
             made = _judge(requirement, stored, supplier, catalog, definitions, outcomes, before.get(requirement.id))
+            errata = errata_of(pack, requirement.id, (pack.revision, gathered[pack.name]))
+            if errata:
+                made = replace(made, outcome=under(made.outcome, errata), errata=tuple(e.text for e in errata))
             outcomes[requirement.id] = made.outcome.status
             judged.append(made)
     document = document_of(
@@ -95,22 +103,13 @@ def rejudge(
             "by": stored.report["run"]["by"],
             "rejudged": now.isoformat(),
             "rejudged_from": stored.report["run"]["id"],
+            "revisions": gathered,
             **({"partial": partial} if (partial := stored.report["run"].get("partial")) else {}),
         },
         power=catalog.power,
+        due=catalog.due,
     )
     return Rejudged(document, tuple(_differences(judged, before, stored, document, chosen)), supplier)
-
-
-def known_errata(report: Mapping[str, Any], catalog: Catalog) -> list[tuple[str, str, Effect]]:
-    """Mistakes of ours that are known now and stand in a report: requirement, what was wrong, what it does."""
-    return [
-        (erratum.requirement, erratum.text, erratum.effect)
-        for row in report["packs"]
-        if (pack := catalog.packs.get(row["name"])) is not None
-        for erratum in pack.errata
-        if row["revision"] in erratum.revisions
-    ]
 
 
 def outcome_from(row: Mapping[str, Any]) -> Outcome:
@@ -177,6 +176,8 @@ def _differences(
         reasons = []
         if was is None:
             reasons.append("the requirement is new in this pack")
+        if each.errata:
+            reasons.append("a mistake of ours is known of it")
         if each.outcome.reason.startswith("not in evidence"):
             reasons.append(each.outcome.reason)
         if digests[pack.name] != pack.digest:

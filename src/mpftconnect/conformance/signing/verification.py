@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from mpftconnect.conformance.reporting.errata import Corrected, corrected
 from mpftconnect.conformance.reporting.folder import MANIFEST, REPORT, Stored, altered, read_folder
 from mpftconnect.conformance.requirement import Pack
 from mpftconnect.conformance.signing.attestation import FILE, PREDICATE, claims_of
@@ -51,6 +52,7 @@ class Verification:
         run_by: `self-run`, `challenged` or `buyer-witnessed`: as far as signatures show it.
         expired: Whether the day that the signer named is past, or the challenge's.
         notes: What a reader must know: the target, the age, versions, grants, errata.
+        corrected: Results that stand otherwise under mistakes of ours that are known now.
     """
 
     verdict: Verdict
@@ -65,6 +67,7 @@ class Verification:
     demonstration: str
     notes: tuple[str, ...]
     grants: tuple[Mapping[str, str], ...] = ()
+    corrected: tuple[Corrected, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -133,6 +136,7 @@ def verify_report(folder: Path, trust: Trust, *, packs: Sequence[Pack] = (), tod
         demonstration=str(stored.report.get("demonstration", "")),
         notes=tuple(_notes(stored, challenge, witnesses, packs)),
         grants=grants,
+        corrected=corrected(stored.report, packs),
     )
 
 
@@ -284,12 +288,19 @@ def _notes(
     for key, predicate in witnesses:
         says = str(predicate.get("says", "")) if isinstance(predicate, dict) else ""
         yield f"witnessed by {key.name} ({key.organisation}): {says}"
+    changed = set()
+    for each in corrected(report, packs):
+        erratum = each.erratum
+        stands = ""
+        if each.before != each.after:
+            stands = f" It stands as {each.after}, and no longer as {each.before}."
+            changed |= {each.requirement.partition("#")[0]} if each.decides else set()
+        yield f"known since {erratum.date} of {each.requirement} ({erratum.effect}): {erratum.text}{stands}"
+    for name in sorted(changed):
+        yield f"the verdict of {name} may no longer stand: report rejudge says what it is now"
     here = {pack.name: pack for pack in packs}
     for row in report["packs"]:
         pack = here.get(row["name"])
-        for erratum in pack.errata if pack else ():
-            if row["revision"] in erratum.revisions:
-                yield f"known since {erratum.date} of {erratum.requirement} ({erratum.effect}): {erratum.text}"
         if pack is not None and pack.digest != row["digest"]:
             yield f"{row['name']} is installed here as another revision: report rejudge says what it would find"
 
