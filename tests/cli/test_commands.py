@@ -239,6 +239,9 @@ def test_the_demo(call: Call, tmp_path: Path) -> None:
     assert "Treat the person as allergic until this is settled" in border
     assert "intact" in out
     folder = tmp_path / "demo"
+    assert "UKC-12 Failed" in out
+    report = (folder / "conformance" / "report.html").read_text(encoding="utf-8")
+    assert "DEMONSTRATION: says nothing about any product" in report and "Musts that failed" in report
     assert json.loads((folder / "record.json").read_text())["type"] == "collection"
     pages = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
     assert set(pages) == {"systems.html", "record.html"} | {

@@ -279,3 +279,37 @@ nhs_number = "9990000018"
     assert report["run"]["partial"] == "interrupted"
     assert {row["outcome"]["status"] for row in report["results"]} == {"not-tested"}
     assert b"PARTIAL" in out
+
+
+def test_hazards_are_rows_for_the_deployers_log(cli: Callable[..., tuple[int, Result]], tmp_path: Path) -> None:
+    cli("conform", "run", "--sandbox", "--pack", PACK, "--out", "r", "--fault", "filler", "--quiet")
+    code, result = cli("report", "export", "hazards", "r")
+    assert code == 0, result.output
+    text = (tmp_path / "hazards.csv").read_text(encoding="utf-8-sig")
+    assert "(UKC-08)" in text and "failed" in text and "DEMONSTRATION" in text
+    assert "Not a DTAC assessment" in text
+    code, _ = cli("report", "export", "hazards", "r", "--out", "h.xlsx")
+    assert code == 0 and (tmp_path / "h.xlsx").read_bytes()[:2] == b"PK"
+
+
+def test_people_as_messages_are_structurally_valid(cli: Callable[..., tuple[int, Result]], tmp_path: Path) -> None:
+    from mpftconnect.hl7v2 import check, parse
+
+    code, result = cli("conform", "patients", "--format", "hl7v2", "--out", "p")
+    assert code == 0, result.output
+    messages = [parse(path.read_bytes()) for path in sorted((tmp_path / "p").glob("full-*.hl7"))]
+    assert {str(m["MSH-9.2"]) for m in messages} == {"A28", "A31", "R01"}
+    assert all(str(m["PID-3.1"]) == "9990000018" and not list(check(m)) for m in messages)
+    assert "enter by the sheet" in result.output
+
+
+def test_due_names_what_runs_out(cli: Callable[..., tuple[int, Result]], tmp_path: Path) -> None:
+    cli("conform", "init", "supplier.toml", *FLAGS)
+    code, _ = cli("conform", "due", "--pack", PACK)
+    assert code == 0
+    asked = '[[exception]]\nrequirement = "UKC-12"\nreason = "a"\nowner = "b"\nexpires = 2020-01-01\nhazard = "H-1"\n'
+    with (tmp_path / "supplier.toml").open("a") as file:
+        file.write(asked)
+    code, result = cli("conform", "due", "--pack", PACK, "--json")
+    assert code == 1
+    assert json.loads(result.output)["past"] is True

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mpftconnect.cli.conform_due import due
 from mpftconnect.cli.conform_init import init
 from mpftconnect.cli.conform_packs import coverage, packs, power, show
 from mpftconnect.cli.conform_patients import patients
@@ -41,7 +42,7 @@ def command() -> None:
     """
 
 
-for _each in (init, patients, packs, show, coverage, power, challenge):
+for _each in (init, patients, packs, show, coverage, power, due, challenge):
     command.add_command(_each)
 
 

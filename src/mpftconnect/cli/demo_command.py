@@ -62,7 +62,8 @@ def command(out: Path) -> None:
     """Read four synthetic people through the adapters, over HTTP, from twins of the installed supplier systems.
 
     Writes record.html (one self-contained page) and record.json (a FHIR R4 Bundle) of the first, a page of each of the
-    others, and systems.html, which draws which system contributed what; verifies the audit trail, and stops all that it
+    others, and systems.html, which draws which system contributed what; tests a twin against the UK Core pack, with a
+    fault switched on, and leaves that report in conformance/; verifies the audit trail, and stops all that it
     started. Nobody in it is real.
     """
     from mpftconnect.pages import record_page, systems_page
@@ -99,10 +100,48 @@ def command(out: Path) -> None:
     (out / "systems.html").write_text(drawn, encoding="utf-8")
     (out / "record.json").write_bytes(dump_json(told[0][1].to_fhir(), indent=True))
     click.echo("\nwrote " + ", ".join(str(path) for path in (*written, out / "systems.html", out / "record.json")))
+    for line in _conformance(out / "conformance", registry):
+        click.echo(line)
     click.echo(f"audit trail: {seen.entries} entries, {'intact' if seen.ok else 'NOT INTACT'}")
     click.echo(f"everything stopped; took {time.monotonic() - started:.1f} s")
     if not seen.ok:
         raise click.exceptions.Exit(Exit.NOT_MET)
+
+
+def _conformance(folder: Path, registry: PluginRegistry) -> Iterator[str]:
+    """A conformance run against a twin with a fault, so that its page shows what a failure looks like."""
+    from mpftconnect.adapters.twin_transport import TwinTransport
+    from mpftconnect.cli.conform_command import report_lines
+    from mpftconnect.conformance.catalog import load_catalog
+    from mpftconnect.conformance.demonstration import supplier_of_twin
+    from mpftconnect.conformance.reporting.document import report_of
+    from mpftconnect.conformance.reporting.folder import write_folder
+    from mpftconnect.conformance.run import Run
+    from mpftconnect.sandbox import PEOPLE
+
+    spec = registry.twins.get("uk-core")
+    if spec is None:
+        yield "no conformance run: the twin uk-core is not installed"
+        return
+    twin = spec.build(PEOPLE)
+    twin.faults.set("vital-sign-unit")
+    catalog = load_catalog(registry)
+    supplier = supplier_of_twin(spec, twin, "http://twin.invalid", PEOPLE)
+    transport = TwinTransport(twin, "http://twin.invalid")
+    result = Run(supplier, catalog.choose(["uk-core-r4"]), catalog.checks, transport=transport).go()
+    document = report_of(result, catalog.checks, power=catalog.power, due=catalog.due)
+    problems = write_folder(
+        folder,
+        document,
+        supplier=result.supplier,
+        exchanges=result.exchanges,
+        preflight=[finding.as_dict() for finding in result.preflight],
+        today=result.started.date().isoformat(),
+        formats=[form for form in registry.report_formats.values() if form.always],
+    )
+    yield "\nA conformance run, against a twin with a fault switched on:"
+    yield from (f"  {line}" for line in (*report_lines(document), *problems))
+    yield f"wrote {folder / 'report.html'}"
 
 
 def _systems(registry: PluginRegistry) -> list[str]:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.keys_command import command as keys_command
+from mpftconnect.cli.report_command import export, open_report
 from mpftconnect.cli.signing_commands import grant, sign, sign_file, verify, witness
 from mpftconnect.conformance.signing import load_key, read_trust
 from mpftconnect.errors import UsageError
@@ -129,3 +130,17 @@ def test_a_passphrase_is_a_reference_and_never_a_value(tmp_path: Path, monkeypat
 def test_revoke_wants_an_id(key: str) -> None:
     with pytest.raises(UsageError, match="64 characters"):
         called(keys_command, "revoke", key, "--because", "lost")
+
+
+def test_grants_are_shown_under_a_trust_file_and_not_without(report: Path, keys: Any, tmp_path: Path) -> None:
+    buyer = str(keys.buyer.path)
+    called(grant, str(report), "WARD-01", "--key", buyer, "--until", "2027-01-01", "--reason", "next release")
+    _, said = called(open_report, str(report), "--no-browser")
+    assert "1 signed grants stand beside it" in said and "Digital team" not in said
+    _, said = called(open_report, str(report), "--no-browser", "--trust", str(keys.path))
+    assert "ward-feed#1 by Digital team" in said
+    page = tmp_path / "page.html"
+    called(export, "html", str(report), "--out", str(page), "--trust", str(keys.path))
+    assert "Digital team" in page.read_text(encoding="utf-8")
+    called(export, "html", str(report), "--out", str(page))
+    assert "Digital team" not in page.read_text(encoding="utf-8")
