@@ -37,9 +37,12 @@ MAY_IMPORT = {
     "terminology_service": {*ADAPTERS, "validation"},
     "sandbox": {*ADAPTERS, "hookspecs", "plugins", "sandbox"},
     "hub": HUB,
-    # Of the pages it takes the style sheet and the escaping templates, so that there is one of each.
-    "conformance": {*ADAPTERS, "hookspecs", "plugins", "spreadsheet", "validation", "sandbox", "conformance", "pages"},
-    "pages": {*HUB, "pages"},
+    "rendering": {"model"},
+    "conformance": {
+        *ADAPTERS,
+        *("hookspecs", "plugins", "spreadsheet", "rendering", "validation", "sandbox", "conformance"),
+    },
+    "pages": {*HUB, "rendering", "pages"},
     "cli": {*HUB, "pages", "sandbox", "cli", "validation", "terminology_service", "conformance"},
     "__init__": {*PLUGINS, "hub", "model"},
 }

@@ -35,10 +35,10 @@ from mpftconnect.model import (
     format_nhs_number,
 )
 from mpftconnect.pages.facts import facts_of, moment_words, technical_facts, value_words
-from mpftconnect.pages.rendering import clock_words, style_sheet, templates
 from mpftconnect.pages.standing import plain_status, standing_of
 from mpftconnect.pages.timeline import timeline
 from mpftconnect.pages.words import OUTCOMES, TITLES
+from mpftconnect.rendering import clock_words, style_sheet, templates
 
 __all__ = ["record_page"]
 
@@ -237,6 +237,7 @@ def _left_over(record: Record) -> tuple[tuple[str, int], ...]:
 @lru_cache(maxsize=1)
 def _templates() -> Environment:
     environment = templates(
+        "mpftconnect.pages",
         clinical_words=_clinical_words,
         facts_of=facts_of,
         long_text=_LONG_TEXT,

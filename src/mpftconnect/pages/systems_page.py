@@ -15,8 +15,8 @@ from jinja2 import Environment
 from mpftconnect.hub.record import Record
 from mpftconnect.model import SectionName
 from mpftconnect.pages.contributions import Contribution, contributions
-from mpftconnect.pages.rendering import clock_words, style_sheet, templates
 from mpftconnect.pages.words import OUTCOMES, TITLES
+from mpftconnect.rendering import clock_words, style_sheet, templates
 
 __all__ = ["systems_page"]
 
@@ -82,7 +82,7 @@ def systems_page(records: Sequence[tuple[str, Record]], *, demonstration: bool =
 
 @lru_cache(maxsize=1)
 def _templates() -> Environment:
-    return templates(titles=TITLES, outcome_words=OUTCOMES)
+    return templates("mpftconnect.pages", titles=TITLES, outcome_words=OUTCOMES)
 
 
 def _view(title: str, record: Record) -> _View:

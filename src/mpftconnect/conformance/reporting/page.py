@@ -19,7 +19,7 @@ from markupsafe import Markup
 from mpftconnect.conformance.outcome import ORDER, Status
 from mpftconnect.conformance.reporting.summary import ResultView, Summary
 from mpftconnect.conformance.reporting.words import CAUSE_WORDS, LEVEL_WORDS, RUN_WORDS, STATUS_WORDS
-from mpftconnect.pages.rendering import Style, clock_words, style_sheet, templates
+from mpftconnect.rendering import Style, clock_words, style_sheet, templates
 
 __all__ = ["lists_of", "page_bytes"]
 
@@ -147,15 +147,15 @@ def _style() -> tuple[Style, Markup]:
 
 @lru_cache(maxsize=1)
 def _template() -> Environment:
-    from jinja2 import PackageLoader, Undefined
+    from jinja2 import Undefined
 
     environment = templates(
+        "mpftconnect.conformance.reporting",
         tones={str(status): _TONES.get(status, "") for status in Status},
         verdict_tones=_VERDICT_TONES,
         status_words={str(status): words for status, words in STATUS_WORDS.items()},
         level_words=LEVEL_WORDS,
         cause_words=CAUSE_WORDS,
     )
-    environment.loader = PackageLoader("mpftconnect.conformance.reporting", "templates")
     environment.undefined = Undefined  # reports leave out what is empty
     return environment

@@ -60,16 +60,16 @@ class Style:
 def style_sheet() -> Style:
     """The one style sheet of all pages."""
     # The hash is of exactly what stands between the tags, so line ends must not depend on the machine.
-    text = (files(__package__) / "templates" / "record.css").read_text(encoding="utf-8").replace("\r\n", "\n")
+    text = (files(__package__) / "record.css").read_text(encoding="utf-8").replace("\r\n", "\n")
     digest = b64encode(sha256(text.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     return Style(Markup(text), policy)  # noqa: S704 - the SDK's own file, no outside text
 
 
-def templates(**functions: Callable[..., Any] | object) -> Environment:
-    """The environment of the pages' templates, which knows these functions beside its own."""
+def templates(package: str, **functions: Callable[..., Any] | object) -> Environment:
+    """The environment of a package's templates, in its folder `templates`; it knows these functions beside its own."""
     environment = Environment(
-        loader=PackageLoader("mpftconnect.pages", "templates"),
+        loader=PackageLoader(package, "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_make_visible,
