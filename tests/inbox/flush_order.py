@@ -1,7 +1,9 @@
 """Reads a trace of system calls: had each acknowledged message been flushed before its acknowledgement was written?
 
 An acknowledgement is in order if, before the call that writes it begins, a call that wrote the message's control id
-into the store's write-ahead log has returned, and after that a flush of the same file has begun and returned.
+into the store's write-ahead log has returned, and after that a flush of the same file has begun and returned. The first
+such write counts: the next commit writes the page that holds the message again, beside its own, and may do so between
+the flush and the acknowledgement.
 """
 
 from __future__ import annotations
@@ -89,5 +91,5 @@ def _ended(
 
 def _flushed(control: str, now: int, written: list[tuple[int, str]], flushed: list[tuple[int, int]]) -> bool:
     whole = re.compile(rf"\|{re.escape(control)}\|")
-    wrote = next((at for at, held in reversed(written) if whole.search(held)), None)
+    wrote = next((at for at, held in written if whole.search(held)), None)
     return wrote is not None and any(begun > wrote and ended < now for begun, ended in flushed)

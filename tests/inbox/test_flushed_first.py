@@ -105,6 +105,9 @@ ANSWER = '7 sendto(9<socket:[1]>, "\\vMSH|..\\rMSA|AA|{0}\\r\\34\\r", 60, 0, NUL
         ([WRITE.format(11), FLUSH, ANSWER.format(1)], ["1"]),
         ([WRITE.format(1), FLUSH.replace("-wal", ""), ANSWER.format(1)], ["1"]),
         ([WRITE.format(1), FLUSH.replace("= 0", "= -1 EIO"), ANSWER.format(1)], ["1"]),
+        # The next commit wrote the page again, with its own message beside it.
+        ([WRITE.format(1), FLUSH, WRITE.format("1|Q|P|2.4|MSH|^~\\\\&|A|B|C|D|E||ADT|2"), ANSWER.format(1)], []),
+        ([WRITE.format(1), FLUSH, WRITE.format("1|Q|P|2.4|MSH|^~\\\\&|A|B|C|D|E||ADT|2"), ANSWER.format(2)], ["2"]),
         # A flush that has begun and not returned when the answer is written.
         (
             [
