@@ -176,6 +176,7 @@ class Run:
             writes=check.writes,
             deadline=self._deadline.earlier(self.check_seconds),
             mark=self.mark,
+            tls=getattr(self.transport, "tls", None),
         )
         try:
             check.probe(probe)
