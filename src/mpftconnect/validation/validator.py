@@ -125,6 +125,15 @@ class Validator:
         """
         return self._checks.trees.tree(canonical).to_json()
 
+    def require_profile(self, url: str) -> None:
+        """Say before anything is judged whether a profile is there.
+
+        Raises:
+            PackageNotFound: It is in no loaded package.
+        """
+        if not self._checks.has(url):
+            raise PackageNotFound(f"profile {url} is in no loaded package{hint_for(url)}")
+
     def validate(
         self,
         data: bytes | str | Mapping[str, Any],
@@ -144,8 +153,7 @@ class Validator:
         chosen = options or self.options
         wanted = tuple(profiles)
         for url in wanted:
-            if not self._checks.has(url):
-                raise PackageNotFound(f"profile {url} is in no loaded package{hint_for(url)}")
+            self.require_profile(url)
         source = read_source(data, self._checks.trees, chosen)
         if self._service is None:
             return _report(self._run(source, wanted, chosen), source)
