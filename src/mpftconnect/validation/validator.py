@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mpftconnect.errors import ConfigurationError, PackageNotFound, PackageRefused
 from mpftconnect.validation.check.compiler import Checks
-from mpftconnect.validation.check.navigation import value_at
+from mpftconnect.validation.check.navigation import place_in, root_of, value_at
 from mpftconnect.validation.check.run import Frame, Raw, Run
 from mpftconnect.validation.definitions.core_pack import PACKS, load_core_pack
 from mpftconnect.validation.definitions.installed import hint_for
@@ -172,8 +172,7 @@ class Validator:
         run.xml = source.is_xml
         value = source.value
         if isinstance(value, dict):
-            code = value.get("resourceType")
-            place = root(code[:64] if code.__class__ is str and code else str(code or "Resource")[:64])
+            place = root_of(self._checks, value, wanted)
             run.frame = Frame(value, place, None, "root")
             try:
                 self._checks.resource(value, place, run, wanted)
@@ -251,7 +250,9 @@ def _findings(run: Run, source: Source) -> Sequence[Finding]:
     findings: list[Finding] = []
     seen: set[tuple[str, str, str, str]] = set()
     for problem in source.problems:
-        expression = expression_of(source.place_of(problem.pointer))
+        # Without a document there is nothing to name.
+        outer = run.frame.place if run.frame is not None else None if source.is_xml else root("Resource")
+        expression = expression_of(outer and place_in(run.checks, source.value, outer, problem.pointer))
         severity: Severity = "fatal" if source.value is None else "error"
         findings.append(
             Finding(
@@ -281,7 +282,7 @@ def _findings(run: Run, source: Source) -> Sequence[Finding]:
 
 def _restated(run: Run) -> Iterator[Finding]:
     """One finding a pack: what was not judged by its publisher's own definition is said in every form of the report."""
-    where = str(run.frame.resource.get("resourceType"))[:64] if run.frame else "Resource"
+    where = expression_of(run.frame.place) if run.frame else "Resource"
     for pack in dict.fromkeys(run.restated.values()):
         of = sorted(url.rpartition("/")[2] for url, by in run.restated.items() if by == pack)
         words = ", ".join(of[:_SHOWN]) + (f" and {len(of) - _SHOWN} more" if len(of) > _SHOWN else "")

@@ -303,11 +303,13 @@ class Coded:
             return
         folded = " ".join(display.lower().split())
         if all(folded != " ".join(name.lower().split()) for name in names):
+            # The right display says what the patient has, as the code does: it is a value like any other.
+            right = f": {names[0]}" if run.options.show_values else ""
             run.add(
                 "error" if level == "error" else "warning",
                 "display",
                 (place, "display", None, None),
-                f"must be a display that {known.url} gives the code: {names[0]}",
+                f"must be a display that {known.url} gives the code{right}",
             )
 
     def quantity(self, value: dict[str, Any], place: Place, run: Run) -> None:

@@ -155,6 +155,11 @@ class Run:
         # Whether plans may be used (`fast/`): they take the usual options for granted.
         self.quick, self.follows_nothing = checks.usual(options)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether further findings are only counted."""
+        return len(self.findings) >= _MOST_FINDINGS
+
     def error(self, rule: str, place: Place | None, message: str, profile: str | None = None) -> None:
         self.errors += 1
         if len(self.findings) < _MOST_FINDINGS:

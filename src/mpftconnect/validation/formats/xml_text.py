@@ -7,6 +7,7 @@ attack, so nothing is expanded or fetched (FHIR R4 "XML", security). Depth and n
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,7 @@ from mpftconnect.validation.compile.element import Element
 from mpftconnect.validation.compile.placing import choice_of
 from mpftconnect.validation.compile.trees import Trees
 from mpftconnect.validation.formats.json_text import DEEPEST, Careful, Problem
+from mpftconnect.validation.shown import name_told
 
 __all__ = ["read_xml"]
 
@@ -129,6 +131,14 @@ class _Converter:
         if len(self._result.problems) < 1000:
             self._result.problems.append(Problem(rule, pointer, node.line, node.column, message))
 
+    def _unknown(self, pointer: tuple[str | int, ...], node: _Node, known: Iterable[str] = ()) -> None:
+        told = f"has an element that is no part of its type: a name {name_told(node.name, known)}"
+        self._problem("element-unknown", pointer, node, told)
+
+    def _unknown_attribute(self, pointer: tuple[str | int, ...], node: _Node, name: str) -> None:
+        told = f"has an attribute that is no part of its type: a name {name_told(name)}"
+        self._problem("xml-attribute", pointer, node, told)
+
     def document(self, node: _Node) -> None:
         self._result.value = self._resource(node, ())
 
@@ -185,7 +195,10 @@ class _Converter:
                 spec = choice_of(children, name)
             if spec is None:
                 self._problem(
-                    "element-unknown", pointer, item, f"has an element that is not of its type: {_shown(name)}"
+                    "element-unknown",
+                    pointer,
+                    item,
+                    f"has an element that is no part of its type: a name {name_told(name, children)}",
                 )
                 continue
             wanted = XHTML if any(t.code == "xhtml" for t in spec.types) else FHIR
@@ -209,7 +222,10 @@ class _Converter:
                 out[name] = value
             elif space != _XSI:
                 self._problem(
-                    "xml-attribute", pointer, node, f"has an attribute that is not of its type: {_shown(name)}"
+                    "xml-attribute",
+                    pointer,
+                    node,
+                    f"has an attribute that is no part of its type: a name {name_told(name)}",
                 )
 
     def _child(
@@ -277,12 +293,7 @@ class _Converter:
             elif full == "id":
                 extra["id"] = text
             elif not full.startswith(_XSI):
-                self._problem(
-                    "xml-attribute",
-                    pointer,
-                    node,
-                    f"has an attribute that is not of its type: {_shown(full.rpartition(' ')[2])}",
-                )
+                self._unknown_attribute(pointer, node, full.rpartition(" ")[2])
         for item in node.children:
             if isinstance(item, str):
                 if item.strip():
@@ -296,7 +307,10 @@ class _Converter:
                     extensions.append(self._object(item, tree, inner, "Extension"))
             else:
                 self._problem(
-                    "element-unknown", pointer, item, f"has an element that is not of its type: {_shown(item.name)}"
+                    "element-unknown",
+                    pointer,
+                    item,
+                    f"has an element that is no part of its type: a name {name_told(item.name)}",
                 )
         if value is None and not extra:
             self._problem("element-empty", pointer, node, "must have a value or an extension (ele-1)")
@@ -329,11 +343,6 @@ def _typed(code: str, text: str) -> Any:
     if code == "decimal" and _DECIMAL.fullmatch(text):
         return Decimal(text)
     return text
-
-
-def _shown(name: str) -> str:
-    """An element's name for a message; it is not a patient value, but it may be of any length."""
-    return name if len(name) <= 64 else name[:61] + "..."
 
 
 def _serialise(node: _Node) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mpftconnect.validation.check.limits import compare
 from mpftconnect.validation.check.references import implied_type
 from mpftconnect.validation.places import Place
+from mpftconnect.validation.shown import address_shown
 from mpftconnect.validation.terminology.code_systems import UCUM
 
 if TYPE_CHECKING:
@@ -148,9 +149,16 @@ def _options(
         return
     member = _member(value, value_set, questionnaire, run)
     if member is False:
-        run.error("questionnaire-answer", place, f"must be a code of {value_set}, the options of its question")
+        run.error(
+            "questionnaire-answer", place, f"must be a code of {address_shown(value_set)}, the options of its question"
+        )
     elif member is None:
-        run.not_checked("questionnaire-answer", place, f"value set {value_set} is not loaded far enough", decisive=True)
+        run.not_checked(
+            "questionnaire-answer",
+            place,
+            f"value set {address_shown(value_set)} is not loaded far enough",
+            decisive=True,
+        )
 
 
 def _member(value: dict[str, Any], value_set: str, questionnaire: dict[str, Any], run: Run) -> bool | None:
@@ -244,10 +252,13 @@ def _units(question: dict[str, Any], value: Any, here: Place, run: Run) -> None:
     if isinstance(value_set, str):
         member = run.checks.coded.member(value, value_set) if isinstance(value.get("code"), str) else False
         if member is False:
-            run.error("questionnaire-answer", here, f"must have a unit of {value_set}")
+            run.error("questionnaire-answer", here, f"must have a unit of {address_shown(value_set)}")
         elif member is None:
             run.not_checked(
-                "questionnaire-answer", here, f"value set {value_set} is not loaded far enough", decisive=True
+                "questionnaire-answer",
+                here,
+                f"value set {address_shown(value_set)} is not loaded far enough",
+                decisive=True,
             )
 
 

@@ -97,7 +97,7 @@ def _types(row: dict[str, Any], place: Place, run: Run) -> None:
         here = (place, "type", index, None)
         points = code in ("Reference", "canonical", "CodeableReference", "uri") or not run.checks.trees.has_type(code)
         if entry.get("targetProfile") and not points:
-            run.error("definition", here, f"must have no targetProfile: a {code} points nowhere")
+            run.error("definition", here, "must have no targetProfile: its type points nowhere")
         profiles = entry.get("profile")
         for number, profile in enumerate(profiles if isinstance(profiles, list) else [profiles]):
             if not isinstance(profile, str):
@@ -110,7 +110,7 @@ def _types(row: dict[str, Any], place: Place, run: Run) -> None:
             # STU3 has Money, Age and others as constraints of Quantity, R4 as types of their own.
             above = code in _ABSTRACT or run.checks.version == "3.0" or definition.get("derivation") == "constraint"
             if found != code and not (above and code in run.checks.ancestors(found)):
-                run.error("definition", inner, f"must be a profile of {code}, and is one of {found}")
+                run.error("definition", inner, "must be a profile of this type, and is one of another")
             elif code == "Extension":
                 _modifier(row, profile, inner, run)
 

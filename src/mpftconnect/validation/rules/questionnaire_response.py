@@ -14,6 +14,7 @@ from mpftconnect.validation.lists import listed
 from mpftconnect.validation.places import Place
 from mpftconnect.validation.rules.answers import check_answer, value_of
 from mpftconnect.validation.rules.enabling import Enabling
+from mpftconnect.validation.shown import address_shown
 
 if TYPE_CHECKING:
     from mpftconnect.validation.check.run import Run
@@ -37,14 +38,14 @@ def questionnaire_response_rules(value: dict[str, Any], place: Place, run: Run) 
     questionnaire = _find(named, run)
     if questionnaire is None:
         run.not_checked(
-            "questionnaire-missing", here, f"questionnaire {named.partition('?')[0]} is not loaded", decisive=True
+            "questionnaire-missing", here, f"questionnaire {address_shown(named)} is not loaded", decisive=True
         )
         return
     if questionnaire.get("resourceType") != "Questionnaire":
         run.error(
             "questionnaire-missing",
             here,
-            f"must be the address of a Questionnaire, and is that of a {questionnaire.get('resourceType')}",
+            "must be the address of a Questionnaire, and is that of another resource",
         )
         return
     _Response(questionnaire, value, run).check(place)

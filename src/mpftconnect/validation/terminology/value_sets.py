@@ -13,6 +13,7 @@ from typing import Any
 
 from mpftconnect.validation.definitions.store import Definitions, split_canonical
 from mpftconnect.validation.lists import listed as items_of
+from mpftconnect.validation.shown import address_shown
 from mpftconnect.validation.terminology.code_systems import UCUM, CodeSystem, CodeSystems, not_loaded
 from mpftconnect.validation.terminology.implicit import implicit_value_set
 from mpftconnect.validation.terminology.service import Question, ServiceAnswers
@@ -177,10 +178,10 @@ class ValueSets:
 
     def _member(self, canonical: str, system: str | None, code: str, depth: int) -> Answer:
         if depth > _DEEPEST:
-            return Answer(None, f"value set {canonical} refers to itself")
+            return Answer(None, f"value set {address_shown(canonical)} refers to itself")
         found = self._find(canonical)
         if found is None:
-            return Answer(None, f"value set {canonical} is not loaded")
+            return Answer(None, f"value set {address_shown(canonical)} is not loaded")
         return self._judge(found, system, code, depth)
 
     def _judge(self, found: _ValueSet, system: str | None, code: str, depth: int) -> Answer:
