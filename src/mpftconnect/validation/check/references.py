@@ -338,7 +338,7 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
         if not isinstance(stated, str):
             return
         if found is not None and stated != found and stated.rpartition("/")[2] != found:
-            run.error("reference-type", place, f"says the type {found} by its address and another by its type", profile)
+            run.error("reference-type", place, f"says another type than its address does: {shown(found)}", profile)
         elif (
             found is None
             and not anything
