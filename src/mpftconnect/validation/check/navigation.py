@@ -102,12 +102,12 @@ def place_in(checks: Checks, value: Any, outer: Place, pointer: tuple[str | int,
                 children = {}
         found = children.get(name)
         chosen = choice_of(children, name) if found is None else found
-        known = known and (chosen is not None or step == "resourceType")
-        place = (place, step, None, None) if known else property_of(place, step)
-        value = value.get(step) if isinstance(value, dict) else None
         ref = found.types[0] if found is not None and found.types else None
         if found is None and chosen is not None:
             ref = type_of_choice(chosen, name)
+        known = known and (found is not None or ref is not None or step == "resourceType")
+        place = (place, step, None, None) if known else property_of(place, step)
+        value = value.get(step) if isinstance(value, dict) else None
         element, kind = chosen, ref.code if ref is not None else None
         if kind is not None and checks.is_resource(kind):
             element, kind = None, _resource_type(checks, value, kind)

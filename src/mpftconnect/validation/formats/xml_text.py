@@ -206,7 +206,7 @@ class _Converter:
                 self._problem("xml-namespace", (*pointer, name), item, f"must be of the namespace {wanted}")
             place = order[spec.name]
             if place < last:
-                self._problem("xml-order", pointer, item, f"has {name} out of order")
+                self._problem("xml-order", pointer, item, f"has {spec.name} out of order")
             last = max(last, place)
             self._child(item, spec, name, out, pointer)
         self._pad(out)
