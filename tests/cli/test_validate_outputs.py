@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -17,7 +18,7 @@ import pytest
 from mpftconnect.cli import main
 from mpftconnect.cli.interrupting import whole_lines
 from mpftconnect.cli.progress import Tally
-from mpftconnect.validation import Report, Validator
+from mpftconnect.validation import Options, Report, Validator
 from mpftconnect.validation.inputs import Input
 from mpftconnect.validation.outputs import FORMATS, document_of
 
@@ -243,6 +244,13 @@ def test_progress_is_for_terminals_unless_it_is_asked_for(
     code, _, err = run(capsys, "validate", str(tmp_path), *arguments)
     assert code == 0
     assert ("1 inputs judged" in err) is shown
+
+
+def test_help_lists_every_policy(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "validate", "--help")
+    listed = out.partition("Policies")[2]
+    assert code == 0
+    assert {field.name for field in fields(Options)} <= set(re.findall(r"[a-z0-9_]+", listed))
 
 
 def test_a_larger_input_than_is_read_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,7 +48,19 @@ def _service(url: str | None, token_env: str | None) -> TerminologyService | Non
     return FhirTerminologyService(url, token=token)
 
 
-@click.command("validate")
+class _WithPolicies(click.Command):
+    """The command, whose help lists the policies: they are read only when help is asked for."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        import dataclasses
+
+        from mpftconnect.validation import Options
+
+        with formatter.section("Policies (--option K=V)"):
+            formatter.write_text(", ".join(field.name for field in dataclasses.fields(Options)))
+
+
+@click.command("validate", cls=_WithPolicies)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
     "--package",
@@ -69,7 +81,11 @@ def _service(url: str | None, token_env: str | None) -> TerminologyService | Non
     "--profile", "profiles", multiple=True, metavar="URL", help="A profile that every input must fit (repeatable)."
 )
 @click.option(
-    "--option", "options", multiple=True, metavar="K=V", help="A policy (repeatable), such as validate_reference=true."
+    "--option",
+    "options",
+    multiple=True,
+    metavar="K=V",
+    help="A policy (repeatable; listed below), such as validate_reference=true.",
 )
 @click.option("--must-support", is_flag=True, help="Say which must-support elements of the profiles are absent.")
 @click.option("--lock", type=click.Path(), metavar="FILE", help="A package lock that must be met.")
@@ -127,7 +143,10 @@ def command(
     progress: bool | None,
     quiet: bool,
 ) -> None:
-    """Validate FHIR resources: files, folders, .ndjson[.gz], or - for standard input.
+    """Validate FHIR resources: files, folders, .ndjson[.gz], pipes, or - for standard input.
+
+    Each input is judged and printed as it comes. One that cannot be read is an invalid input of its own, and the rest
+    goes on. Ctrl-C leaves a whole document of what was judged, and exit code 130.
 
     Exit code 0: every input is structurally valid; 1: at least one is invalid, or cannot be read; 2: this call needs
     mending; 3: none is invalid, and at least one could not be decided. A verdict says nothing clinical.

@@ -20,7 +20,7 @@ import msgspec
 from mpftconnect.validation.findings import RULES, Finding, NotChecked, Report
 from mpftconnect.validation.inputs import Input
 
-__all__ = ["FORMATS", "Document", "Judged", "document_of", "write_reports"]
+__all__ = ["FORMATS", "Document", "Judged", "document_of", "plain", "write_reports"]
 
 Judged = tuple[Input, Report]
 _SHOWN_NOT_CHECKED = 10
@@ -124,7 +124,8 @@ class _Text(Document):
         self._counts[report.verdict] += 1
         yield f"{source}: {headline(report)}"
         for finding in report.findings:
-            yield f"  {_where(finding)}{finding.severity}: {finding.expression} {finding.message} [{finding.rule}]"
+            place = f"{finding.expression} " if finding.expression else ""
+            yield f"  {_where(finding)}{finding.severity}: {place}{finding.message} [{finding.rule}]"
         shown = sorted(report.not_checked, key=lambda item: not item.decisive)
         for item in shown[:_SHOWN_NOT_CHECKED]:
             mark = "not checked, and it decides" if item.decisive else "not checked"
