@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,7 @@ from judging import profile
 from mpftconnect.errors import MpftConnectError
 from mpftconnect.validation import Options, Validator
 from mpftconnect.validation.formats import source
+from mpftconnect.validation.rules import contained
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NAMES = ("json", "xml", "archive", "definition", "expression", "pattern", "unit", "text", "resource")
@@ -126,3 +128,133 @@ def test_a_dict_that_holds_itself_or_others_many_times_over(core: Validator, mon
     for endless in (patient, {"resourceType": "Patient", "extension": [laughing]}):
         report = core.validate(endless)
         assert [finding.rule for finding in report.findings] == ["too-deep"]
+
+
+# -- what costs much more than it is long, by counting work rather than time
+
+
+def peak(core: Validator, data: bytes, **options: Any) -> tuple[Any, int]:
+    """The report, and the most memory that was in use beside the text."""
+    tracemalloc.start()
+    try:
+        report = core.validate(data, options=Options(**options))
+        report.to_operation_outcome()
+        return report, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+LONG = b"Q" * 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'{"resourceType": "Patient", "gender": "', b'"}'),
+        (b'{"resourceType": "Patient", "', b'": 1}'),
+        (b'{"resourceType": "', b'"}'),
+        (b'{"resourceType": "Patient", "extension": [{"url": "http://', b'", "valueString": "x"}]}'),
+        (b'{"resourceType": "Patient", "meta": {"profile": ["http://', b'"]}}'),
+        (b'{"resourceType": "Patient", "managingOrganization": {"reference": "', b'"}}'),
+        (b'{"resourceType": "Patient", "maritalStatus": {"coding": [{"code": "', b'", "system": '
+         b'"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus"}]}}'),
+        (b'{"resourceType": "Patient", "maritalStatus": {"coding": [{"code": "x", "system": "http://', b'"}]}}'),
+        (b'<Patient xmlns="http://hl7.org/fhir"><gender value="', b'"/></Patient>'),
+        (b'<Patient xmlns="http://hl7.org/fhir"><', b' value="x"/></Patient>'),
+        (b'<Patient xmlns="http://hl7.org/fhir">', b"</Patient>"),
+    ],
+)  # fmt: skip
+def test_a_long_text_costs_a_few_times_its_length(core: Validator, before: bytes, after: bytes) -> None:
+    """Looking for a near-miss took 38 bytes for each of its letters, and 12 s for 100 MB."""
+    report, used = peak(core, before + LONG + after, validate_reference="CHECK_VALID", unknown_profile="error")
+    assert used < 12 * len(LONG)
+    assert all(len(finding.message) < 500 for finding in report.findings)
+
+
+@pytest.mark.parametrize("number", ["1e99999999999999999999999", "-1E-99999999999999999999999"])
+def test_a_number_that_nothing_can_hold(core: Validator, number: str) -> None:
+    """Python's decimal refuses the exponent: the careful reader failed with its error."""
+    given = '{"resourceType": "Observation", "valueQuantity": {"value": %s}}'
+    report = core.validate(given % number)
+    assert ("json-syntax", "Observation.valueQuantity.value") in [(f.rule, f.expression) for f in report.findings]
+    xml = '<Observation xmlns="http://hl7.org/fhir"><valueQuantity><value value="%s"/></valueQuantity></Observation>'
+    found = [f.expression for f in core.validate(xml % number).findings if f.rule == "primitive-form"]
+    assert found == ["Observation.value.ofType(Quantity).value"]
+
+
+@pytest.mark.parametrize("number", ["1e999999999999", "-1e999999999999", "1e-999999999999"])
+def test_a_number_that_would_fill_memory_is_compared_as_it_is(make: Callable[..., Validator], number: str) -> None:
+    """As a fraction, 1e999999999 takes a gigabyte."""
+    row = {"path": "Observation.value[x]", "maxValueQuantity": {"value": 10, "unit": "kg"}}
+    limited = profile("limited", "Observation", row)
+    given = '{"resourceType": "Observation", "valueQuantity": {"value": %s, "unit": "kg"}}'
+    report = make(limited).validate(given % number, [limited["url"]])
+    assert ("max-value" in [f.rule for f in report.findings]) is (number == "1e999999999999")
+
+
+def test_contained_resources_of_one_id_are_followed_once(core: Validator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each was compared with each: 100,000 of them took an hour."""
+    asked = []
+    real = contained._id
+    monkeypatch.setattr(contained, "_id", lambda resource: asked.append(1) or real(resource))
+    held = [{"resourceType": "Organization", "id": "a", "partOf": {"reference": "#a"}} for _ in range(500)]
+    patient = {"resourceType": "Patient", "contained": held, "managingOrganization": {"reference": "#a"}}
+    core.validate(patient)
+    assert len(asked) < 5 * len(held)
+
+
+def test_near_misses_are_looked_for_at_the_first_findings_only(
+    core: Validator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A code is compared with up to 5,000 others, so a million wrong ones took hours."""
+    asked = []
+    monkeypatch.setattr("mpftconnect.validation.check.run.near", lambda *a, **k: asked.append(1) or "")
+    identifiers = [{"use": f"x{number}", "value": "1"} for number in range(1000)]
+    report = core.validate({"resourceType": "Patient", "identifier": identifiers})
+    assert len([f for f in report.findings if f.rule == "binding-required"]) == 1000
+    assert len(asked) == 200
+
+
+def test_elements_of_xml_that_are_not_known_are_compared_while_they_are_told(
+    core: Validator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr("mpftconnect.validation.formats.xml_text.name_told", lambda *given: asked.append(1) or "x")
+    report = core.validate(b'<Patient xmlns="http://hl7.org/fhir">' + b"<zz/>" * 3000 + b"</Patient>")
+    assert report.verdict == "invalid"
+    assert len(asked) == 1000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[" * 1_000_000,
+        b'{"a":' * 1_000_000,
+        b'{"resourceType": "Patient", "contained": ' + b'[{"contained":' * 300_000 + b"[]" + b"}]" * 300_000 + b"}",
+        b'<Patient xmlns="http://hl7.org/fhir">' + b"<name>" * 1_000_000,
+        b'{"resourceType": "Patient", "text": {"status": "generated", "div": "<div>' + b"<b>" * 1_000_000 + b'"}}',
+    ],
+    ids=["array", "object", "contained", "xml", "narrative"],
+)
+def test_a_million_levels_are_too_deep(core: Validator, text: bytes) -> None:
+    report, used = peak(core, text)
+    assert report.verdict == "invalid"
+    assert any("deep" in f.message or f.rule in ("too-deep", "narrative-xml") for f in report.findings)
+    assert used < 60_000_000
+
+
+@pytest.mark.parametrize(
+    "prolog",
+    [
+        '<!DOCTYPE a [<!ENTITY a "Quibble"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>',
+        '<!DOCTYPE a SYSTEM "file:///etc/hostname">',
+        '<!DOCTYPE a [<!ENTITY a SYSTEM "file:///etc/hostname">]>',
+        '<!DOCTYPE a [<!ENTITY % a SYSTEM "http://127.0.0.1:9/x"> %a;]>',
+        "<!DOCTYPE a [<!ATTLIST Patient id CDATA 'x'>]>",
+    ],
+)
+def test_no_document_type_is_read(core: Validator, prolog: str) -> None:
+    report = core.validate(prolog + '<Patient xmlns="http://hl7.org/fhir"><gender value="&b;"/></Patient>')
+    assert [(f.rule, f.message) for f in report.findings] == [
+        ("xml-syntax", "has a document type declaration, which is not allowed")
+    ]

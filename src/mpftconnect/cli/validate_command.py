@@ -86,7 +86,7 @@ class _WithPolicies(click.Command):
     multiple=True,
     metavar="K=V",
     help="A policy (repeatable; listed below), such as validate_reference=true.",
-)
+)  # fmt: skip
 @click.option("--must-support", is_flag=True, help="Say which must-support elements of the profiles are absent.")
 @click.option("--lock", type=click.Path(), metavar="FILE", help="A package lock that must be met.")
 @click.option(

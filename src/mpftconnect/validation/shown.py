@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["address_shown", "name_told"]
+__all__ = ["address_shown", "name_told", "near"]
 
 # The address of a definition is what a reader needs to get it, and is made of words of its publisher: a host and a
 # plain path, or an OID. A query, a fragment, a user, an escape or a number as long as an NHS number is none of that.
@@ -40,8 +40,19 @@ def name_told(name: str, known: Iterable[str] = (), *, cutoff: float = 0.7) -> s
     >>> name_told("famly", ["family", "given"])
     'of 5 characters; did you mean family?'
     """
+    return f"of {len(name)} characters{near(name, known, cutoff=cutoff)}"
+
+
+def near(text: str, known: Iterable[str], *, cutoff: float) -> str:
+    """A question after the known text that another is near to; nothing if there is none.
+
+    >>> near("femal", ["male", "female"], cutoff=0.75)
+    '; did you mean female?'
+    """
+    # Comparing takes memory for each letter, and what is that long is near to nothing.
+    if len(text) > _LONGEST:
+        return ""
     import difflib
 
-    # Comparing costs as much as both are long, and what is that long is near to nothing.
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff) if len(name) <= 100 else []
-    return f"of {len(name)} characters" + (f"; did you mean {close[0]}?" if close else "")
+    close = difflib.get_close_matches(text, list(known), n=1, cutoff=cutoff)
+    return f"; did you mean {close[0]}?" if close else ""
