@@ -18,8 +18,10 @@ from judging import profile
 
 from mpftconnect.errors import MpftConnectError
 from mpftconnect.validation import Options, Validator
+from mpftconnect.validation.compile.element import Element
 from mpftconnect.validation.formats import source
-from mpftconnect.validation.rules import contained
+from mpftconnect.validation.rules import contained, enabling
+from mpftconnect.validation.terminology.value_sets import ValueSets
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NAMES = ("json", "xml", "archive", "definition", "expression", "pattern", "unit", "text", "resource")
@@ -258,3 +260,82 @@ def test_no_document_type_is_read(core: Validator, prolog: str) -> None:
     assert [(f.rule, f.message) for f in report.findings] == [
         ("xml-syntax", "has a document type declaration, which is not allowed")
     ]
+
+
+def test_value_sets_that_include_others_twice_over(
+    make: Callable[..., Validator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty of them have a thousand million ways down."""
+    address = "https://zz.example.test/ValueSet/"
+    chain = [
+        {
+            "resourceType": "ValueSet", "url": f"{address}{number}", "status": "active",
+            "compose": {"include": [{"valueSet": [f"{address}{number - 1}"]}] * 3},
+        }
+        for number in range(1, 30)
+    ]  # fmt: skip
+    bound = profile("bound", "Patient", {"path": "Patient.gender", "binding": _required(f"{address}29")})
+    asked: list[str] = []
+    real = ValueSets._member_of
+    monkeypatch.setattr(ValueSets, "_member_of", lambda self, *given: asked.append(given[0]) or real(self, *given))
+    for bottom, verdict in (([], "undecided"), ([_of_code(f"{address}0", "male")], "invalid"),
+                            ([_of_code(f"{address}0", "female")], "valid")):  # fmt: skip
+        asked.clear()
+        report = make(*chain, *bottom, bound).validate({"resourceType": "Patient", "gender": "female"}, [bound["url"]])
+        assert report.verdict == verdict
+        assert 29 < len(asked) < 100
+
+
+def _required(address: str) -> dict[str, str]:
+    return {"strength": "required", "valueSet": address}
+
+
+def _of_code(address: str, code: str) -> dict[str, Any]:
+    include = {"system": "http://hl7.org/fhir/administrative-gender", "concept": [{"code": code}]}
+    return {"resourceType": "ValueSet", "url": address, "status": "active", "compose": {"include": [include]}}
+
+
+def test_conditions_upon_conditions_of_a_questionnaire(
+    make: Callable[..., Validator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole response was gone through for each condition."""
+    asked: list[int] = []
+    real = enabling._answers_in
+    monkeypatch.setattr(enabling, "_answers_in", lambda holder: asked.append(1) or real(holder))
+    count = 2000
+    items = [
+        {"linkId": str(n), "type": "string",
+         "enableWhen": [{"question": str((n + 1) % count), "operator": "exists", "answerBoolean": n % 2 == 0}]}
+        for n in range(count)
+    ]  # fmt: skip
+    address = "https://zz.example.test/q"
+    made = make({"resourceType": "Questionnaire", "url": address, "status": "active", "item": items})
+    answers = [{"linkId": str(number), "answer": [{"valueString": "x"}]} for number in range(count)]
+    given = {"resourceType": "QuestionnaireResponse", "questionnaire": address, "status": "completed", "item": answers}
+    report = made.validate(given)
+    # Every other question is asked only where the next has no answer.
+    assert len([f for f in report.findings if f.rule == "questionnaire-enabled"]) == count // 2
+    assert len(asked) == 1
+
+
+def test_a_slice_costs_no_more_than_the_one_before(
+    make: Callable[..., Validator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each was made with copies of all before it."""
+    copied: list[int] = []
+    real = Element.clone
+
+    def clone(self: Element, **options: Any) -> Element:
+        copied.append(1)
+        return real(self, **options)
+
+    monkeypatch.setattr(Element, "clone", clone)
+    costs = []
+    for count in (50, 200):
+        rows = [{"path": "Patient.identifier", "sliceName": f"s{number}"} for number in range(count)]
+        slicing = {"discriminator": [{"type": "value", "path": "system"}], "rules": "open"}
+        sliced = profile(f"sliced{count}", "Patient", {"path": "Patient.identifier", "slicing": slicing}, *rows)
+        copied.clear()
+        make(sliced).profile(sliced["url"])
+        costs.append(len(copied))
+    assert costs[1] < 5 * costs[0]
