@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -186,7 +187,11 @@ class Validator:
 
     def _read_definition(self, resource: Mapping[str, Any] | bytes | str | os.PathLike[str]) -> dict[str, Any]:
         if isinstance(resource, Mapping):
-            return dict(resource)
+            # Definitions are read when they are first needed: what the caller changes later must not reach them.
+            value = read_source(resource, self._checks.trees, self.options).value
+            if value is None:
+                raise PackageRefused("a definition that was given is nested too deep, or holds itself")
+            return copy.deepcopy(value)
         data: bytes | str
         name = "a definition that was given"
         if isinstance(resource, os.PathLike) or (
