@@ -145,9 +145,8 @@ def _coding(
     system = None
     place = (field, repetition, first + 2, 1)
     if (sent := segment.left.get(place)) and sent != '""' and sent.isprintable():
-        system = draft._exact(
-            segment, place, draft.site.code_system(sent), sent, f"{path}.system", draft.site.code_system_way
-        )
+        system, exact = draft.site.exact_code_system(sent)
+        draft.put(segment, place, f"{path}.system", draft.site.code_system_way, exact)
     revision = draft.take(segment, field, repetition, version, 1, f"{path}.version") if system else None
     return coding_of(system, taken, display, revision)
 
@@ -222,14 +221,8 @@ def _authority(draft: Draft, segment: Segment, field: int, repetition: int, comp
             return draft.take(segment, field, repetition, component, 2, f"{path}.system", _UNIVERSAL) and uri
     if not namespace or namespace == '""' or namespace.isspace() or not namespace.isprintable():
         return None
-    system: str = draft._exact(
-        segment,
-        name_place,
-        draft.site.system_of(namespace),
-        namespace,
-        f"{path}.system",
-        draft.site.authority_way,
-    )
+    system, exact = draft.site.exact_authority(namespace)
+    draft.put(segment, name_place, f"{path}.system", draft.site.authority_way, exact)
     return system
 
 
@@ -268,9 +261,8 @@ def entity_identifier(draft: Draft, segment: Segment, field: int, repetition: in
     place = (field, repetition, 2, 1)
     namespace, universal = segment.left.get(place), segment.left.get((field, repetition, 3, 1))
     if namespace and namespace != '""' and namespace.isprintable() and not namespace.isspace():
-        system = draft._exact(
-            segment, place, draft.site.system_of(namespace), namespace, f"{path}.system", draft.site.authority_way
-        )
+        system, exact = draft.site.exact_authority(namespace)
+        draft.put(segment, place, f"{path}.system", draft.site.authority_way, exact)
     elif universal:
         kind = (segment.left.get((field, repetition, 4, 1)) or "").upper()
         if (uri := _universal(universal, kind)) is not None:
@@ -425,14 +417,8 @@ def person(draft: Draft, segment: Segment, field: int, repetition: int, path: st
         place = (field, repetition, 9, 1)
         namespace = segment.left.get(place)
         if namespace and namespace != '""' and namespace.isprintable() and not namespace.isspace():
-            system = draft._exact(
-                segment,
-                place,
-                draft.site.system_of(namespace),
-                namespace,
-                f"{path}.identifier.system",
-                draft.site.authority_way,
-            )
+            system, exact = draft.site.exact_authority(namespace)
+            draft.put(segment, place, f"{path}.identifier.system", draft.site.authority_way, exact)
         value = draft.take(
             segment,
             field,

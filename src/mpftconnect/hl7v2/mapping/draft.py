@@ -15,24 +15,9 @@ from mpftconnect.model import Extra, Item, PartialDate, When
 __all__ = ["EXTRA", "REMOVED", "Draft", "Reader", "Row", "Taken"]
 
 
-class Taken(NamedTuple):
-    """One leaf that was taken.
-
-    Args:
-        segment: From which segment.
-        place: Where in it.
-        path: Where in the item the value stands.
-        way: How it got there.
-    """
-
-    segment: Segment
-    place: Place
-    path: str
-    way: Way
-
-
-# Quicker than the constructor of a named tuple, of which there is one a leaf.
-_taken = tuple.__new__
+# A plain tuple: there is one a leaf, and most are never looked at.
+Taken = tuple[Segment, Place, str, Way]
+"""One leaf that was taken: from which segment, where in it, where in the item the value stands, and how it got there."""
 
 
 # A leaf of a field that is `""` as a whole: the field of the item is removed.
@@ -96,7 +81,7 @@ class Draft:
         if value == NULL or value.isspace():
             return None
         del left[place]
-        self.taken.append(_taken(Taken, (segment, place, path, way)))
+        self.taken.append((segment, place, path, way))
         return value
 
     def _take_odd(self, segment: Segment, place: Place, value: str, path: str, way: Way) -> str | None:
@@ -108,7 +93,7 @@ class Draft:
             self.keep_leaf(segment, place)
         else:
             del segment.left[place]
-        self.taken.append(_taken(Taken, (segment, place, path, way)))
+        self.taken.append((segment, place, path, way))
         return clean
 
     def take_code(self, segment: Segment, field: int, repetition: int, component: int, path: str) -> str | None:
@@ -141,7 +126,7 @@ class Draft:
             self.keep_leaf(segment, place)
         else:
             del segment.left[place]
-        self.taken.append(_taken(Taken, (segment, place, path, way)))
+        self.taken.append((segment, place, path, way))
         return meaning
 
     def take_time(
@@ -158,7 +143,7 @@ class Draft:
                 del segment.left[place]
             else:
                 self.keep_leaf(segment, place)
-            self.taken.append(_taken(Taken, (segment, place, path, way)))
+            self.taken.append((segment, place, path, way))
         return when
 
     def take_date(self, segment: Segment, field: int, repetition: int, path: str) -> PartialDate | None:
@@ -181,8 +166,16 @@ class Draft:
         if sent is None or not (sent.isascii() and sent.isdigit() and len(sent) < 10 and str(int(sent)) == sent):
             return None
         del segment.left[field, 1, 1, 1]
-        self.taken.append(_taken(Taken, (segment, (field, 1, 1, 1), path, WHOLE)))
+        self.taken.append((segment, (field, 1, 1, 1), path, WHOLE))
         return int(sent)
+
+    def put(self, segment: Segment, place: Place, path: str, way: Way, exact: bool) -> None:
+        """A leaf became a value at the path; where the way back loses something, it is kept as extra as well."""
+        if exact:
+            del segment.left[place]
+        else:
+            self.keep_leaf(segment, place)
+        self.taken.append((segment, place, path, way))
 
     def _exact(self, segment: Segment, place: Place, value: Any, sent: str, path: str, way: Way) -> Any:
         if value is None:
@@ -191,7 +184,7 @@ class Draft:
             self.keep_leaf(segment, place)
         else:
             del segment.left[place]
-        self.taken.append(_taken(Taken, (segment, place, path, way)))
+        self.taken.append((segment, place, path, way))
         return value
 
     def _also(self, segment: Segment, place: Place, value: str) -> str:
@@ -206,7 +199,7 @@ class Draft:
         value = segment.left.pop(place)
         path = f"extra[{len(self.extras)}].json_text"
         self.extras.append(extra_of(f"{segment.where}-{short_path(place)}", _json(value)))
-        self.taken.append(_taken(Taken, (segment, place, path, EXTRA)))
+        self.taken.append((segment, place, path, EXTRA))
 
     def keep(self, segment: Segment) -> None:
         """Keep whatever is left of a segment as extra."""
@@ -216,7 +209,7 @@ class Draft:
             field, repetition, component, sub = place
             path = str(field) if repetition == component == sub == 1 else short_path(place)
             extras.append(extra_of(where + path, _json(value)))
-            taken.append(_taken(Taken, (segment, place, f"extra[{index}].json_text", EXTRA)))
+            taken.append((segment, place, f"extra[{index}].json_text", EXTRA))
             index += 1
         segment.left.clear()
 
@@ -250,7 +243,7 @@ class Draft:
         place = (field, 1, 1, 1)
         if place in segment.left:
             del segment.left[place]
-            self.taken.append(_taken(Taken, (segment, place, attribute, REMOVED)))
+            self.taken.append((segment, place, attribute, REMOVED))
             if attribute not in self.removed:
                 self.removed.append(attribute)
 

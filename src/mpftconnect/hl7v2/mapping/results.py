@@ -227,7 +227,9 @@ def _span(draft: Draft, start: When | None, end: When | None, attribute: str) ->
     if start and end:
         return make(Period, start=start, end=end)
     inside = (f"{attribute}.start", f"{attribute}.end")
-    draft.taken = [taken._replace(path=attribute) if taken.path in inside else taken for taken in draft.taken]
+    draft.taken = [
+        (taken[0], taken[1], attribute, taken[3]) if taken[2] in inside else taken for taken in draft.taken
+    ]
     return start or end
 
 
@@ -434,7 +436,7 @@ def _joined_lines(draft: Draft, lines: Sequence[Segment]) -> None:
     # Joining piece by piece would take the square of the length.
     pieces: list[str] = []
     length = 0
-    known = {taken.place: taken for taken in draft.taken if taken.segment is lines[0] and taken.place[0] in (3, 11, 14)}
+    known = {taken[1]: taken for taken in draft.taken if taken[0] is lines[0] and taken[1][0] in (3, 11, 14)}
     first = True
     for segment in lines:
         # A line without text is an empty line of the whole.
@@ -462,7 +464,7 @@ def _same_as_first(draft: Draft, segment: Segment, first: Segment, known: dict[P
     for place in tuple(segment.left):
         if place in known and segment.left[place] == first.sent.get(place):
             del segment.left[place]
-            draft.taken.append(known[place]._replace(segment=segment))
+            draft.taken.append((segment, *known[place][1:]))
 
 
 def _attach(work: Work, segment: Segment, report: Draft, comments: Sequence[Segment]) -> None:

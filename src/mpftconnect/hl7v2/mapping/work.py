@@ -208,10 +208,10 @@ class Work:
 
         A change has no `extra`: what would be kept there is left again, and kept with the person.
         """
-        for taken in draft.taken:
-            if taken.way is EXTRA:
-                taken.segment.left[taken.place] = taken.segment.sent[taken.place]
-        draft.taken = [taken for taken in draft.taken if taken.way is not EXTRA]
+        for segment, place, _, way in draft.taken:
+            if way is EXTRA:
+                segment.left[place] = segment.sent[place]
+        draft.taken = [taken for taken in draft.taken if taken[3] is not EXTRA]
         draft.extras.clear()
         draft.result = change
         self.changes.append(change)
@@ -244,5 +244,5 @@ def key_of(kind: str, identifier: Identifier) -> Key:
 
 def digest(*parts: str | None) -> str:
     """A stable short name of what has no number of its own, made from what it says; tells nothing of it."""
-    joined = "\x1f".join((part or "").casefold().strip() for part in parts)
+    joined = "\x1f".join([part.casefold().strip() if part else "" for part in parts])
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:16]
