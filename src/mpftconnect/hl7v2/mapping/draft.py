@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from mpftconnect.hl7v2.mapping.leaves import NULL, Place, Segment, short_path
-from mpftconnect.hl7v2.mapping.making import extra_of, make
+from mpftconnect.hl7v2.mapping.making import extra_of, make_of
 from mpftconnect.hl7v2.mapping.site import Site
 from mpftconnect.hl7v2.mapping.ways import DATE, NUMBER, TEXT, Way, read_date, read_number, timed
 from mpftconnect.model import Extra, Item, PartialDate, When
@@ -17,7 +17,7 @@ __all__ = ["EXTRA", "REMOVED", "Draft", "Reader", "Row", "Taken"]
 
 # A plain tuple: there is one a leaf, and most are never looked at.
 Taken = tuple[Segment, Place, str, Way]
-"""One leaf that was taken: from which segment, where in it, where in the item the value stands, and how it got there."""
+"""One leaf that was taken: from which segment, where in it, where in the item the value stands, how it got there."""
 
 
 # A leaf of a field that is `""` as a whole: the field of the item is removed.
@@ -256,7 +256,7 @@ class Draft:
         """Where the next value of an attribute that has many will stand."""
         return f"{attribute}[{len(self.values.get(attribute, ()))}]"
 
-    def made(self, **more: Any) -> Item:
+    def made(self, more: dict[str, Any]) -> Item:
         """The item.
 
         Args:
@@ -264,16 +264,17 @@ class Draft:
         """
         # An empty list and an empty tuple state nothing; models are not compared, which would take long.
         fields: dict[str, Any] = {}
-        for name, value in (*self.values.items(), *more.items()):
-            if type(value) is list:
-                if value:
-                    fields[name] = tuple(value)
-            elif value is not None and (value or type(value) is not tuple):
-                fields[name] = value
+        for stated in (self.values, more):
+            for name, value in stated.items():
+                if type(value) is list:
+                    if value:
+                        fields[name] = tuple(value)
+                elif value is not None and (value or type(value) is not tuple):
+                    fields[name] = value
         if self.extras:
             fields["extra"] = tuple(self.extras)
         assert self.kind is not None  # noqa: S101 - drafts of no item are not made
-        self.result = make(self.kind, **fields)
+        self.result = make_of(self.kind, fields)
         return self.result  # type: ignore[no-any-return]
 
 
@@ -288,4 +289,6 @@ WHOLE: Final = Way("number", lambda value: str(value) if isinstance(value, int) 
 
 def _is_text(character: str) -> bool:
     """Whether FHIR text may hold the character: no control but tab and line ends, and no half of a surrogate pair."""
-    return (character >= " " and not "\ud800" <= character <= "\udfff" and character != "\x7f") or character in "\t\r\n"
+    return (
+        character >= " " and not 0xD800 <= ord(character) <= 0xDFFF and character != "\x7f"
+    ) or character in "\t\r\n"

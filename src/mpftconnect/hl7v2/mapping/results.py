@@ -227,9 +227,7 @@ def _span(draft: Draft, start: When | None, end: When | None, attribute: str) ->
     if start and end:
         return make(Period, start=start, end=end)
     inside = (f"{attribute}.start", f"{attribute}.end")
-    draft.taken = [
-        (taken[0], taken[1], attribute, taken[3]) if taken[2] in inside else taken for taken in draft.taken
-    ]
+    draft.taken = [(taken[0], taken[1], attribute, taken[3]) if taken[2] in inside else taken for taken in draft.taken]
     return start or end
 
 
@@ -385,16 +383,19 @@ def _read_observation(
     interpretations(draft, segment, INTERPRETATION)
     notes(draft, comments)
     work.own(draft, segment, *more, *comments)
-    for name, moment_ in (("effective", when[0]), ("issued", when[1])):
-        if moment_ is not None and name not in values:
-            values[name] = moment_
+    if when[0] is not None and "effective" not in values:
+        values["effective"] = when[0]
+    if when[1] is not None and "issued" not in values:
+        values["issued"] = when[1]
     system, code = coding_words(values["code"])
-    own = digest(system, code, segment.get(4) if segment.get(2) not in ("TX", "FT") else None)
-    value = work.once(f"{base}-{own}")
+    sub_id = segment.get(4)
+    own = digest(system, code, sub_id if sub_id is None or segment.get(2) not in ("TX", "FT") else None)
+    named = f"{base}-{own}"
+    value = work.once(named)
     key = Key(kind="Observation", authority=authority, value=value)
     # An earlier message may have known the order by another of its numbers only.
-    again = value[len(f"{base}-{own}") :]
-    aliases = tuple(Key(kind="Observation", authority=by, value=f"{order}-{own}{again}") for by, order in others)
+    again = value[len(named) :]
+    aliases = tuple([Key(kind="Observation", authority=by, value=f"{order}-{own}{again}") for by, order in others])
     about: dict[str, Any] = {"subject": someone.reference, "encounter": encounter, "specimen": specimen}
     letter = segment.get(11)
     if letter in WITHDRAWN:

@@ -49,11 +49,8 @@ class Part:
         return [segment for segment in self.segments if segment.name == name]
 
 
-@dataclass(slots=True)
-class _Pending:
-    draft: Draft
-    made: dict[str, Any]
-    change: Callable[[Item], Change]
+_Pending = tuple[Draft, dict[str, Any], Callable[[Item], Change]]
+"""An item that is made when its draft has all its extras: what comes from no leaf, and the change to make of it."""
 
 
 class Work:
@@ -161,7 +158,7 @@ class Work:
                 stated=when,
             )
 
-        self._pending.append(_Pending(draft, {"source": self.source(key, when), **made}, change))
+        self._wait(draft, key, when, made, change)
 
     def replace(
         self,
@@ -179,7 +176,7 @@ class Work:
         def change(item: Item) -> Change:
             return Replace(subject=person.subject, key=key, aliases=aliases, item=item, stated=when)
 
-        self._pending.append(_Pending(draft, {"source": self.source(key, when), **made}, change))
+        self._wait(draft, key, when, made, change)
 
     def retract(
         self,
@@ -201,7 +198,13 @@ class Work:
                 subject=person.subject, key=key, aliases=aliases, reason=reason, code=code, item=item, stated=when
             )
 
-        self._pending.append(_Pending(draft, {"source": self.source(key, when), **made}, change))
+        self._wait(draft, key, when, made, change)
+
+    def _wait(
+        self, draft: Draft, key: Key, stated: Stated, made: dict[str, Any], change: Callable[[Item], Change]
+    ) -> None:
+        made["source"] = self.source(key, stated)
+        self._pending.append((draft, made, change))
 
     def state(self, draft: Draft, change: Change) -> None:
         """A change of no item, such as a merge; the draft holds what was taken for it.
@@ -221,8 +224,8 @@ class Work:
         for segment in part:
             if segment.left:
                 self._owners.get(id(segment), last).keep(segment)
-        for pending in self._pending:
-            self.changes.append(pending.change(pending.draft.made(**pending.made)))
+        for draft, made, change in self._pending:
+            self.changes.append(change(draft.made(made)))
         self._pending.clear()
 
     def once(self, value: str) -> str:
