@@ -84,7 +84,7 @@ def _media_type(draft: Draft, segment: Segment, path: str, subtype: str, encodin
     if media is None and _MEDIA_TYPE.fullmatch(subtype):
         media = subtype
     if media is not None and (5, 1, 3, 1) in segment.left:
-        place = (5, 1, 3, 1)
+        place: Place = (5, 1, 3, 1)
         draft._exact(segment, place, media, segment.left[place], f"{path}.content_type", _MEDIA_WAY)
     return media or (_PLAIN if encoding in ("a", "") else None)
 
@@ -111,7 +111,7 @@ def text_document(draft: Draft, lines: Sequence[Segment], path: str) -> Attachme
             if number or repetition > 1:
                 pieces.append("\n")
                 length += 1
-            place = (5, repetition, 1, 1)
+            place: Place = (5, repetition, 1, 1)
             sent = segment.left.get(place)
             if sent is None or sent == '""':
                 continue

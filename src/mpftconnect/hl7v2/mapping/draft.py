@@ -71,7 +71,7 @@ class Draft:
         self, segment: Segment, field: int, repetition: int, component: int, sub: int, path: str, way: Way = TEXT
     ) -> str | None:
         """Take the text of a leaf for the item's `path`; None where there is none (or `""`, or only white space)."""
-        place = (field, repetition, component, sub)
+        place: Place = (field, repetition, component, sub)
         left = segment.left
         value = left.get(place)
         if value is None:
@@ -116,7 +116,7 @@ class Draft:
         sub: int = 1,
     ) -> str | None:
         """Take a code of a table as what it means; None, and nothing taken, for a code that the table has not."""
-        place = (field, repetition, component, sub)
+        place: Place = (field, repetition, component, sub)
         sent = segment.left.get(place)
         codes, way = table
         meaning: str | None = codes.get(sent) if sent is not None else None
@@ -133,7 +133,7 @@ class Draft:
         self, segment: Segment, field: int, repetition: int, path: str, component: int = 1, sub: int = 1
     ) -> When | None:
         """Take a DTM or TS; None, and nothing taken, where it is no time."""
-        place = (field, repetition, component, sub)
+        place: Place = (field, repetition, component, sub)
         sent = segment.left.get(place)
         if sent is None:
             return None
@@ -148,7 +148,7 @@ class Draft:
 
     def take_date(self, segment: Segment, field: int, repetition: int, path: str) -> PartialDate | None:
         """Take a date; of a time its day, and the time is kept as extra."""
-        place = (field, repetition, 1, 1)
+        place: Place = (field, repetition, 1, 1)
         sent = segment.left.get(place)
         return None if sent is None else self._exact(segment, place, read_date(sent), sent, path, DATE)
 
@@ -156,7 +156,7 @@ class Draft:
         self, segment: Segment, field: int, repetition: int, component: int, path: str, sub: int = 1
     ) -> Any:
         """Take an NM with its digits; None, and nothing taken, where it is no number."""
-        place = (field, repetition, component, sub)
+        place: Place = (field, repetition, component, sub)
         sent = segment.left.get(place)
         return None if sent is None else self._exact(segment, place, read_number(sent), sent, path, NUMBER)
 
@@ -240,7 +240,7 @@ class Draft:
 
     def remove(self, segment: Segment, field: int, attribute: str) -> None:
         """The sender removes an attribute: its field is `""`."""
-        place = (field, 1, 1, 1)
+        place: Place = (field, 1, 1, 1)
         if place in segment.left:
             del segment.left[place]
             self.taken.append((segment, place, attribute, REMOVED))

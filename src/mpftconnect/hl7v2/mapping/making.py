@@ -43,7 +43,7 @@ def make(kind: type[M], /, **values: Any) -> M:
 
 def make_of(kind: type[M], values: dict[str, Any]) -> M:
     """The same, of a dictionary."""
-    made = _new(kind)
+    made: M = _new(kind)
     _set_values(made, (_DEFAULTS.get(kind) or _defaults(kind)) | values)
     _set_stated(made, set(values))
     _set_extra(made, None)
@@ -53,7 +53,7 @@ def make_of(kind: type[M], values: dict[str, Any]) -> M:
 
 def extra_of(path: str, json_text: str) -> Extra:
     """`Extra(path=path, json_text=json_text)`."""
-    made = _new(Extra)
+    made: Extra = _new(Extra)
     _set_values(made, {"path": path, "json_text": json_text})
     _set_stated(made, _EXTRA)
     _set_extra(made, None)

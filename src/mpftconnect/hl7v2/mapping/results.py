@@ -28,7 +28,7 @@ from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.tables import INTERPRETATION, OBSERVATION_STATUS, REPORT_STATUS
 from mpftconnect.hl7v2.mapping.values import LINES, coding_words, interpretations, observed, ranges
 from mpftconnect.hl7v2.mapping.ways import sliced, timed
-from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest, key_of
+from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest, digest_of_code, key_of
 from mpftconnect.model import (
     Actor,
     Concept,
@@ -389,7 +389,7 @@ def _read_observation(
         values["issued"] = when[1]
     system, code = coding_words(values["code"])
     sub_id = segment.get(4)
-    own = digest(system, code, sub_id if sub_id is None or segment.get(2) not in ("TX", "FT") else None)
+    own = digest_of_code(system, code, sub_id if sub_id is None or segment.get(2) not in ("TX", "FT") else None)
     named = f"{base}-{own}"
     value = work.once(named)
     key = Key(kind="Observation", authority=authority, value=value)

@@ -6,17 +6,18 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
 from mpftconnect.hl7v2.changes import Change, Key, Parked, Replace, Retract, Stated, Subject, Upsert
 from mpftconnect.hl7v2.mapping.draft import EXTRA, Draft
-from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.leaves import Place, Segment
 from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.site import AUTHORITY, Site
 from mpftconnect.model import Actor, Identifier, Item, Reference, Source
 
-__all__ = ["Part", "Person", "Work", "digest", "key_of"]
+__all__ = ["Part", "Person", "Work", "digest", "digest_of_code", "key_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,17 +37,21 @@ class Person:
     reference: Reference
 
 
-@dataclass(slots=True)
 class Part:
-    """What of a message is about one person: the PID and what follows it."""
+    """What of a message is about one person: the PID and what follows it, in order."""
 
-    segments: list[Segment]
+    def __init__(self, segments: list[Segment]) -> None:
+        self.segments = segments
+        self._named: dict[str, list[Segment]] = {}
+        for segment in segments:
+            self._named.setdefault(segment.name, []).append(segment)
 
     def first(self, name: str) -> Segment | None:
-        return next((segment for segment in self.segments if segment.name == name), None)
+        found = self._named.get(name)
+        return found[0] if found else None
 
     def all(self, name: str) -> list[Segment]:
-        return [segment for segment in self.segments if segment.name == name]
+        return self._named.get(name, [])
 
 
 _Pending = tuple[Draft, dict[str, Any], Callable[[Item], Change]]
@@ -83,7 +88,7 @@ class Work:
         self.drafts: list[Draft] = []
         self.changes: list[Change] = []
         self.parked: list[Parked] = []
-        self.dropped: list[tuple[Segment, tuple[int, int, int, int], str]] = []
+        self.dropped: list[tuple[Segment, Place, str]] = []
         self.parked_segments: list[Segment] = []
         self._pending: list[_Pending] = []
         self._owners: dict[int, Draft] = {}
@@ -116,7 +121,7 @@ class Work:
         """Something cannot be mapped: it is kept for a person to look at."""
         self.parked.append(Parked(code=code, reason=reason, location=location))
 
-    def drop(self, segment: Segment, place: tuple[int, int, int, int], why: str) -> None:
+    def drop(self, segment: Segment, place: Place, why: str) -> None:
         """A leaf is left out of the items, on purpose; the ledger says why."""
         if place in segment.left:
             del segment.left[place]
@@ -249,3 +254,9 @@ def digest(*parts: str | None) -> str:
     """A stable short name of what has no number of its own, made from what it says; tells nothing of it."""
     joined = "\x1f".join([part.casefold().strip() if part else "" for part in parts])
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+@lru_cache(maxsize=4096)
+def digest_of_code(system: str | None, code: str | None, sub_id: str | None) -> str:
+    """`digest` of what a code says: the codes of a feed are few. Not for what tells of a person."""
+    return digest(system, code, sub_id)
