@@ -43,7 +43,8 @@ from mpftconnect.adapters.contract import (
 )
 from mpftconnect.adapters.contract_bench import DEADLINE_SECONDS, Bench, Opener
 from mpftconnect.adapters.deadline import Deadline
-from mpftconnect.adapters.twin import Fault, TwinRequest, TwinResponse, TwinSpec
+from mpftconnect.adapters.pushed import Pushed
+from mpftconnect.adapters.twin import Fault, Twin, TwinRequest, TwinResponse, TwinSpec
 from mpftconnect.errors import AdapterError, NotAnNhsNumber, NotPermitted, NotShown
 from mpftconnect.model import (
     SECTION_TYPES,
@@ -87,9 +88,20 @@ class AdapterContract:
         return PEOPLE
 
     @pytest.fixture
-    def open_bench(self, spec: AdapterSpec, twin_spec: TwinSpec, people: Sequence[Person]) -> Iterator[Opener]:
+    def pushed(self) -> Callable[[Twin], Pushed] | None:
+        """Of an adapter of pushed records: makes the inbox of a twin, filled with what the twin sent."""
+        return None
+
+    @pytest.fixture
+    def open_bench(
+        self,
+        spec: AdapterSpec,
+        twin_spec: TwinSpec,
+        people: Sequence[Person],
+        pushed: Callable[[Twin], Pushed] | None,
+    ) -> Iterator[Opener]:
         """Opens the adapter on a fresh twin, as often as it is called."""
-        opener = Opener(spec, twin_spec, people)
+        opener = Opener(spec, twin_spec, people, pushed)
         yield opener
         opener.close()
 
