@@ -43,7 +43,7 @@ Resolve = Callable[[Subject], Resolution]
 class Remembered:
     """A tracing service that is not asked twice within a minute about the same number.
 
-    A patient's messages come in bursts, and tracing services limit their callers. Only whose a message is, is decided by
+    Messages come in bursts, and tracing services limit their callers. Only whose a message is, is decided by
     what it remembers: whoever reads a record is traced anew. That the service did not answer is never remembered.
 
     Args:
