@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mpftconnect.adapters import AdapterContext, Found, Reading, Step, Wire
-from mpftconnect.errors import ConfigurationError, FeedOverdue, NotDeclared
+from mpftconnect.errors import AdapterError, ConfigurationError, FeedOverdue, NotDeclared
 from mpftconnect.model import NhsNumber, Patient, SectionName
 from mpftconnect_acute.sections import SECTIONS
 from mpftconnect_acute.settings import AcuteSettings
@@ -49,7 +49,10 @@ class AcuteAdapter:
         steps = []
         for section in SECTIONS:
             if self._inbox.serves(section):
-                silent = self._inbox.overdue(section)
+                try:
+                    silent = self._inbox.overdue(section)
+                except AdapterError as error:
+                    return [Step("inbox", False, f"{error}: look at the disk and the rights of the inbox's store")]
                 advice = f"{silent}: ask the hospital's integration team, and see `mpftconnect hl7 status`"
                 steps.append(Step(f"feed of {section}", silent is None, "" if silent is None else advice))
         return steps or [Step("feeds", False, f"no feed has `system = {self._name}`")]

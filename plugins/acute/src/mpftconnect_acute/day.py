@@ -33,6 +33,7 @@ _KIDNEY: Final = (
     Line("K", "Potassium", "6.1", "mmol/L", "3.5-5.3", "H"),
     Line("CREA", "Creatinine", "96", "umol/L", "45-84", "H"),
 )
+_FOUND: Final = ("AL1|1|DA|PENIC^Penicillin^L|SV|Rash", "DG1|1||J18.9^Pneumonia^I10|||A")
 _CLINIC: Final = "Respiratory clinic"
 _CHEST: Final = Line("CXR", "Chest X-ray", "Lung fields are clear. The heart is not enlarged. No fracture is seen.")
 
@@ -115,7 +116,7 @@ def admission(day: Day, who: Subject, number: str) -> None:
     ward, other = day.hospital.wards[0], day.hospital.wards[1]
     came, visit = day.at(8, 40), f"V{number}"
     here: dict[str, Any] = {"visit": visit, "admitted": came}
-    first = day.adt("A01", who, came, ward=ward, more=("AL1|1|DA|PENIC^Penicillin^L|SV|Rash",), **here)
+    first = day.adt("A01", who, came, ward=ward, more=_FOUND, **here)
     day.again(first, first.at + timedelta(minutes=6))
     # The move is told after the update that follows it.
     day.adt("A02", who, day.at(11, 15), day.at(11, 52), ward=other, before=ward, **here)
@@ -218,6 +219,15 @@ def onward(day: Day, who: Subject, number: str) -> None:
     day.tell("pas", make, day.at(13, 7))
 
 
+def vaccinated(day: Day, who: Subject, number: str) -> None:
+    """A vaccination on the ward."""
+
+    def make(control: str) -> bytes:
+        return messages.vaccination(day.hospital, who, f"N{number}", day.at(11, 30), day.at(11, 40), control)
+
+    day.tell("pas", make, day.at(11, 42))
+
+
 def two_numbers(day: Day, who: Subject, number: str) -> None:
     """The emergency department made a second number for somebody it knew; it is merged two hours later."""
     second = replace(who, local=f"T{who.local}")
@@ -247,7 +257,7 @@ def called_off(day: Day, who: Subject, number: str) -> None:
 
 
 Story = Callable[[Day, Subject, str], None]
-FULL: Final[Sequence[Story]] = (admission, bloods, withdrawn, imaging, discharge_letter, clinic, onward)
+FULL: Final[Sequence[Story]] = (admission, bloods, withdrawn, imaging, discharge_letter, clinic, onward, vaccinated)
 OTHERS: Final[Sequence[Story]] = (
     admission,
     bloods,

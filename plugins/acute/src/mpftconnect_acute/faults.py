@@ -7,7 +7,7 @@ from typing import Final
 __all__ = ["BROKEN_STRUCTURE", "FAULTS", "OTHER_CONTENT", "SILENT", "UNKNOWN_PERSON", "WRONG_PATIENT"]
 
 SILENT: Final = "silent-feed"  # the laboratory says nothing after 14:02
-WRONG_PATIENT: Final = "wrong-patient"  # a result comes under somebody else's number, is withdrawn, and sent anew
+WRONG_PATIENT: Final = "result-of-another"  # a result comes under somebody else's number, is withdrawn, and sent anew
 UNKNOWN_PERSON: Final = "unknown-person"  # a message is about a number that nobody has
 OTHER_CONTENT: Final = "same-id-other-content"  # a control id comes again with another content
 BROKEN_STRUCTURE: Final = "broken-structure"  # a message has lost its PID

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from mpftconnect.hl7v2.escapes import escape
 from mpftconnect.model import Patient
 
-__all__ = ["Hospital", "Line", "Result", "Subject", "adt", "letter", "merge", "oru", "referral", "siu"]
+__all__ = ["Hospital", "Line", "Result", "Subject", "adt", "letter", "merge", "oru", "referral", "siu", "vaccination"]
 
 _ZONE: Final = ZoneInfo("Europe/London")
 
@@ -313,5 +313,23 @@ def referral(hospital: Hospital, who: Subject, number: str, reason: str, at: dat
             f"|{moment(at)}",
             f"PRD|RP^Referring provider^HL70286|Thistlewood^Amara^^^Dr||^^^{hospital.code}",
             _pid(hospital, who),
+        ]
+    )
+
+
+def vaccination(hospital: Hospital, who: Subject, number: str, given: datetime, at: datetime, control: str) -> bytes:
+    """VXU^V04: a vaccination that was given."""
+    rxa = [""] * 23
+    rxa[0], rxa[1], rxa[2] = "RXA", "0", "1"
+    rxa[3] = rxa[4] = moment(given)
+    rxa[5] = "PPV23^Pneumococcal polysaccharide vaccine^L"
+    rxa[6], rxa[7] = "0.5", "mL"
+    rxa[15], rxa[20], rxa[21] = f"LOT{number[-4:]}", "CP", "A"
+    return _written(
+        [
+            _msh(hospital, "PAS", "VXU^V04^VXU_V04", at, control),
+            _pid(hospital, who),
+            f"ORC|RE|P{number}^{hospital.prefix}PAS|F{number}^{hospital.prefix}PAS",
+            "|".join(rxa),
         ]
     )

@@ -20,7 +20,7 @@ WESTLEY: Final = Hospital("Westley Infirmary", "ZZ230", "WI", ("Ward 4", "Ward 9
 
 _LAST_RESULT: Final = (14, 2)
 _FEEDS: Final = {
-    "pas": (("PAS",), ("encounters", "appointments", "referrals", "allergies", "problems"), 60),
+    "pas": (("PAS",), ("encounters", "appointments", "referrals", "allergies", "problems", "immunisations"), 60),
     "lab": (("LIMS", "RIS"), ("results", "reports"), 60),
     "docs": (("DOCS",), ("documents",), 720),
 }
