@@ -117,9 +117,7 @@ class HospitalTwin:
         )
 
     def _broken(self, day: Day) -> None:
-        whole = day.oru(
-            self._people[0][1], Result("Q1", "FBC", "Full blood count", day.at(9, 1), [], "F"), day.at(9, 31)
-        )
+        whole = day.adt("A31", self._people[0][1], day.at(9, 31))
         kept = [line for line in whole.body.split(b"\r") if not line.startswith(b"PID")]
         day.told[-1] = replace(whole, body=b"\r".join(kept))
 
