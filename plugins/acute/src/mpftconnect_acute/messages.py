@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from mpftconnect.hl7v2.escapes import escape
+from mpftconnect.hl7v2 import escape
 from mpftconnect.model import Patient
 
 __all__ = ["Hospital", "Line", "Result", "Subject", "adt", "letter", "merge", "oru", "referral", "siu", "vaccination"]
