@@ -177,8 +177,8 @@ class Placing:
             return found
         if holder.slicing is None and element.name in ("extension", "modifierExtension"):
             holder.slicing = _BY_URL
-        made = holder.clone()
-        made.slices, made.slicing, made.slice_name, made.min = {}, None, slice_name, 0
+        made = holder.clone(with_slices=False)  # not those before it, or each slice would cost more than the last
+        made.slicing, made.slice_name, made.min = None, slice_name, 0
         made.must_support = False  # of the element; of the slice only if its own row says so
         holder.slices[slice_name] = made
         return made
