@@ -265,6 +265,8 @@ def judge_request_id(evidence: Evidence) -> Outcome:
     An answer that names another request never comes this far: the wire rejects it.
     """
     found = evidence.answered("metadata")
+    if table_of(evidence.json("metadata")).get("resourceType") != "CapabilityStatement":
+        raise undecided("metadata is no CapabilityStatement", "another may have answered", "check target.base_url")
     if found.header("X-Request-ID") or found.header("X-Correlation-ID"):
         return Outcome.passed(1, "mirrored on the capability statement")
     message = "the answer carries neither X-Request-ID nor X-Correlation-ID"
