@@ -124,6 +124,7 @@ HOSTILE = {
         Status.FAIL,
     ),
     "a list": (b"[]", Status.FAIL),
+    "no text": (b"openapi: \xff\xfe", Status.FAIL),
 }
 
 

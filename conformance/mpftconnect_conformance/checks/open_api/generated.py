@@ -134,8 +134,8 @@ def _drawn(strategy: Any, limits: Any, made: list[Any]) -> None:
     def take(case: Any) -> None:  # a function of Python's own: what wraps it looks at its code
         made.append(case)
 
-    run: Any = limits(given(strategy)(take))
-    run()
+    hand_over: Any = given(strategy)
+    limits(hand_over(take))()
 
 
 def judge_generated(evidence: Evidence) -> Outcome:
