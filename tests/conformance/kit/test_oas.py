@@ -51,6 +51,11 @@ def test_a_good_document_has_no_fault() -> None:
         (lambda d: d["info"].pop("version"), "info-version"),
         (lambda d: d["info"].update(title=7), "info-title"),
         (lambda d: d.pop("paths"), "paths"),
+        (lambda d: d.update(servers=[{"description": "sandbox"}]), "servers"),
+        (
+            lambda d: d["paths"]["/Patient/{id}"]["get"]["responses"]["200"].update(content={"application/json": {}}),
+            "schema",
+        ),
         (lambda d: d.update(paths={}), "no-operation"),
         (lambda d: d["paths"].update({"no-slash": {}}), "path-slash"),
         (lambda d: d["paths"]["/Patient/{id}"]["get"].pop("summary"), "summary"),
