@@ -21,7 +21,8 @@ __all__ = [
     *("judge_errors", "judge_request_id", "judge_tls"),
 ]
 
-FULL, STRANGER, WRONG_TOKEN = "data of full", "data of full as a stranger", "data of full with a wrong token"
+# Not "... of full": under such names uk-core-r4 keeps what a record holds, and would read these as more of it.
+FULL, STRANGER, WRONG_TOKEN = "search with credentials", "search as a stranger", "search with a wrong token"
 NOWHERE, UNTRUE, NO_METHOD = "address that is not", "parameter of no meaning", "method that is not"
 ENCRYPTION, SMART, OPENID = "encryption", "smart configuration", "openid configuration"
 
