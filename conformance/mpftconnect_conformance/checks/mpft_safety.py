@@ -12,7 +12,6 @@ from typing import Any
 
 from mpftconnect.conformance import Catch, Check, Evidence, Finding, Outcome, Probe
 from mpftconnect.errors import NotAnNhsNumber
-from mpftconnect.fhir.extensions import NHS_NUMBER_VERIFICATION_STATUS
 from mpftconnect.model import NHS_NUMBER_SYSTEM, nhs_number
 from mpftconnect_conformance.checks.uk_core_r4.gathered import (
     MAY_HOLD,
@@ -26,6 +25,8 @@ from mpftconnect_conformance.checks.uk_core_r4.gathered import (
 
 __all__ = ["CHECKS", "judge_numbers", "judge_verification"]
 
+# UK Core, Extension-UKCore-NHSNumberVerificationStatus.
+VERIFICATION = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus"
 # No check digit fits the nine digits before it (the sum leaves 1), so that it can be nobody's number.
 IMPOSSIBLE = "9990000000"
 _BY_IMPOSSIBLE = "Patient by an impossible number"
@@ -164,7 +165,7 @@ def _statuses(identifier: Mapping[str, Any]) -> Iterator[str]:
     """The codes of the verification status of an identifier; `?` for one of another system."""
     extensions = identifier.get("extension")
     for extension in extensions if isinstance(extensions, list) else ():
-        if not isinstance(extension, Mapping) or extension.get("url") != NHS_NUMBER_VERIFICATION_STATUS:
+        if not isinstance(extension, Mapping) or extension.get("url") != VERIFICATION:
             continue
         concept = extension.get("valueCodeableConcept")
         codings = concept.get("coding") if isinstance(concept, Mapping) else None

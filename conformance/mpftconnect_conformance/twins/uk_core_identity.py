@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mpftconnect.fhir.extensions import NHS_NUMBER_VERIFICATION_STATUS
 from mpftconnect.model import NHS_NUMBER_SYSTEM
 
 __all__ = ["PATIENT_FAULTS"]
 
 Resource = dict[str, Any]
+
+# UK Core, Extension-UKCore-NHSNumberVerificationStatus.
+VERIFICATION = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus"
 
 
 def _numbers(body: Resource) -> Iterator[Resource]:
@@ -45,7 +47,7 @@ def _status(code: str) -> Callable[[Resource], None]:
     def change(body: Resource) -> None:
         for number in _numbers(body):
             for extension in number.get("extension", ()):
-                if extension["url"] == NHS_NUMBER_VERIFICATION_STATUS:
+                if extension["url"] == VERIFICATION:
                     extension["valueCodeableConcept"]["coding"][0]["code"] = code
 
     return change
