@@ -352,9 +352,8 @@ def test_rows_of_one_choice_are_looked_through_once(
     asked: list[int] = []
     real = Placing._names_stated
     monkeypatch.setattr(Placing, "_names_stated", lambda self, *given: asked.append(1) or real(self, *given))
-    names = ["Observation.valueQuantity", "Observation.valueString"]
-    typed = profile("typed", "Observation", *({"path": names[number % 2]} for number in range(1000)))
+    typed = profile("typed", "Observation", *[{"path": "Observation.valueString"}] * 1000)
     given = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
     assert make(typed).validate({**given, "valueString": "x"}, [typed["url"]]).verdict == "valid"
     assert make(typed).validate({**given, "valueBoolean": True}, [typed["url"]]).verdict == "invalid"
-    assert len(asked) <= 4
+    assert len(asked) == 2, "once for each validator"
