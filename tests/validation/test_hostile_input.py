@@ -19,6 +19,7 @@ from judging import profile
 from mpftconnect.errors import MpftConnectError
 from mpftconnect.validation import Options, Validator
 from mpftconnect.validation.compile.element import Element
+from mpftconnect.validation.compile.placing import Placing
 from mpftconnect.validation.formats import source
 from mpftconnect.validation.rules import contained, enabling
 from mpftconnect.validation.terminology.value_sets import ValueSets
@@ -339,3 +340,18 @@ def test_a_slice_costs_no_more_than_the_one_before(
         make(sliced).profile(sliced["url"])
         costs.append(len(copied))
     assert costs[1] < 5 * costs[0]
+
+
+def test_rows_of_one_choice_are_looked_through_once(
+    make: Callable[..., Validator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row went through all the others: 50,000, which a definition may have, took hours."""
+    asked: list[int] = []
+    real = Placing._names_stated
+    monkeypatch.setattr(Placing, "_names_stated", lambda self, *given: asked.append(1) or real(self, *given))
+    names = ["Observation.valueQuantity", "Observation.valueString"]
+    typed = profile("typed", "Observation", *({"path": names[number % 2]} for number in range(1000)))
+    given = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
+    assert make(typed).validate({**given, "valueString": "x"}, [typed["url"]]).verdict == "valid"
+    assert make(typed).validate({**given, "valueBoolean": True}, [typed["url"]]).verdict == "invalid"
+    assert len(asked) <= 4

@@ -168,6 +168,8 @@ def test_an_archive_that_unpacks_without_end_is_left(tmp_path: Path, monkeypatch
         (100, "is larger than 1000 bytes"),
         (100, "does not end; what follows in the file is not read"),
     ]
+    path.write_bytes(gzip.compress((b"\n" * 60 + GOOD) * 3))
+    assert [one.problem for one in read_inputs([str(path)])] == [None] * 3
     path.write_bytes(gzip.compress(b"\n" * 101 + GOOD))
     assert [one.problem for one in read_inputs([str(path)])] == [
         "ends 100 blank lines; what follows in the file is not read"
@@ -179,12 +181,12 @@ def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:
     """The first line is an input before the second is written."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    second = threading.Event()
+    second, waited_in_vain = threading.Event(), []
 
     def write() -> None:
         with pipe.open("wb", buffering=0) as file:
             file.write(GOOD + b"\n")
-            second.wait(30)
+            waited_in_vain.append(not second.wait(10))
             file.write(GOOD + b"\n")
 
     writer = threading.Thread(target=write)
@@ -194,6 +196,7 @@ def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:
     second.set()
     assert list(found) == [Input(str(pipe), GOOD, 2)]
     writer.join()
+    assert waited_in_vain == [False]
 
 
 @links
