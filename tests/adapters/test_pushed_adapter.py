@@ -91,7 +91,7 @@ def _reading() -> Reading:
 
 
 def test_without_an_inbox_it_does_not_open():
-    with pytest.raises(ConfigurationError, match="systems[.]hospital"):
+    with pytest.raises(ConfigurationError, match=r"systems\.hospital"):
         _open(None)
 
 
