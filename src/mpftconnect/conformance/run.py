@@ -180,6 +180,7 @@ class Run:
             deadline=self._deadline.earlier(self.check_seconds),
             mark=self.mark,
             lines=self.supplier.mllp,
+            tls=getattr(self.transport, "tls", None),
         )
         try:
             check.probe(probe)

@@ -209,6 +209,7 @@ def supplier_from(
             actors=tuple(file.product.actors),
             allow_writes=file.target.allow_writes,
             twin=twin,
+            settings={name: value for name, value in file.target.settings.items() if isinstance(value, str)},
         ),
         endpoint=endpoint,
         auth=AuthSettings(
