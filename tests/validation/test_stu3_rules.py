@@ -124,6 +124,17 @@ def test_an_extension_stands_where_its_context_type_says(
     assert errors == ([] if allowed else ["extension-context"])
 
 
+def test_an_extension_that_belongs_in_another_stands_on_its_value(plain: Validator) -> None:
+    outer = stu3("outer", "Extension", contextType="resource", context=["Patient"])
+    shift = stu3("shift", "Extension", EXTENSION, contextType="extension", context=[BASE + "outer"])
+    inner = {"url": BASE + "shift", "valueString": "x"}
+    value = {"family": "Ashdown", "extension": [inner]}
+    resource = {**PATIENT, "extension": [{"url": BASE + "outer", "valueHumanName": value}]}
+    validator = plain.with_resources([outer, shift])
+    assert found(validator.validate(resource)) == []
+    assert found(validator.validate({**PATIENT, "name": [value]})) == [("extension-context", "Patient.name[0]")]
+
+
 def test_a_slice_of_extension_is_told_by_the_one_profile_of_its_type(plain: Validator) -> None:
     shift = stu3(
         "shift",
