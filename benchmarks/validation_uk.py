@@ -10,17 +10,13 @@ stands for (one of 215 says `meta.profile`).
 
 from __future__ import annotations
 
-import argparse
-import collections
 import functools
 import json
 import os
 import re
-import sys
 import tarfile
 import tempfile
 import time
-import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +55,7 @@ def material() -> Path:
 
 
 def packages_of(row: dict[str, Any]) -> list[str]:
-    """The packages that an instance's set is for: its own, and those that its own says it depends on, or the nearest."""
+    """The packages that an instance's set is for: its own, and those that it says it depends on, or the nearest."""
     own = row["set"]
     if str(row["fhirVersion"]).startswith("3"):
         return [*R3, *OF_STU3.get(own, (GP_CONNECT, ASSETS, CARE_CONNECT))]

@@ -134,7 +134,8 @@ def _drawn(strategy: Any, limits: Any, made: list[Any]) -> None:
     def take(case: Any) -> None:  # a function of Python's own: what wraps it looks at its code
         made.append(case)
 
-    run: Callable[[], None] = limits(given(strategy)(take))
+    drawn: Any = given(strategy)
+    run: Callable[[], None] = limits(drawn(take))
     run()
 
 
