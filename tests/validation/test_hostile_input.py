@@ -19,6 +19,7 @@ from judging import profile
 from mpftconnect.errors import MpftConnectError
 from mpftconnect.validation import Options, Validator
 from mpftconnect.validation.compile.element import Element
+from mpftconnect.validation.compile.placing import Placing
 from mpftconnect.validation.formats import source
 from mpftconnect.validation.rules import contained, enabling
 from mpftconnect.validation.terminology.value_sets import ValueSets
@@ -203,6 +204,9 @@ def test_contained_resources_of_one_id_are_followed_once(core: Validator, monkey
     patient = {"resourceType": "Patient", "contained": held, "managingOrganization": {"reference": "#a"}}
     core.validate(patient)
     assert len(asked) < 5 * len(held)
+    # Nor is each put down to be followed once for each: 4,000,000 entries.
+    _, used = peak(core, json.dumps({**patient, "contained": held * 4}).encode())
+    assert used < 20_000_000
 
 
 def test_near_misses_are_looked_for_at_the_first_findings_only(
@@ -339,3 +343,17 @@ def test_a_slice_costs_no_more_than_the_one_before(
         make(sliced).profile(sliced["url"])
         costs.append(len(copied))
     assert costs[1] < 5 * costs[0]
+
+
+def test_rows_of_one_choice_are_looked_through_once(
+    make: Callable[..., Validator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row went through all the others: 50,000, which a definition may have, took hours."""
+    asked: list[int] = []
+    real = Placing._names_stated
+    monkeypatch.setattr(Placing, "_names_stated", lambda self, *given: asked.append(1) or real(self, *given))
+    typed = profile("typed", "Observation", *[{"path": "Observation.valueString"}] * 1000)
+    given = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
+    assert make(typed).validate({**given, "valueString": "x"}, [typed["url"]]).verdict == "valid"
+    assert make(typed).validate({**given, "valueBoolean": True}, [typed["url"]]).verdict == "invalid"
+    assert len(asked) == 2, "once for each validator"

@@ -102,6 +102,11 @@ def test_policies_may_be_written_as_text_in_any_case() -> None:
     assert Options.from_mapping({"validate_reference": "IGNORE"}).reference_level == "none"
 
 
+def test_one_option_under_two_names_is_given_twice() -> None:
+    with pytest.raises(ConfigurationError, match="option validate_reference: is given more than once"):
+        Options.from_mapping({"validateReference": "true", "validate_reference": "false"})
+
+
 @pytest.mark.parametrize("name", [field.name for field in fields(Options) if str(field.type) == "bool"])
 def test_a_switch_that_is_given_twice_is_a_mistake(name: str) -> None:
     with pytest.raises(ConfigurationError, match="given more than once"):

@@ -187,6 +187,14 @@ def test_a_header_that_lies_about_its_length_is_refused(tmp_path: Path, kind: by
     tracemalloc.stop()
 
 
+def test_a_member_of_less_than_no_bytes_is_refused_wherever_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "zz.tgz"
+    whole = gzip.decompress(package("zz.one"))[:1024]
+    path.write_bytes(gzip.compress(whole + header(b"0", -512) + b"\0" * 2048))
+    with pytest.raises(PackageRefused, match="less than no bytes"):
+        list(archives.package_files(path))
+
+
 def test_headers_upon_headers_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "zz.tgz"
     path.write_bytes(gzip.compress((header(b"L", 3) + b"ab".ljust(512, b"\0")) * 3000))

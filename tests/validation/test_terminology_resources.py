@@ -50,6 +50,8 @@ def definitions(validator: Validator, resource: dict[str, Any]) -> list[str]:
         (code_system(content="supplement", supplements=BASE + "|1.0", concept=[{"code": "b"}]), []),
         (code_system(content="supplement", supplements=BASE, concept=[{"code": "a"}, {"code": "z"}]),
          ["CodeSystem.concept[1]"]),
+        (code_system(content="supplement", supplements=BASE + "|1.0", concept=[{"code": "z"}]),
+         ["CodeSystem.concept[0]"]),
         # What is supplemented is not loaded, so nothing can be said of its codes.
         (code_system(content="supplement", supplements="https://zz.example.test/none", concept=[{"code": "z"}]), []),
         (code_system(supplements=BASE, concept=[{"code": "z"}]), ["CodeSystem.content", "CodeSystem.concept[0]"]),

@@ -143,7 +143,7 @@ def test_a_day_needs_no_directory_that_is_not_its_own(hospital: Opened, tmp_path
 
 
 def test_several_records_of_one_person_are_one_with_all_their_numbers(hospital: Opened) -> None:
-    from mpftconnect_acute.adapter import _one
+    from mpftconnect.adapters.pushed_adapter import _one
 
     hub = hospital()
     (known,) = hub.inbox.items(("acute",), FULL, "patient")

@@ -35,6 +35,7 @@ from mpftconnect.adapters.deadline import Deadline
 from mpftconnect.adapters.endpoint import Endpoint, is_cleartext, origin
 from mpftconnect.adapters.pointers import Draft, NewPointer, PublishedPointer, Written
 from mpftconnect.adapters.pushed import Pushed
+from mpftconnect.adapters.pushed_adapter import PushedAdapter, reads_pushed
 from mpftconnect.adapters.recorder import Exchange, FolderRecorder, MemoryRecorder, Recorder
 from mpftconnect.adapters.twin import (
     WIRE_FAULTS,
@@ -76,6 +77,7 @@ __all__ = [
     "NewPointer",
     "PublishedPointer",
     "Pushed",
+    "PushedAdapter",
     "RateBudget",
     "Reading",
     "Recorder",
@@ -100,4 +102,5 @@ __all__ = [
     "json_response",
     "only",
     "origin",
+    "reads_pushed",
 ]

@@ -12,7 +12,6 @@ import click
 
 from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.interrupting import whole_lines
-from mpftconnect.cli.output import printable
 from mpftconnect.cli.progress import Tally
 
 if TYPE_CHECKING:
@@ -156,7 +155,7 @@ def command(
     from mpftconnect.validation import Options, Report, Validator
     from mpftconnect.validation.definitions.resolve import read_lock
     from mpftconnect.validation.inputs import Input, read_inputs
-    from mpftconnect.validation.outputs import document_of
+    from mpftconnect.validation.outputs import document_of, plain
 
     policies = _options(options)
     if show_values:
@@ -182,7 +181,7 @@ def command(
 
     def judged() -> Iterator[tuple[Input, Report]]:
         for source in read_inputs(paths, largest=largest * 1024 * 1024):
-            tally.begin(printable(str(source)), len(source.data))
+            tally.begin(plain(str(source)), len(source.data))
             report = Report.unreadable(source.problem) if source.problem else validator.validate(source.data, profiles)
             verdicts.add(report.verdict)
             tally.count(report.verdict)

@@ -36,6 +36,7 @@ class Check:
         people: Roles that the probe asks about; one that supplier.toml does not name makes it `not-tested`.
         patient: Whether an exchange could carry a patient's data. Live environments are not asked such things.
         writes: Whether the probe changes anything; needs `allow_writes`.
+        protocol: What its probe speaks: `http`, which needs target.base_url; or `mllp`, which has a section of its own.
         after: Packs whose outcomes the judge reads; they are judged before.
     """
 
@@ -47,6 +48,7 @@ class Check:
     patient: bool = True
     writes: bool = False
     after: tuple[str, ...] = ()
+    protocol: str = "http"
 
     @property
     def pack(self) -> str:

@@ -6,13 +6,14 @@ A failed exchange is evidence too: nothing is raised for it. What is raised ends
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from mpftconnect.adapters import Answer, Deadline, Endpoint, Exchange, Wire
 from mpftconnect.adapters.ask import Params
 from mpftconnect.conformance.evidence import Recorded, Subject, TestPerson
+from mpftconnect.conformance.mllp_lines import MllpLines
 from mpftconnect.errors import AdapterError, MpftConnectError, UsageError
 
 MARK = "X-Conformance-Challenge"
@@ -58,6 +59,7 @@ class Ledger:
 
     count: int = 0
     asked: dict[tuple[Any, ...], Recorded] | None = None
+    spoken: dict[tuple[Any, ...], tuple[Recorded, ...]] = field(default_factory=dict)
 
     def next_id(self) -> str:
         self.count += 1
@@ -77,6 +79,7 @@ class Probe:
         gate: Called before each request; it raises `ProbeEnded` where asking on has no sense.
         patient: What the check declares.
         writes: Likewise.
+        lines: The product's MLLP lines.
     """
 
     def __init__(
@@ -94,8 +97,10 @@ class Probe:
         anonymous: Wire | None = None,
         deadline: Deadline | None = None,
         mark: Callable[[str], str] | None = None,
+        lines: MllpLines | None = None,
         tls: Callable[[Endpoint, Deadline], Mapping[str, Any]] | None = None,
     ) -> None:
+        self.lines = lines or MllpLines()
         self._mark, self._tls = mark, tls
         self._wire, self._tap, self._anonymous = wire, tap, anonymous
         self.subject, self._people = subject, people
@@ -218,6 +223,20 @@ class Probe:
         self._keep(kept)
         return kept
 
+    def once(self, step: str, speak: Callable[[], Sequence[Recorded]]) -> tuple[Recorded, ...]:
+        """What another way of speaking gave under that step, kept; it is asked once a run, within the run's limits.
+
+        Raises:
+            ProbeEnded: As `get`; also where the check declares that it writes, and nothing may be written.
+        """
+        key = ("ONCE", step)
+        if key not in self._ledger.spoken:
+            if self._writes:
+                self._need_writes()
+            self._need_leave()
+            self._ledger.spoken[key] = tuple(self.keep(each) for each in speak())
+        return self._ledger.spoken[key]
+
     def wire(self) -> Wire:
         """The wire itself, for what the methods above cannot say. What goes through it is not in evidence."""
         return self._need_wire()
@@ -237,14 +256,17 @@ class Probe:
 
     def _ready(self, credentials: bool) -> Wire:
         wire = self._need_wire()
+        self._need_leave()
+        if not credentials:
+            wire = self._anonymous or wire.bound(auth=None)
+        return wire.bound(deadline=self.deadline)
+
+    def _need_leave(self) -> None:
         if self._patient and self.subject.environment == "live":
             raise ProbeEnded("live", "the environment is live: nothing is asked that could carry a patient's data")
         self._gate()
         if self.deadline.passed:
             raise ProbeEnded("deadline", "the time for this check is spent")
-        if not credentials:
-            wire = self._anonymous or wire.bound(auth=None)
-        return wire.bound(deadline=self.deadline)
 
     def _exchange(
         self, step: str, person: str, ask: Callable[[], Answer], method: str, path: str, *, credentials: bool = True

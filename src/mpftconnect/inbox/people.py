@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mpftconnect.hl7v2.changes import Subject
-from mpftconnect.inbox.projection import identifier_text
+from mpftconnect.inbox.naming import identifier_text
 from mpftconnect.inbox.store import Store
 from mpftconnect.model import NhsNumber
 

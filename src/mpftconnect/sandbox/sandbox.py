@@ -85,6 +85,10 @@ class Sandbox:
     def stop(self) -> None:
         """Stop all that was started; harmless if nothing was."""
         self._started.close()
+        for twin in self.twins.values():
+            close = getattr(twin, "close", None)  # of a twin that has a line of its own beside HTTP
+            if close is not None:
+                close()
 
     def configuration(self) -> dict[str, Any]:
         """What `mpftconnect.toml` would say of the running twins: `{"version": 1, "systems": {name: {...}}}`.
