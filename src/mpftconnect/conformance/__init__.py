@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         json_of,
     )
     from mpftconnect.conformance.formats import ReportFormat
+    from mpftconnect.conformance.guard import RealPersonSeen, refuse_real_people
     from mpftconnect.conformance.mllp_probe import deliver, listen, recorded_message
     from mpftconnect.conformance.outcome import Cause, CauseKind, Finding, Outcome, Status, worst
     from mpftconnect.conformance.probe import Probe, ProbeEnded
@@ -39,6 +40,7 @@ _WHERE = {
         "evidence",
     ),
     "ReportFormat": "formats",
+    **dict.fromkeys(("RealPersonSeen", "refuse_real_people"), "guard"),
     **dict.fromkeys(("Cause", "CauseKind", "Finding", "Outcome", "Status", "worst"), "outcome"),
     **dict.fromkeys(("deliver", "listen", "recorded_message"), "mllp_probe"),
     **dict.fromkeys(("Probe", "ProbeEnded"), "probe"),
@@ -60,6 +62,7 @@ __all__ = [
     "PackSource",
     "Probe",
     "ProbeEnded",
+    "RealPersonSeen",
     "Recorded",
     "ReportFormat",
     "Requirement",
@@ -74,6 +77,7 @@ __all__ = [
     "json_of",
     "listen",
     "recorded_message",
+    "refuse_real_people",
     "worst",
 ]
 

@@ -21,12 +21,12 @@ from mpftconnect.conformance import (
     NotInEvidence,
     Outcome,
     Probe,
+    RealPersonSeen,
     Recorded,
     Undecided,
+    refuse_real_people,
 )
-from mpftconnect.conformance.guard import PUBLISHED, numbers_in
 from mpftconnect.errors import MpftConnectError
-from mpftconnect.model import is_test_number
 from mpftconnect_conformance.checks.open_api.described import ask_document, described, failed
 from mpftconnect_conformance.oas.document import Document, Operation, document_in, faults_of, table_of
 from mpftconnect_conformance.oas.schema import Schemas, TooMuch
@@ -73,8 +73,11 @@ def _note(probe: Probe, facts: dict[str, Any]) -> None:
 
 def _names_a_person(path: str, query: list[tuple[str, str]]) -> bool:
     address = f"{path}?{'&'.join(f'{name}={value}' for name, value in query)}"
-    found = numbers_in(Recorded(id="", step=_STEP, method="GET", url=address))
-    return any(not is_test_number(number) and number not in PUBLISHED for number in found)
+    try:
+        refuse_real_people(Recorded(id="", step=_STEP, method="GET", url=address))
+    except RealPersonSeen:
+        return True
+    return False
 
 
 def _cases(document: Document) -> Iterator[tuple[str, str, list[tuple[str, str]]]]:
