@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mpftconnect.validation import folders, inputs
 from mpftconnect.validation.inputs import Input, read_inputs
@@ -203,6 +205,23 @@ def test_a_pipe_is_read_as_it_comes(tmp_path: Path) -> None:
 def test_a_pipe_without_end_is_too_large(tmp_path: Path) -> None:
     if Path("/dev/zero").exists():
         assert read("/dev/zero") == [("zero", "is larger than 1000 bytes")]
+
+
+@given(st.lists(st.one_of(st.binary(max_size=30), st.just(GOOD), st.just(b"")), max_size=8), st.integers(0, 60))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_lines_are_inputs_or_are_said_to_be_too_long(tmp_path: Path, pieces: list[bytes], cut: int) -> None:
+    data = b"\n".join(pieces)
+    path = tmp_path / "any.ndjson"
+    path.write_bytes(data)
+    lines = {number: line.strip() for number, line in enumerate(data.split(b"\n"), start=1) if line.strip()}
+    assert {one.line: one.data for one in read_inputs([str(path)])} == lines
+    short = {one.line: one.problem for one in read_inputs([str(path)], largest=10)}
+    assert set(short) == {n for n, line in enumerate(data.split(b"\n"), 1) if line.strip() or len(line) > 10}
+    # What is cut short ends in a reason, and is never an error of Python's.
+    packed = tmp_path / "any.ndjson.gz"
+    packed.write_bytes(gzip.compress(data)[:cut])
+    for one in read_inputs([str(packed)]):
+        assert one.problem is None or one.problem.startswith("cannot be read: ")
 
 
 def test_standard_input_is_one_resource_or_lines(monkeypatch: pytest.MonkeyPatch) -> None:
