@@ -15,6 +15,7 @@ from mpftconnect.conformance.breaker import Breaker
 from mpftconnect.conformance.catalog import Chosen
 from mpftconnect.conformance.check import Check, decide
 from mpftconnect.conformance.definitions import Definitions
+from mpftconnect.conformance.er7_redaction import Er7Redactor  # noqa: F401 - registers itself for MLLP
 from mpftconnect.conformance.evidence import Evidence, Recorded
 from mpftconnect.conformance.guard import RealPersonSeen, refuse_real_people
 from mpftconnect.conformance.outcome import Cause, CauseKind, Outcome, Status
@@ -56,6 +57,7 @@ class RunResult:
     Args:
         partial: Why it did not come to its end; empty if it did.
         started: UTC; `finished` likewise.
+        preset: The use to which it was narrowed; empty if it was not.
     """
 
     supplier: Supplier
@@ -68,6 +70,7 @@ class RunResult:
     started: datetime
     finished: datetime
     partial: str = ""
+    preset: str = ""
 
 
 @dataclass
@@ -176,6 +179,8 @@ class Run:
             writes=check.writes,
             deadline=self._deadline.earlier(self.check_seconds),
             mark=self.mark,
+            lines=self.supplier.mllp,
+            tls=getattr(self.transport, "tls", None),
         )
         try:
             check.probe(probe)
@@ -249,7 +254,11 @@ class Run:
 
     def _reach(self, wire: Wire | None) -> list[PreflightFinding]:
         """The first request, which names nobody: says whether the way is clear before any check begins."""
-        asking = [c.name for r in self.chosen.requirements if (c := self.checks.get(r.id)) and c.probe]
+        asking = [
+            c.name
+            for r in self.chosen.requirements
+            if (c := self.checks.get(r.id)) and c.probe and c.protocol == "http"
+        ]
         if wire is None or not asking:
             return []
         probe = Probe(
@@ -295,6 +304,7 @@ class Run:
             started=started,
             finished=self.clock(),
             partial=partial,
+            preset=self.chosen.preset,
         )
 
     def _settled(

@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mpftconnect.adapters import Endpoint
+from mpftconnect.conformance.document_text import text_of
 from mpftconnect.conformance.evidence import EvidenceFile, Subject, TestPerson
+from mpftconnect.conformance.mllp_lines import MllpTable, lines_from
 from mpftconnect.conformance.supplier import Authorisation, AuthSettings, ExceptionRequest, Response, Supplier
 from mpftconnect.errors import ConfigurationError, NotAnNhsNumber, UsageError
 from mpftconnect.model import nhs_number
@@ -24,8 +26,6 @@ __all__ = ["FORMAT_VERSION", "read_supplier", "supplier_from"]
 
 FORMAT_VERSION = 1
 
-_TEXT_KINDS = (".md", ".txt", ".toml", ".json", ".yaml", ".yml", ".csv", ".html", ".xml")
-_MOST_TEXT = 5_000_000
 _MOST_FILE = 100_000_000
 _MOST_SIGNATURE = 1_000_000
 
@@ -136,6 +136,7 @@ class _File(_Table):
     version: int
     product: _Product
     target: _Target
+    mllp: MllpTable | None = None
     authorised_by: _AuthorisedBy
     people: dict[str, _Person] = Field(default_factory=dict)
     evidence: tuple[_Evidence, ...] = ()
@@ -186,6 +187,7 @@ def supplier_from(
         for key, reference in file.target.secrets.items()
     }
     endpoint = _endpoint(file.target, name, folder, problems)
+    lines = lines_from(file.mllp, file.target.environment, name=name, folder=folder, problems=problems)
     files, paths = _files(file.evidence, name, folder, problems)
     for index, place in enumerate(file.target.package_path):
         if not (folder / place).is_dir():
@@ -207,6 +209,7 @@ def supplier_from(
             actors=tuple(file.product.actors),
             allow_writes=file.target.allow_writes,
             twin=twin,
+            settings={name: value for name, value in file.target.settings.items() if isinstance(value, str)},
         ),
         endpoint=endpoint,
         auth=AuthSettings(
@@ -241,6 +244,7 @@ def supplier_from(
         responses=tuple(Response(**{**each.model_dump(), "date": each.date.isoformat()}) for each in file.response),
         package_path=tuple(folder / each for each in file.target.package_path),
         folder=folder,
+        mllp=lines,
     )
 
 
@@ -327,9 +331,6 @@ def _files(
         except OSError as error:
             problems.append(f"{name}: evidence.{index}.file: {row.file} cannot be read ({type(error).__name__})")
             continue
-        text: str | None = None
-        if path.suffix.lower() in _TEXT_KINDS and len(data) <= _MOST_TEXT:
-            text = data.decode("utf-8", errors="replace")
         made = EvidenceFile(
             kind=row.kind,
             name=path.name,
@@ -337,7 +338,7 @@ def _files(
             size=len(data),
             issued=row.issued.isoformat() if row.issued else "",
             expires=row.expires.isoformat() if row.expires else "",
-            text=text,
+            text=text_of(path.name, data),
             stated=row.stated,
             signature=_beside(path),
         )

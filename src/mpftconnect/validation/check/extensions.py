@@ -6,7 +6,6 @@ list of paths, R4 as a list of both.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -196,7 +195,7 @@ class Extensions:
             # An element of another FHIR version, carried as an extension; only that version's package defines it.
             run.not_checked("extension-unknown", place, f"the package that defines {url} is not loaded", decisive=True)
             return
-        hint = hint_for(url) or self._near(url)
+        hint = hint_for(url) or run.near(url, lambda: self._checks.extension_urls, 0.9)
         elsewhere = "" if modifier else self._may_be_defined_elsewhere(url)
         if elsewhere:
             run.not_checked("extension-unknown", place, f"{elsewhere}{hint}", decisive=True)
@@ -220,11 +219,6 @@ class Extensions:
         absent = self._checks.definitions.missing_packages
         able = sorted(how for name, how in absent.items() if _may_publish(name, _host(url)))
         return f"a package that is not here may define this extension: {'; '.join(able[:3])}" if able else ""
-
-    def _near(self, url: str) -> str:
-        names = self._checks.extension_urls
-        close = difflib.get_close_matches(url, names, n=1, cutoff=0.9)
-        return f"; did you mean {close[0]}?" if close else ""
 
     def _allowed(self, known: _Known, place: Place, run: Run) -> bool:
         hosts: set[str] | None = None
