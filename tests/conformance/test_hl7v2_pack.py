@@ -10,6 +10,7 @@ import pytest
 
 from mpftconnect.conformance import Status
 from mpftconnect.conformance.catalog import Catalog
+from mpftconnect.conformance.guard import RealPersonSeen
 from mpftconnect.conformance.power.mutations import mutants_of
 from mpftconnect.conformance.power.named import twin_run
 from mpftconnect.conformance.reporting.document import report_of
@@ -20,6 +21,7 @@ from mpftconnect.conformance.supplier_file import supplier_from
 from mpftconnect.plugins import PluginRegistry
 from mpftconnect.sandbox import PEOPLE
 from mpftconnect_conformance.checks.hl7v2_uk import CHECKS
+from mpftconnect_conformance.twins.hl7v2_receiver import ReceiverTwin
 from mpftconnect_conformance.twins.hl7v2_sender import SenderTwin
 from mpftconnect_conformance.twins.mllp_line import WIRE
 
@@ -91,6 +93,29 @@ def _table(folder: Path, **mllp: Any) -> dict[str, Any]:
         "people": {"full": {"nhs_number": "9990000018", "entered": "2025-09-01"}},
         "mllp": mllp,
     }
+
+
+def test_what_cannot_be_looked_at_is_not_tested(catalog: Catalog, tmp_path: Path) -> None:
+    twin = ReceiverTwin(PEOPLE)
+    try:
+        line = {"host": "127.0.0.1", "port": twin.line.port, "answer_seconds": 1.0}
+        found = statuses(
+            Run(supplier_from(_table(tmp_path, receiver=line)), catalog.choose([PACK]), catalog.checks).go()
+        )
+    finally:
+        twin.close()
+    unseen = {ref for ref, status in found.items() if status is Status.NOT_TESTED}
+    assert unseen == {"V2-04", "V2-09", "V2-14"}
+    assert {status for ref, status in found.items() if ref not in unseen} == {Status.PASS}
+
+
+def test_a_real_persons_message_stops_the_run(catalog: Catalog, tmp_path: Path) -> None:
+    twin = SenderTwin(PEOPLE)
+    twin.close()
+    (tmp_path / "1.hl7").write_bytes(twin.messages()[0].replace(b"9990000018", b"9434765919"))
+    supplier = supplier_from(_table(tmp_path, sender={"recorded": ["1.hl7"]}), folder=tmp_path)
+    with pytest.raises(RealPersonSeen):
+        Run(supplier, catalog.choose([PACK]), catalog.checks).go()
 
 
 def test_messages_that_the_supplier_gives_are_judged_without_a_line(catalog: Catalog, tmp_path: Path) -> None:

@@ -27,6 +27,15 @@ FAMILY, GIVEN, BORN, UPDATED, OLDER = "Quillfeather", "Tamsin", "19560312", "Har
 CLEAN = "a good message"
 _ORU, _A28, _A31 = "ORU^R01^ORU_R01", "ADT^A28^ADT_A05", "ADT^A31^ADT_A05"
 _LONG = 400_000
+# How files of a kind begin; of other kinds only encoding and size are seen.
+_BEGINS = {
+    "PDF": (b"%PDF-",),
+    "RTF": (b"{\\rtf",),
+    "JPEG": (b"\xff\xd8\xff",),
+    "PNG": (b"\x89PNG",),
+    "GIF": (b"GIF8",),
+    "TIFF": (b"II*\x00", b"MM\x00*"),
+}
 _PDF = b"%PDF-1.4\n%%EOF\n"
 
 Values = Mapping[str, str]
@@ -82,11 +91,10 @@ def facts_of(raw: bytes) -> dict[str, Any]:
         return {"unreadable": error.code}
     attachments = []
     for segment in message.segments("OBX"):
-        if segment[2] == "ED":
-            parts = segment.repetitions(5)[:1]
-            data = (parts[0][5] if parts else None) or ""
-            kind = str((parts[0][3] if parts else None) or "")
-            attachments.append({"place": segment.place, **_attachment(str(data), kind)})
+        parts = segment.repetitions(5)[:1]
+        if segment[2] == "ED" and parts and any(parts[0][place] for place in range(1, 6)):
+            kind, encoding, data = (str(parts[0][place] or "") for place in (3, 4, 5))
+            attachments.append({"place": segment.place, **_attachment(data, encoding, kind)})
     return {
         "codes": sorted({f"{one.code} {one.location}" for one in found})[:200],
         "beyond_ascii": not raw.isascii() or b"\\" in raw[9:],
@@ -94,17 +102,25 @@ def facts_of(raw: bytes) -> dict[str, Any]:
     }
 
 
-def _attachment(data: str, kind: str) -> dict[str, Any]:
+def _attachment(data: str, encoding: str, kind: str) -> dict[str, Any]:
+    """Its size, and what is wrong with it: HL7 2.4, 2.9.16 (ED), tables 0299 (encoding) and 0291 (kind)."""
+    if not data:
+        return {"fault": "holds no data"}
     try:
-        content = base64.b64decode(data, validate=True)
+        if encoding == "Base64":
+            content = base64.b64decode(data, validate=True)
+        elif encoding == "Hex":
+            content = bytes.fromhex(data)
+        elif encoding == "A":
+            content = data.encode("utf-8", "replace")
+        else:
+            return {"fault": "names no encoding of table 0299"}
     except (binascii.Error, ValueError):
-        return {"fault": "is not Base64"}
-    shown = {"PDF": b"%PDF-", "RTF": b"{\\rtf"}.get(kind.upper())
-    if shown is None:
-        return {"fault": "says neither PDF nor RTF"}
-    return {"bytes": len(content)} | (
-        {} if content.startswith(shown) else {"fault": f"says {kind.upper()} and is none"}
-    )
+        return {"fault": "is not of the encoding that it names"}
+    shown = _BEGINS.get(kind.upper())
+    if shown is not None and not content.startswith(shown):
+        return {"fault": f"says {kind.upper()} and is none"}
+    return {"bytes": len(content)}
 
 
 # Sending
