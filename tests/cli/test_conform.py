@@ -83,9 +83,20 @@ def test_a_fault_is_not_met_and_only_what_failed_is_run_again(
     code, _ = cli("conform", "run", "--sandbox", "--pack", PACK, "--out", "r", "--fault", "filler")
     assert code == 1
     code, result = cli("conform", "run", "--sandbox", "--only-failed", "r", "--baseline", "r", "--out", "r2")
-    assert code == 0, result.output
-    rows = json.loads((tmp_path / "r2" / "report.json").read_text())["results"]
-    assert [(row["ref"], row["changed"]) for row in rows] == [("UKC-08", "resolved")]
+    assert code == 3, result.output
+    report = json.loads((tmp_path / "r2" / "report.json").read_text())
+    assert [(row["ref"], row["changed"]) for row in report["results"]] == [("UKC-08", "resolved")]
+    assert report["packs"][0]["verdict"] == "undetermined"
+    assert "UKC-01" in report["packs"][0]["not_run"] and "UKC-08" not in report["packs"][0]["not_run"]
+    said = "Only 1 of 13 requirements of uk-core-r4 were run, after report "
+    assert said in result.output
+    for name in ("report.html", "requirements.csv", "junit.xml"):
+        assert said in (tmp_path / "r2" / name).read_text(encoding="utf-8-sig"), name
+    cli("report", "export", "hazards", "r2", "--out", "h.csv")
+    assert "partial" in (tmp_path / "h.csv").read_text(encoding="utf-8-sig").splitlines()[0]
+    code, result = cli("report", "verify", "r2")
+    assert "does not match" not in result.output, result.output
+    assert f"partial: {said}" in result.output
     code, result = cli("report", "reproduce", "r", "UKC-08", "--out", "case")
     assert code == 0
     assert "filler" in (tmp_path / "case" / "case.txt").read_text()

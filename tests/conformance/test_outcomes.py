@@ -12,7 +12,7 @@ from mpftconnect.conformance import Cause, CauseKind, Finding, Level, Outcome, R
 from mpftconnect.conformance.catalog import Catalog
 from mpftconnect.conformance.outcome import ORDER, worst
 from mpftconnect.conformance.pack_file import read_pack
-from mpftconnect.conformance.reporting.verdict import verdict_of
+from mpftconnect.conformance.reporting.verdict import counted, verdict_of
 from mpftconnect.conformance.requirement import RequirementSource
 from mpftconnect.conformance.run import Judged
 from mpftconnect.errors import ConfigurationError, UsageError
@@ -78,7 +78,7 @@ def test_the_worst_is_the_first_in_order(statuses: list[Status]) -> None:
 
 @given(st.lists(st.sampled_from(list(Status)), min_size=1, max_size=8))
 def test_the_verdict_follows_the_rule(statuses: list[Status]) -> None:
-    verdict, because = verdict_of([judged(status) for status in statuses])
+    verdict, because = verdict_of(counted([judged(status) for status in statuses]))
     if Status.FAIL in statuses:
         assert verdict == "not-met"
     elif {Status.ERROR, Status.INCONCLUSIVE, Status.NOT_TESTED} & set(statuses) or Status.PASS not in statuses:
@@ -93,7 +93,7 @@ def test_the_verdict_follows_the_rule(statuses: list[Status]) -> None:
     [judged(Status.FAIL, advisory=True), judged(Status.FAIL, level=Level.SHOULD), judged(Status.FAIL, level=Level.MAY)],
 )
 def test_what_does_not_decide_does_not_decide(others: Judged) -> None:
-    assert verdict_of([judged(Status.PASS), others])[0] == "met-the-checks-run"
+    assert verdict_of(counted([judged(Status.PASS), others]))[0] == "met-the-checks-run"
 
 
 GOOD = """

@@ -150,7 +150,9 @@ def _sections(found: EvidenceFile, rule: DocumentRule, unclear: list[str]) -> in
     if not rule.sections:
         return 0
     if found.text is None:
-        unclear.append("it cannot be read here, so its topics were not looked for")
+        unclear.append(
+            "its text cannot be read here (a scan, locked, damaged, or no extra pdf): no topic was looked for"
+        )
         return 0
     headings = [line.lower() for line in _headings(found.text)]
     missing = [topic for topic, words in rule.sections.items() if not any(w in h for w in words for h in headings)]

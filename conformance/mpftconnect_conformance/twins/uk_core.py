@@ -16,6 +16,7 @@ from typing import Any
 from mpftconnect.adapters import Fault, TriedAgainst, TwinRequest, TwinResponse, TwinSpec, json_response
 from mpftconnect.sandbox import FhirTwin, Person, Refused, SystemView
 from mpftconnect_conformance.twins.uk_core_identity import PATIENT_FAULTS
+from mpftconnect_conformance.twins.uk_core_open import OPEN_FAULTS, answer_openly, tls_of
 from mpftconnect_conformance.twins.uk_core_record import LOCAL_ID, full_record, shared_resources, sparse_record
 
 __all__ = ["FAULTS", "SPEC", "UkCoreTwin"]
@@ -54,6 +55,14 @@ class UkCoreTwin(FhirTwin):
         self._made: dict[str, Resource] = {}
 
     def handle(self, request: TwinRequest) -> TwinResponse:
+        if not self.held:
+            return self._recorded(request)
+        return answer_openly(request, self.faults, self.token, self.types, self._recorded)
+
+    def tls(self) -> dict[str, Any]:
+        return tls_of(self.faults) if self.held else {}
+
+    def _recorded(self, request: TwinRequest) -> TwinResponse:
         if "unknown-parameter-ignored" in self.faults and any(name in _UNKNOWN for name, _ in request.query):
             return self._as_if_used(request)
         if "impossible-number-found" in self.faults and request.first("identifier"):
@@ -351,11 +360,27 @@ SPEC = TwinSpec(
     build=UkCoreTwin,
     configure=_configure,
     faults=frozenset(
-        {*FAULTS, *_IN_THE_TWIN, Fault.DROPPED_PAGE, Fault.LYING_TOTAL, Fault.REPEATED_PAGE, Fault.WRONG_PATIENT}
+        {
+            *FAULTS,
+            *_IN_THE_TWIN,
+            *OPEN_FAULTS,
+            Fault.DROPPED_PAGE,
+            Fault.LYING_TOTAL,
+            Fault.REPEATED_PAGE,
+            Fault.WRONG_PATIENT,
+        }
     ),
     supplier={
-        "product": {"actors": ["server"], "offers": ["fhir-server"]},
-        "target": {"package": PACKAGE, "allow_writes": True, "auth": {"kind": "bearer"}},
+        "product": {"actors": ["server"], "offers": ["fhir-server", "api"]},
+        "target": {
+            "package": PACKAGE,
+            "allow_writes": True,
+            "auth": {"kind": "bearer"},
+            "settings": {"openapi": "openapi.json"},
+        },
+        "answers": {
+            "OAPI-13": {"functions": [{"name": "problems", "operations": ["searchCondition"]}]},
+        },
         "people": {"full": {"entered": "2025-09-01"}, "sparse": {"entered": "2025-09-01"}},
     },
     default=False,

@@ -136,7 +136,8 @@ def _run(
     registry = load_plugins()
     catalog = load_catalog(registry)
     before = read_folder(baseline).report if baseline else None
-    only = _unmet(read_folder(only_failed).report) if only_failed else None
+    earlier = read_folder(only_failed).report if only_failed else None
+    only = _unmet(earlier) if earlier is not None else None
     if only is not None and not pack_names and preset is None:
         pack_names = tuple(dict.fromkeys(id_.partition("#")[0] for id_ in only))
     chosen = catalog.choose(pack_names, preset=preset, only=only)
@@ -157,6 +158,7 @@ def _run(
         power=catalog.power,
         due=catalog.due,
         challenge=challenge.digest if challenge is not None else "",
+        only_failed=earlier["run"]["id"] if earlier is not None else "",
     )
     problems = write_folder(
         out,
@@ -256,13 +258,14 @@ def exit_of(document: Any) -> int:
 
 def report_lines(document: Any) -> Iterator[str]:
     """A report in a few lines: what it is not, the environment, each pack, and what was not passed."""
+    from mpftconnect.conformance.reporting.scope import partial_words
     from mpftconnect.conformance.reporting.words import STATUS_WORDS, VERDICT_WORDS
 
     words = {str(status): text for status, text in STATUS_WORDS.items()}
     if document.get("demonstration"):
         yield document["demonstration"]
-    if document["run"].get("partial"):
-        yield f"PARTIAL: the run was {document['run']['partial']}"
+    if partial := partial_words(document):
+        yield f"PARTIAL: {partial}"
     for finding in document["environment"]:
         touched = len(finding.get("requirements", ()))
         yield f"{finding['kind']}: {finding['words']}" + (f" ({touched} requirements)" if touched else "")

@@ -73,6 +73,7 @@ def rejudge_report(
     from mpftconnect.conformance.reporting.folder import check_target, read_folder, write_folder
     from mpftconnect.conformance.reporting.rejudge import known_errata, rejudge
     from mpftconnect.conformance.signing import read_trust
+    from mpftconnect.conformance.signing.challenge import FILE as CHALLENGE
     from mpftconnect.conformance.signing.decisions import with_signers
     from mpftconnect.plugins import load_plugins
 
@@ -108,6 +109,7 @@ def rejudge_report(
             preflight=stored.preflight,
             today=stored.today,
             formats=[form for form in registry.report_formats.values() if form.always],
+            attached={CHALLENGE: (report / CHALLENGE).read_bytes()} if (report / CHALLENGE).is_file() else None,
         )
         for problem in problems:
             click.echo(f"mpftconnect: {problem}", err=True)

@@ -66,14 +66,15 @@ def sign_file(file: Path, key: Path, passphrase: str | None) -> None:
 @click.option("--trust", "trust_file", type=click.Path(path_type=Path, dir_okay=False), help="Whose keys are believed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify(report: Path, trust_file: Path | None, as_json: bool) -> int:
-    """Hold a report against its signatures, without a network.
+    """Hold a report against its signatures, and against its own outcomes and evidence, without a network.
 
     Exit code 0: unaltered since signed by a key that the trust file believes. 1: something does not match, named
     exactly. 3: nothing shows whether it was altered, or its day is past.
     """
     trust = read_trust(trust_file) if trust_file else Trust()
-    packs = list(load_catalog(load_plugins()).packs.values())
-    found = verify_report(report, trust, packs=packs)
+    registry = load_plugins()
+    catalog = load_catalog(registry)
+    found = verify_report(report, trust, catalog=catalog, formats=list(registry.report_formats.values()))
     if as_json:
         click.echo(json.dumps(_as_dict(found), indent=2))
     else:

@@ -18,10 +18,15 @@ __all__ = ["Catalog", "Chosen", "load_catalog"]
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a run takes: packs in the order in which they are judged, and the requirements of each."""
+    """What a run takes: packs in the order in which they are judged, and the requirements of each.
+
+    Args:
+        preset: The use to which it was narrowed; empty if it was not.
+    """
 
     packs: tuple[Pack, ...]
     requirements: tuple[Requirement, ...]
+    preset: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ class Catalog:
         if not requirements:
             raise UsageError("nothing to run: no requirement is left")
         taken = {r.pack for r in requirements}
-        return Chosen(tuple(p for p in ordered if p.name in taken), tuple(requirements))
+        return Chosen(tuple(p for p in ordered if p.name in taken), tuple(requirements), preset or "")
 
     def _ordered(self, packs: Sequence[Pack]) -> list[Pack]:
         """Packs whose outcomes others read come first."""

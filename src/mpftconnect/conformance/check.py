@@ -42,7 +42,7 @@ class Check:
 
     name: str
     judge: Callable[[Evidence], Outcome]
-    probe: Callable[[Probe], None] | None = None
+    probe: Callable[[Probe], object] | None = None
     catches: tuple[Catch, ...] = ()
     people: tuple[str, ...] = ()
     patient: bool = True

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from mpftconnect.adapters import Answer, Deadline, Exchange, Wire
+from mpftconnect.adapters import Answer, Deadline, Endpoint, Exchange, Wire
 from mpftconnect.adapters.ask import Params
 from mpftconnect.conformance.evidence import Recorded, Subject, TestPerson
 from mpftconnect.conformance.mllp_lines import MllpLines
@@ -98,9 +98,10 @@ class Probe:
         deadline: Deadline | None = None,
         mark: Callable[[str], str] | None = None,
         lines: MllpLines | None = None,
+        tls: Callable[[Endpoint, Deadline], Mapping[str, Any]] | None = None,
     ) -> None:
         self.lines = lines or MllpLines()
-        self._mark = mark
+        self._mark, self._tls = mark, tls
         self._wire, self._tap, self._anonymous = wire, tap, anonymous
         self.subject, self._people = subject, people
         self._ledger, self._keep, self._gate = ledger, keep, gate
@@ -195,6 +196,26 @@ class Probe:
         return self._exchange(
             step, "", lambda: wire.delete(path, headers=self._marked(None, step), label=step), "DELETE", path
         )
+
+    def look_at_tls(self, *, step: str) -> Recorded:
+        """How the system's address is encrypted, as facts of an exchange; nothing is sent but handshakes.
+
+        See `mpftconnect.conformance.tls.look_at`. Asked once a run.
+        Raises:
+            ProbeEnded: The run's limits forbid it.
+        """
+        from mpftconnect.conformance.tls import look_at
+
+        asked = self._ledger.asked if self._ledger.asked is not None else {}
+        self._ledger.asked = asked
+        if ("TLS", step) not in asked:
+            wire = self._ready(True)
+            facts = (self._tls or look_at)(wire.endpoint, self.deadline)
+            address = f"//{self.subject.host}"
+            asked[("TLS", step)] = self.keep(
+                Recorded(id="", step=step, method="TLS", url=address, protocol="tls", facts={**facts, "patient": False})
+            )
+        return asked[("TLS", step)]
 
     def keep(self, recorded: Recorded) -> Recorded:
         """Take an exchange that another way of speaking made, such as MLLP: it gets its id here."""

@@ -57,6 +57,7 @@ class RunResult:
     Args:
         partial: Why it did not come to its end; empty if it did.
         started: UTC; `finished` likewise.
+        preset: The use to which it was narrowed; empty if it was not.
     """
 
     supplier: Supplier
@@ -69,6 +70,7 @@ class RunResult:
     started: datetime
     finished: datetime
     partial: str = ""
+    preset: str = ""
 
 
 @dataclass
@@ -178,6 +180,7 @@ class Run:
             deadline=self._deadline.earlier(self.check_seconds),
             mark=self.mark,
             lines=self.supplier.mllp,
+            tls=getattr(self.transport, "tls", None),
         )
         try:
             check.probe(probe)
@@ -301,6 +304,7 @@ class Run:
             started=started,
             finished=self.clock(),
             partial=partial,
+            preset=self.chosen.preset,
         )
 
     def _settled(

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mpftconnect.adapters import Endpoint
+from mpftconnect.conformance.document_text import text_of
 from mpftconnect.conformance.evidence import EvidenceFile, Subject, TestPerson
 from mpftconnect.conformance.mllp_lines import MllpTable, lines_from
 from mpftconnect.conformance.supplier import Authorisation, AuthSettings, ExceptionRequest, Response, Supplier
@@ -25,8 +26,6 @@ __all__ = ["FORMAT_VERSION", "read_supplier", "supplier_from"]
 
 FORMAT_VERSION = 1
 
-_TEXT_KINDS = (".md", ".txt", ".toml", ".json", ".yaml", ".yml", ".csv", ".html", ".xml")
-_MOST_TEXT = 5_000_000
 _MOST_FILE = 100_000_000
 _MOST_SIGNATURE = 1_000_000
 
@@ -210,6 +209,7 @@ def supplier_from(
             actors=tuple(file.product.actors),
             allow_writes=file.target.allow_writes,
             twin=twin,
+            settings={name: value for name, value in file.target.settings.items() if isinstance(value, str)},
         ),
         endpoint=endpoint,
         auth=AuthSettings(
@@ -331,9 +331,6 @@ def _files(
         except OSError as error:
             problems.append(f"{name}: evidence.{index}.file: {row.file} cannot be read ({type(error).__name__})")
             continue
-        text: str | None = None
-        if path.suffix.lower() in _TEXT_KINDS and len(data) <= _MOST_TEXT:
-            text = data.decode("utf-8", errors="replace")
         made = EvidenceFile(
             kind=row.kind,
             name=path.name,
@@ -341,7 +338,7 @@ def _files(
             size=len(data),
             issued=row.issued.isoformat() if row.issued else "",
             expires=row.expires.isoformat() if row.expires else "",
-            text=text,
+            text=text_of(path.name, data),
             stated=row.stated,
             signature=_beside(path),
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mpftconnect.conformance import Evidence, EvidenceFile, Outcome, Status, Subject
@@ -460,6 +460,8 @@ _LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
 _VALUES = _LEAVES | st.lists(_LEAVES, max_size=2) | st.dictionaries(st.text(max_size=4), _LEAVES, max_size=2)
 
 
+# How long an example takes is for a busy machine to say, and decides nothing here.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from([*questions(), "form", "C0", "X"]), _VALUES, max_size=12))
 def test_whatever_is_answered_no_check_fails_by_itself_and_none_passes(answers: dict[str, Any]) -> None:
     for ref, outcome in every(evidence({**answers, "form": "2.0"})).items():

@@ -13,7 +13,7 @@ import responses
 from requests import PreparedRequest
 
 from mpftconnect.conformance import Catch, Cause, CauseKind, Check, Evidence, Finding, Outcome, Pack, Probe
-from mpftconnect.conformance.catalog import Chosen
+from mpftconnect.conformance.catalog import Catalog, Chosen
 from mpftconnect.conformance.pack_file import read_pack
 from mpftconnect.conformance.reporting.document import report_of
 from mpftconnect.conformance.reporting.folder import write_folder
@@ -189,3 +189,9 @@ def keys(tmp_path: Path) -> Keys:
 def started() -> datetime:
     """When every run of these tests began."""
     return STARTED
+
+
+@pytest.fixture
+def ward_catalog(ward_feed: Pack) -> Catalog:
+    """The small pack and its check, as if they were installed."""
+    return Catalog({ward_feed.name: ward_feed}, {CHECK.name: CHECK})

@@ -8,18 +8,28 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mpftconnect.conformance.check import Check
-from mpftconnect.conformance.evidence import EvidenceFile, Recorded
+from mpftconnect.conformance.evidence import EvidenceFile, Recorded, Subject
 from mpftconnect.conformance.outcome import CauseKind, Status
 from mpftconnect.conformance.reporting.digests import judge_digests
 from mpftconnect.conformance.reporting.reproduce import curl_line
-from mpftconnect.conformance.reporting.verdict import counts_of, verdict_of
+from mpftconnect.conformance.reporting.scope import left_out, musts_left_out
+from mpftconnect.conformance.reporting.verdict import counted, counts_of, verdict_of
 from mpftconnect.conformance.reporting.words import DEMONSTRATION, IS, IS_NOT
 from mpftconnect.conformance.requirement import Pack
 from mpftconnect.conformance.run import Judged, RunResult
 from mpftconnect.conformance.supplier import Supplier
 from mpftconnect.errors import MpftConnectError
 
-__all__ = ["FORMAT", "FORMAT_VERSION", "as_bytes", "document_of", "exchanges_shown", "report_of"]
+__all__ = [
+    "FORMAT",
+    "FORMAT_VERSION",
+    "as_bytes",
+    "document_of",
+    "exchanges_shown",
+    "report_of",
+    "subject_of",
+    "target_of",
+]
 
 FORMAT, FORMAT_VERSION = "mpftconnect.conformance-report", 1
 _MOST_LINES = 3
@@ -33,6 +43,7 @@ def report_of(
     power: Mapping[str, Mapping[str, Any]] | None = None,
     challenge: str = "",
     due: Callable[[EvidenceFile], str] | None = None,
+    only_failed: str = "",
 ) -> dict[str, Any]:
     """`report.json` of a run.
 
@@ -41,6 +52,7 @@ def report_of(
         power: What was measured of each pack's checks; see `Catalog.power`.
         challenge: Digest of the buyer's challenge that the run answers.
         due: The last day on which a document is in date; see `Catalog.due`.
+        only_failed: The id of the run whose open requirements alone were run again.
     """
     return document_of(
         supplier=result.supplier,
@@ -57,6 +69,8 @@ def report_of(
             "by": "challenged" if challenge else "self-run",
             **({"challenge": challenge} if challenge else {}),
             **({"partial": result.partial} if result.partial else {}),
+            **({"preset": result.preset} if result.preset else {}),
+            **({"only_failed": only_failed} if only_failed else {}),
         },
         baseline=baseline,
         power=power,
@@ -89,8 +103,8 @@ def document_of(
         "is": list(IS),
         "is_not": list(IS_NOT),
         "run": dict(run),
-        "subject": _subject(supplier),
-        "target": _target(supplier, exchanges),
+        "subject": subject_of(subject),
+        "target": target_of(subject, exchanges),
         "authorised_by": {
             name: getattr(supplier.authorised_by, name) for name in ("name", "organisation", "date", "scope")
         },
@@ -100,6 +114,7 @@ def document_of(
                 pack,
                 [j for j in judged if j.requirement.pack == pack.name],
                 _power(pack, checks, (power or {}).get(pack.name, {})),
+                str(run.get("preset", "")),
             )
             for pack in packs
         ],
@@ -138,8 +153,8 @@ def exchanges_shown(exchanges: Iterable[Recorded]) -> list[Any]:
     ]
 
 
-def _subject(supplier: Supplier) -> dict[str, Any]:
-    subject = supplier.subject
+def subject_of(subject: Subject) -> dict[str, Any]:
+    """What was tested, as the report says it."""
     out: dict[str, Any] = {
         name: getattr(subject, name)
         for name in ("product", "version", "entity", "entity_code", "environment", "adapter", "package", "twin")
@@ -153,9 +168,9 @@ def _subject(supplier: Supplier) -> dict[str, Any]:
     return out
 
 
-def _target(supplier: Supplier, exchanges: Sequence[Recorded]) -> dict[str, Any]:
+def target_of(subject: Subject, exchanges: Sequence[Recorded]) -> dict[str, Any]:
     """Host, certificate, and the version that the system reports of itself beside the one declared."""
-    out: dict[str, Any] = {"host": supplier.subject.host}
+    out: dict[str, Any] = {"host": subject.host}
     for each in exchanges:
         if "certificate_sha256" in each.facts:
             out["certificate_sha256"] = each.facts["certificate_sha256"]
@@ -167,7 +182,7 @@ def _target(supplier: Supplier, exchanges: Sequence[Recorded]) -> dict[str, Any]
                 continue
             if isinstance(reported, str):
                 out["version_reported"] = reported[:100]
-                out["version_agrees"] = reported == supplier.subject.version
+                out["version_agrees"] = reported == subject.version
                 break
     return out
 
@@ -182,8 +197,9 @@ def _power(pack: Pack, checks: Mapping[str, Check], told: Mapping[str, Any]) -> 
     return {**figures, "current": current}
 
 
-def _pack(pack: Pack, judged: Sequence[Judged], power: Mapping[str, Any]) -> dict[str, Any]:
-    verdict, because = verdict_of(judged)
+def _pack(pack: Pack, judged: Sequence[Judged], power: Mapping[str, Any], preset: str) -> dict[str, Any]:
+    told, rows = left_out(pack, {j.requirement.id for j in judged}, preset), counted(judged)
+    verdict, because = verdict_of(rows, musts_left_out(pack, told))
     standard = {
         name: value
         for name in ("title", "publisher", "version", "date", "url")
@@ -201,7 +217,8 @@ def _pack(pack: Pack, judged: Sequence[Judged], power: Mapping[str, Any]) -> dic
         "judged": len(judged),
         "verdict": verdict,
         "because": because,
-        **counts_of(judged),
+        **told,
+        **counts_of(rows),
         **({"power": dict(power)} if power else {}),
     }
 

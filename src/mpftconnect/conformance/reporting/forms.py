@@ -8,7 +8,7 @@ from mpftconnect.conformance.outcome import Status
 from mpftconnect.conformance.reporting.summary import ResultView, Summary
 from mpftconnect.spreadsheet import csv_lines
 
-__all__ = ["COLUMNS", "clean", "csv_bytes", "junit_bytes", "row_of"]
+__all__ = ["COLUMNS", "clean", "csv_bytes", "junit_bytes", "marks_of", "row_of"]
 
 # XML 1.0, section 2.2: what no document may hold, not even as a reference.
 _NOT_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(0xD800, 0xE000), 65534, 65535), "�")
@@ -37,6 +37,7 @@ def junit_bytes(summary: Summary) -> bytes:
             ("verdict", pack.verdict_words),
             ("because", pack.because),
             ("demonstration", summary.demonstration),
+            ("partial", summary.partial),
             ("is_not", " ".join(summary.is_not)),
         ):
             if value:
@@ -74,11 +75,16 @@ COLUMNS = (
 
 def csv_bytes(summary: Summary) -> bytes:
     """One row a requirement; no cell can be a formula. A byte order mark comes first: by it spreadsheets see UTF-8."""
-    marked = [summary.demonstration] if summary.demonstration else []
+    marks = marks_of(summary)
     rows = [row_of(result) for result in summary.results]
-    header = (*COLUMNS, "demonstration") if marked else COLUMNS
-    lines = csv_lines(header, [(*row, *marked) for row in rows])
+    lines = csv_lines((*COLUMNS, *marks), [(*row, *marks.values()) for row in rows])
     return "".join(lines).encode("utf-8-sig")
+
+
+def marks_of(summary: Summary) -> dict[str, str]:
+    """What every row of a table says of the whole report, by the name of its column."""
+    told = {"demonstration": summary.demonstration, "partial": summary.partial}
+    return {name: text for name, text in told.items() if text}
 
 
 def row_of(r: ResultView) -> tuple[object, ...]:

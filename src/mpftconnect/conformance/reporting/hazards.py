@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mpftconnect.conformance.outcome import Status
+from mpftconnect.conformance.reporting.forms import marks_of
 from mpftconnect.conformance.reporting.office import workbook_of
 from mpftconnect.conformance.reporting.summary import ResultView, Summary
 from mpftconnect.spreadsheet import csv_lines
@@ -24,9 +25,9 @@ def hazards_bytes(summary: Summary, *, workbook: bool = False) -> bytes:
     Raises:
         ImportError: The extra is not installed.
     """
-    marked = (summary.demonstration,) if summary.demonstration else ()
-    header = (*_COLUMNS, "demonstration") if marked else _COLUMNS
-    rows = [(*_row(r, why, summary), *marked) for r in summary.results if (why := _why(r))]
+    marks = marks_of(summary)
+    header = (*_COLUMNS, *marks)
+    rows = [(*_row(r, why, summary), *marks.values()) for r in summary.results if (why := _why(r))]
     if workbook:
         return workbook_of(summary, {"Hazards": [header, *rows]})
     return "".join(csv_lines(header, rows)).encode("utf-8-sig")

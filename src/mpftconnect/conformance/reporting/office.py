@@ -39,11 +39,12 @@ def docx_bytes(summary: Summary) -> bytes:
     made.core_properties.created = made.core_properties.modified = _moment(summary)
     if summary.demonstration:
         made.add_paragraph().add_run(clean(summary.demonstration)).bold = True
-        made.sections[0].header.paragraphs[0].text = DEMONSTRATION
+    if marks := _marks(summary):
+        made.sections[0].header.paragraphs[0].text = marks
     made.add_heading(clean(_title(summary)), 1)
     _say(made, [f"{summary.subject['entity']} {summary.subject.get('entity_code', '')}", _target(summary)])
     if summary.partial:
-        _say(made, [f"Partial: the run did not come to its end: {summary.partial}"])
+        made.add_paragraph().add_run(clean(f"Partial report. {summary.partial}")).bold = True
     made.add_heading("What this report is", 2)
     _list(made, summary.is_)
     made.add_heading("What this report is not", 2)
@@ -96,11 +97,11 @@ def workbook_of(summary: Summary, sheets: Mapping[str, Sequence[Sequence[object]
     book = openpyxl.Workbook()
     book.properties.creator = "mpftconnect"
     book.properties.created = book.properties.modified = _moment(summary)
-    marked = [(summary.demonstration,)] if summary.demonstration else []
+    marked = [(f"PARTIAL REPORT. {summary.partial}",)] if summary.partial else []
+    marked = [*([(summary.demonstration,)] if summary.demonstration else []), *marked]
     first = [
         *marked,
         (_title(summary),),
-        *([(f"Partial: {summary.partial}",)] if summary.partial else []),
         *(("This is", line) for line in summary.is_),
         *(("This is not", line) for line in summary.is_not),
         (_target(summary),),
@@ -113,8 +114,8 @@ def workbook_of(summary: Summary, sheets: Mapping[str, Sequence[Sequence[object]
     made: list[Any] = list(book.worksheets)
     for each in made:
         each.column_dimensions["A"].width = 24
-        if summary.demonstration:
-            each.oddHeader.center.text = DEMONSTRATION
+        if marks := _marks(summary):
+            each.oddHeader.center.text = marks
     out = io.BytesIO()
     book.save(out)
     return _still(out.getvalue())
@@ -130,6 +131,13 @@ def _cell(value: object) -> object:
         return value
     text = clean(cell(value))
     return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - len(_CUT)] + _CUT
+
+
+def _marks(summary: Summary) -> str:
+    """What stands at the head of every printed page."""
+    return ". ".join(
+        (*([DEMONSTRATION] if summary.demonstration else []), *(["Partial report"] if summary.partial else []))
+    )
 
 
 def _title(summary: Summary) -> str:

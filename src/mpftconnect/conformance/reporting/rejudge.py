@@ -104,7 +104,7 @@ def rejudge(
             "rejudged": now.isoformat(),
             "rejudged_from": stored.report["run"]["id"],
             "revisions": gathered,
-            **({"partial": partial} if (partial := stored.report["run"].get("partial")) else {}),
+            **{n: v for n in ("partial", "preset", "only_failed", "challenge") if (v := stored.report["run"].get(n))},
         },
         power=catalog.power,
         due=catalog.due,
@@ -141,7 +141,8 @@ def _judge(
     if said is not None:
         return Judged(requirement, said)
     if before is not None and (before["decided_by"] == "run" or stored.subject.environment == "live"):
-        return Judged(requirement, outcome_from(before["outcome"]), tuple(before.get("exchanges", ())))
+        kept, by_judge = outcome_from(before["outcome"]), before["decided_by"] == "judge"
+        return Judged(requirement, kept, tuple(before.get("exchanges", ())), by_judge=by_judge)
     if check is None:
         return Judged(requirement, Outcome.not_tested(f"verified by {requirement.verified_by}, and nothing was given"))
     evidence = Evidence(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpftconnect.conformance.outcome import ORDER, Status
+from mpftconnect.conformance.reporting.scope import partial_words
 from mpftconnect.conformance.reporting.words import IS, IS_NOT, STATUS_WORDS, VERDICT_WORDS
 
 __all__ = ["ExchangeView", "PackView", "ResultView", "Summary", "summary_of"]
@@ -105,7 +106,7 @@ class Summary:
     Args:
         is_: Sentences that say what this is; `is_not` what it is not. They come first, in every form.
         demonstration: The marking of a run against a twin; empty otherwise. It comes before everything.
-        partial: Why the run did not come to its end; empty if it did.
+        partial: Why the report is partial, in sentences; empty if it is whole.
         environment: Findings that concern the run and not a requirement: `kind`, `words`, `mend`, `requirements`.
         results: All, in the order of the packs.
         files: Documents of the evidence: `kind`, `name`, `issued`, `due` (the last day on which it is in date).
@@ -166,7 +167,7 @@ def summary_of(
         demonstration=str(report.get("demonstration", "")),
         is_=IS,
         is_not=IS_NOT,
-        partial=str(report["run"].get("partial", "")),
+        partial=partial_words(report),
         subject=report["subject"],
         target=report.get("target", {}),
         authorised_by=report.get("authorised_by", {}),

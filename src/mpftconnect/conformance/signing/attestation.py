@@ -59,7 +59,11 @@ def claims_of(report: Mapping[str, Any]) -> dict[str, Any]:
         "product": dict(report["subject"]),
         "target": dict(report.get("target", {})),
         "authorised_by": dict(report.get("authorised_by", {})),
-        "run": {name: run[name] for name in ("id", "started", "finished", "by", "challenge", "partial") if name in run},
+        "run": {
+            name: run[name]
+            for name in ("id", "started", "finished", "by", "challenge", "partial", "preset")
+            if name in run
+        },
         "packs": [{name: pack[name] for name in ("name", "revision", "digest", "verdict")} for pack in report["packs"]],
         "judge": dict(report["judge"]),
     }

@@ -5,18 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from mpftconnect.conformance.catalog import Catalog
+from mpftconnect.conformance.formats import ReportFormat
+from mpftconnect.conformance.reporting.consistency import NOT_WHOLE, does_not_follow, forms_amiss, judged_otherwise
+from mpftconnect.conformance.reporting.digests import judge_digests
 from mpftconnect.conformance.reporting.errata import Corrected, corrected
 from mpftconnect.conformance.reporting.folder import MANIFEST, REPORT, Stored, altered, read_folder
+from mpftconnect.conformance.reporting.scope import partial_words
 from mpftconnect.conformance.requirement import Pack
 from mpftconnect.conformance.signing.attestation import FILE, PREDICATE, claims_of
 from mpftconnect.conformance.signing.challenge import FILE as CHALLENGE_FILE
 from mpftconnect.conformance.signing.challenge import HEADER, Challenge, challenge_from
-from mpftconnect.conformance.signing.decisions import GRANT, WITNESS, day_signed, digests_in
+from mpftconnect.conformance.signing.decisions import GRANT, WITNESS, day_signed, digests_in, with_signers
 from mpftconnect.conformance.signing.envelope import Opened, read_sealed, unseal
 from mpftconnect.conformance.signing.trust import Role, Trust, TrustedKey
 from mpftconnect.errors import UsageError
@@ -82,18 +87,31 @@ class Verification:
         }[self.verdict]
 
 
-def verify_report(folder: Path, trust: Trust, *, packs: Sequence[Pack] = (), today: date | None = None) -> Verification:
-    """Hold a report's folder against its signatures.
+def verify_report(
+    folder: Path,
+    trust: Trust,
+    *,
+    packs: Sequence[Pack] = (),
+    catalog: Catalog | None = None,
+    formats: Sequence[ReportFormat] = (),
+    today: date | None = None,
+) -> Verification:
+    """Hold a report's folder against its signatures, and the report against what it holds.
 
     Args:
         trust: Whose keys are believed.
         packs: Those that are installed: their errata are applied.
+        catalog: All that is installed, in place of `packs`: where it is the report's own judge, outcomes are judged
+            again.
+        formats: Those that are installed: where the release is the report's own, pages and tables are made again.
     Raises:
         UsageError: The folder is no report at all.
     """
     now = today or datetime.now(UTC).date()
     stored = read_folder(folder)
+    packs = list(catalog.packs.values()) if catalog is not None else packs
     mismatches = [Mismatch(name, "is not what the manifest says") for name in altered(folder)]
+    followed, doubtful = _followed(folder, stored, trust, packs, catalog, formats)
     opened, problem = _opened(folder / FILE, trust)
     if problem:
         mismatches.append(Mismatch(FILE, problem))
@@ -106,7 +124,9 @@ def verify_report(folder: Path, trust: Trust, *, packs: Sequence[Pack] = (), tod
         given = opened.statement.get("predicate")
         predicate = given if isinstance(given, dict) else {}
         mismatches += _against_statement(folder, opened, stored)
-    challenge, found, answered = _challenge(folder, stored, trust)
+    mismatches += followed if not mismatches else []  # what was altered need not be told twice
+    whole = all(each.says != NOT_WHOLE for each in followed)
+    challenge, found, answered = _challenge(folder, stored, trust) if whole else (None, [], False)
     mismatches += found
     witnesses = _beside(folder, "witness-*.dsse.json", WITNESS, trust)
     grants = _grants(folder, trust, now)
@@ -134,10 +154,35 @@ def verify_report(folder: Path, trust: Trust, *, packs: Sequence[Pack] = (), tod
         expires=expires,
         expired=_past(expires, now),
         demonstration=str(stored.report.get("demonstration", "")),
-        notes=tuple(_notes(stored, challenge, witnesses, packs)),
+        notes=(*_notes(stored, challenge, witnesses, packs), *doubtful) if whole else (),
         grants=grants,
-        corrected=corrected(stored.report, packs),
+        corrected=corrected(stored.report, packs) if whole else (),
     )
+
+
+def _followed(
+    folder: Path,
+    stored: Stored,
+    trust: Trust,
+    packs: Sequence[Pack],
+    catalog: Catalog | None,
+    formats: Sequence[ReportFormat],
+) -> tuple[list[Mismatch], list[str]]:
+    """What does not follow from what the folder holds, though every digest may match; and notes."""
+    found = [Mismatch(place, says) for place, says in does_not_follow(stored, packs)]
+    notes: list[str] = []
+    if catalog is not None and not found:
+        believed = replace(stored, files=with_signers(stored.files, trust))
+        differing, notes = judged_otherwise(believed, catalog)
+        found += [Mismatch(place, says) for place, says in differing]
+    if formats and not found and judge_digests((), ())["engine"] == stored.report["judge"].get("engine"):
+        digests = {
+            each.file: hashlib.sha256((folder / each.file).read_bytes()).hexdigest()
+            for each in formats
+            if (folder / each.file).is_file()
+        }
+        found += [Mismatch(name, f"is not what {REPORT} gives") for name in forms_amiss(stored, formats, digests)]
+    return found, notes
 
 
 def _opened(path: Path, trust: Trust) -> tuple[Opened | None, str]:
@@ -281,8 +326,8 @@ def _notes(
         yield f"the system reports version {reported}, and the supplier declares {declared}"
     elif not reported:
         yield "the system reports no version of itself; the supplier's declaration stands alone"
-    if report["run"].get("partial"):
-        yield f"the run did not come to its end: {report['run']['partial']}"
+    if partial := partial_words(report):
+        yield f"partial: {partial}"
     if challenge is not None:
         yield f"run for a challenge by {challenge.buyer}, issued {challenge.issued}, open until {challenge.expires}"
     for key, predicate in witnesses:
