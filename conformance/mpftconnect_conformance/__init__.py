@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["mpft_checks", "mpft_packs", "mpft_twins"]
 
-PACKS = ("uk-core-r4", "dtac-2.0", "mpft-local")
+PACKS = ("uk-core-r4", "mpft-safety", "open-api", "dtac-2.0", "mpft-local")
 TWINS = ("uk_core",)
 
 _HERE = Path(__file__).parent

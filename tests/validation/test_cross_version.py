@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from judging import BASE, found
+from judging import BASE, CORE, found
 
 from mpftconnect.validation import Validator
 
@@ -50,7 +50,7 @@ SPECIES = {"url": "species", "valueCodeableConcept": {"text": "cat"}}
         ),
         (
             patient("3.0", "Patient.animal", key="modifierExtension", extension=[
-                {"url": "species", "extension": [{"url": BASE + "x", "valueString": "x"}]}]),
+                {"url": "species", "extension": [{"url": CORE + "absent", "valueString": "x"}]}]),
             ("extension-unknown", "Patient.modifierExtension[0].extension[0].extension[0]"),
         ),
         (patient("3.0", "Patient.birthDate", id="a"), ("type", "Patient.extension[0]")),

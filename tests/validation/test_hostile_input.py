@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +18,11 @@ from judging import profile
 
 from mpftconnect.errors import MpftConnectError
 from mpftconnect.validation import Options, Validator
+from mpftconnect.validation.compile.element import Element
+from mpftconnect.validation.compile.placing import Placing
 from mpftconnect.validation.formats import source
+from mpftconnect.validation.rules import contained, enabling
+from mpftconnect.validation.terminology.value_sets import ValueSets
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NAMES = ("json", "xml", "archive", "definition", "expression", "pattern", "unit", "text", "resource")
@@ -126,3 +131,229 @@ def test_a_dict_that_holds_itself_or_others_many_times_over(core: Validator, mon
     for endless in (patient, {"resourceType": "Patient", "extension": [laughing]}):
         report = core.validate(endless)
         assert [finding.rule for finding in report.findings] == ["too-deep"]
+
+
+# -- what costs much more than it is long, by counting work rather than time
+
+
+def peak(core: Validator, data: bytes, **options: Any) -> tuple[Any, int]:
+    """The report, and the most memory that was in use beside the text."""
+    tracemalloc.start()
+    try:
+        report = core.validate(data, options=Options(**options))
+        report.to_operation_outcome()
+        return report, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+LONG = b"Q" * 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'{"resourceType": "Patient", "gender": "', b'"}'),
+        (b'{"resourceType": "Patient", "', b'": 1}'),
+        (b'{"resourceType": "', b'"}'),
+        (b'{"resourceType": "Patient", "extension": [{"url": "http://', b'", "valueString": "x"}]}'),
+        (b'{"resourceType": "Patient", "meta": {"profile": ["http://', b'"]}}'),
+        (b'{"resourceType": "Patient", "managingOrganization": {"reference": "', b'"}}'),
+        (b'{"resourceType": "Patient", "maritalStatus": {"coding": [{"code": "', b'", "system": '
+         b'"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus"}]}}'),
+        (b'{"resourceType": "Patient", "maritalStatus": {"coding": [{"code": "x", "system": "http://', b'"}]}}'),
+        (b'<Patient xmlns="http://hl7.org/fhir"><gender value="', b'"/></Patient>'),
+        (b'<Patient xmlns="http://hl7.org/fhir"><', b' value="x"/></Patient>'),
+        (b'<Patient xmlns="http://hl7.org/fhir">', b"</Patient>"),
+    ],
+)  # fmt: skip
+def test_a_long_text_costs_a_few_times_its_length(core: Validator, before: bytes, after: bytes) -> None:
+    """Looking for a near-miss took 38 bytes for each of its letters, and 12 s for 100 MB."""
+    report, used = peak(core, before + LONG + after, validate_reference="CHECK_VALID", unknown_profile="error")
+    assert used < 12 * len(LONG)
+    assert all(len(finding.message) < 500 for finding in report.findings)
+
+
+@pytest.mark.parametrize("number", ["1e99999999999999999999999", "-1E-99999999999999999999999"])
+def test_a_number_that_nothing_can_hold(core: Validator, number: str) -> None:
+    """Python's decimal refuses the exponent: the careful reader failed with its error."""
+    given = '{"resourceType": "Observation", "valueQuantity": {"value": %s}}'
+    report = core.validate(given % number)
+    assert ("json-syntax", "Observation.valueQuantity.value") in [(f.rule, f.expression) for f in report.findings]
+    xml = '<Observation xmlns="http://hl7.org/fhir"><valueQuantity><value value="%s"/></valueQuantity></Observation>'
+    found = [f.expression for f in core.validate(xml % number).findings if f.rule == "primitive-form"]
+    assert found == ["Observation.value.ofType(Quantity).value"]
+
+
+@pytest.mark.parametrize("number", ["1e999999999999", "-1e999999999999", "1e-999999999999"])
+def test_a_number_that_would_fill_memory_is_compared_as_it_is(make: Callable[..., Validator], number: str) -> None:
+    """As a fraction, 1e999999999 takes a gigabyte."""
+    row = {"path": "Observation.value[x]", "maxValueQuantity": {"value": 10, "unit": "kg"}}
+    limited = profile("limited", "Observation", row)
+    given = '{"resourceType": "Observation", "valueQuantity": {"value": %s, "unit": "kg"}}'
+    report = make(limited).validate(given % number, [limited["url"]])
+    assert ("max-value" in [f.rule for f in report.findings]) is (number == "1e999999999999")
+
+
+def test_contained_resources_of_one_id_are_followed_once(core: Validator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each was compared with each: 100,000 of them took an hour."""
+    asked = []
+    real = contained._id
+    monkeypatch.setattr(contained, "_id", lambda resource: asked.append(1) or real(resource))
+    held = [{"resourceType": "Organization", "id": "a", "partOf": {"reference": "#a"}} for _ in range(500)]
+    patient = {"resourceType": "Patient", "contained": held, "managingOrganization": {"reference": "#a"}}
+    core.validate(patient)
+    assert len(asked) < 5 * len(held)
+    # Nor is each put down to be followed once for each: 4,000,000 entries.
+    _, used = peak(core, json.dumps({**patient, "contained": held * 4}).encode())
+    assert used < 20_000_000
+
+
+def test_near_misses_are_looked_for_at_the_first_findings_only(
+    core: Validator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A code is compared with up to 5,000 others, so a million wrong ones took hours."""
+    asked = []
+    monkeypatch.setattr("mpftconnect.validation.check.run.near", lambda *a, **k: asked.append(1) or "")
+    identifiers = [{"use": f"x{number}", "value": "1"} for number in range(1000)]
+    report = core.validate({"resourceType": "Patient", "identifier": identifiers})
+    assert len([f for f in report.findings if f.rule == "binding-required"]) == 1000
+    assert len(asked) == 200
+
+
+def test_elements_of_xml_that_are_not_known_are_compared_while_they_are_told(
+    core: Validator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr("mpftconnect.validation.formats.xml_text.name_told", lambda *given: asked.append(1) or "x")
+    report = core.validate(b'<Patient xmlns="http://hl7.org/fhir">' + b"<zz/>" * 3000 + b"</Patient>")
+    assert report.verdict == "invalid"
+    assert len(asked) == 1000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[" * 1_000_000,
+        b'{"a":' * 1_000_000,
+        b'{"resourceType": "Patient", "contained": ' + b'[{"contained":' * 300_000 + b"[]" + b"}]" * 300_000 + b"}",
+        b'<Patient xmlns="http://hl7.org/fhir">' + b"<name>" * 1_000_000,
+        b'{"resourceType": "Patient", "text": {"status": "generated", "div": "<div>' + b"<b>" * 1_000_000 + b'"}}',
+    ],
+    ids=["array", "object", "contained", "xml", "narrative"],
+)
+def test_a_million_levels_are_too_deep(core: Validator, text: bytes) -> None:
+    report, used = peak(core, text)
+    assert report.verdict == "invalid"
+    assert any("deep" in f.message or f.rule in ("too-deep", "narrative-xml") for f in report.findings)
+    assert used < 60_000_000
+
+
+@pytest.mark.parametrize(
+    "prolog",
+    [
+        '<!DOCTYPE a [<!ENTITY a "Quibble"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>',
+        '<!DOCTYPE a SYSTEM "file:///etc/hostname">',
+        '<!DOCTYPE a [<!ENTITY a SYSTEM "file:///etc/hostname">]>',
+        '<!DOCTYPE a [<!ENTITY % a SYSTEM "http://127.0.0.1:9/x"> %a;]>',
+        "<!DOCTYPE a [<!ATTLIST Patient id CDATA 'x'>]>",
+    ],
+)
+def test_no_document_type_is_read(core: Validator, prolog: str) -> None:
+    report = core.validate(prolog + '<Patient xmlns="http://hl7.org/fhir"><gender value="&b;"/></Patient>')
+    assert [(f.rule, f.message) for f in report.findings] == [
+        ("xml-syntax", "has a document type declaration, which is not allowed")
+    ]
+
+
+def test_value_sets_that_include_others_twice_over(
+    make: Callable[..., Validator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty of them have a thousand million ways down."""
+    address = "https://zz.example.test/ValueSet/"
+    chain = [
+        {
+            "resourceType": "ValueSet", "url": f"{address}{number}", "status": "active",
+            "compose": {"include": [{"valueSet": [f"{address}{number - 1}"]}] * 3},
+        }
+        for number in range(1, 30)
+    ]  # fmt: skip
+    bound = profile("bound", "Patient", {"path": "Patient.gender", "binding": _required(f"{address}29")})
+    asked: list[str] = []
+    real = ValueSets._member_of
+    monkeypatch.setattr(ValueSets, "_member_of", lambda self, *given: asked.append(given[0]) or real(self, *given))
+    for bottom, verdict in (([], "undecided"), ([_of_code(f"{address}0", "male")], "invalid"),
+                            ([_of_code(f"{address}0", "female")], "valid")):  # fmt: skip
+        asked.clear()
+        report = make(*chain, *bottom, bound).validate({"resourceType": "Patient", "gender": "female"}, [bound["url"]])
+        assert report.verdict == verdict
+        assert 29 < len(asked) < 100
+
+
+def _required(address: str) -> dict[str, str]:
+    return {"strength": "required", "valueSet": address}
+
+
+def _of_code(address: str, code: str) -> dict[str, Any]:
+    include = {"system": "http://hl7.org/fhir/administrative-gender", "concept": [{"code": code}]}
+    return {"resourceType": "ValueSet", "url": address, "status": "active", "compose": {"include": [include]}}
+
+
+def test_conditions_upon_conditions_of_a_questionnaire(
+    make: Callable[..., Validator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole response was gone through for each condition."""
+    asked: list[int] = []
+    real = enabling._answers_in
+    monkeypatch.setattr(enabling, "_answers_in", lambda holder: asked.append(1) or real(holder))
+    count = 2000
+    items = [
+        {"linkId": str(n), "type": "string",
+         "enableWhen": [{"question": str((n + 1) % count), "operator": "exists", "answerBoolean": n % 2 == 0}]}
+        for n in range(count)
+    ]  # fmt: skip
+    address = "https://zz.example.test/q"
+    made = make({"resourceType": "Questionnaire", "url": address, "status": "active", "item": items})
+    answers = [{"linkId": str(number), "answer": [{"valueString": "x"}]} for number in range(count)]
+    given = {"resourceType": "QuestionnaireResponse", "questionnaire": address, "status": "completed", "item": answers}
+    report = made.validate(given)
+    # Every other question is asked only where the next has no answer.
+    assert len([f for f in report.findings if f.rule == "questionnaire-enabled"]) == count // 2
+    assert len(asked) == 1
+
+
+def test_a_slice_costs_no_more_than_the_one_before(
+    make: Callable[..., Validator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each was made with copies of all before it."""
+    copied: list[int] = []
+    real = Element.clone
+
+    def clone(self: Element, **options: Any) -> Element:
+        copied.append(1)
+        return real(self, **options)
+
+    monkeypatch.setattr(Element, "clone", clone)
+    costs = []
+    for count in (50, 200):
+        rows = [{"path": "Patient.identifier", "sliceName": f"s{number}"} for number in range(count)]
+        slicing = {"discriminator": [{"type": "value", "path": "system"}], "rules": "open"}
+        sliced = profile(f"sliced{count}", "Patient", {"path": "Patient.identifier", "slicing": slicing}, *rows)
+        copied.clear()
+        make(sliced).profile(sliced["url"])
+        costs.append(len(copied))
+    assert costs[1] < 5 * costs[0]
+
+
+def test_rows_of_one_choice_are_looked_through_once(
+    make: Callable[..., Validator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row went through all the others: 50,000, which a definition may have, took hours."""
+    asked: list[int] = []
+    real = Placing._names_stated
+    monkeypatch.setattr(Placing, "_names_stated", lambda self, *given: asked.append(1) or real(self, *given))
+    typed = profile("typed", "Observation", *[{"path": "Observation.valueString"}] * 1000)
+    given = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
+    assert make(typed).validate({**given, "valueString": "x"}, [typed["url"]]).verdict == "valid"
+    assert make(typed).validate({**given, "valueBoolean": True}, [typed["url"]]).verdict == "invalid"
+    assert len(asked) == 2, "once for each validator"

@@ -181,7 +181,9 @@ def test_displays_are_british_first_and_every_acceptable_one_counts(tmp_path: Pa
         assert said(validator.validate(coded(oedema, display=display))) == [], display
     report = validator.validate(coded(oedema, display="Heart finding"))
     assert said(report) == [("error", "display")]
-    assert next(f.message for f in report.findings if f.rule == "display").endswith(": Oedema")
+    assert "Oedema" not in report.findings[0].message, "the right display is a value, as the code is"
+    shown = validator.validate(coded(oedema, display="Heart finding"), options=Options(show_values=True))
+    assert next(f.message for f in shown.findings if f.rule == "display").endswith(": Oedema (it is 'Heart finding')")
     lenient = validator.validate(coded(oedema, display="Heart finding"), options=Options(check_display="warning"))
     assert ("warning", "display") in said(lenient)
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
+import bz2
 import gzip
 import hashlib
 import io
 import json
+import lzma
+import struct
+import sys
 import tarfile
 import threading
+import tracemalloc
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -156,6 +161,81 @@ def test_limits_hold_against_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     path.write_bytes(archive({f"package/{i}.json": b"" for i in range(60)}))
     with pytest.raises(PackageRefused, match="files"):
         read_package(path)
+
+
+def header(kind: bytes, size: int) -> bytes:
+    """A member's header with any length, also less than nothing (base-256, as GNU tar has it)."""
+    made = bytearray(tarfile.TarInfo("package/x.json").tobuf(tarfile.GNU_FORMAT)[:512])
+    made[156:157] = kind
+    made[124:136] = b"\xff" * 4 + struct.pack(">q", size) if size < 0 else b"%011o\0" % size
+    made[148:156] = b"%06o\0 " % (256 + sum(made[:148]) + sum(made[156:]))
+    return bytes(made)
+
+
+@pytest.mark.parametrize("kind", [b"0", b"5", b"L", b"K", b"x", b"g"])
+@pytest.mark.parametrize("size", [-512, -1024, 300 * 1024 * 1024, 70_000])
+def test_a_header_that_lies_about_its_length_is_refused(tmp_path: Path, kind: bytes, size: int) -> None:
+    """A long name of 3 GiB was read whole from an archive of 14 MB; a negative length ended in an error of Python's."""
+    if (kind, size) in {(b"0", 70_000), (b"5", 70_000)}:
+        size = 80 * 1024 * 1024  # an ordinary member may be that long
+    path = tmp_path / "zz.tgz"
+    path.write_bytes(gzip.compress(header(kind, size) + b"\0" * 100_000))
+    tracemalloc.start()
+    with pytest.raises(PackageRefused):
+        read_package(path)
+    assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    tracemalloc.stop()
+
+
+def test_a_member_of_less_than_no_bytes_is_refused_wherever_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "zz.tgz"
+    whole = gzip.decompress(package("zz.one"))[:1024]
+    path.write_bytes(gzip.compress(whole + header(b"0", -512) + b"\0" * 2048))
+    with pytest.raises(PackageRefused, match="less than no bytes"):
+        list(archives.package_files(path))
+
+
+def test_headers_upon_headers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "zz.tgz"
+    path.write_bytes(gzip.compress((header(b"L", 3) + b"ab".ljust(512, b"\0")) * 3000))
+    with pytest.raises(PackageRefused):
+        read_package(path)
+
+
+@pytest.mark.parametrize("pack", [bz2.compress, lzma.compress])
+def test_only_gzip_is_unpacked(tmp_path: Path, pack: Any) -> None:
+    """LZMA asks for as much memory as the archive says."""
+    path = tmp_path / "zz.tgz"
+    whole = gzip.decompress(package("zz.one"))
+    path.write_bytes(pack(whole))
+    with pytest.raises(PackageRefused, match="not a readable package archive"):
+        read_package(path)
+    path.write_bytes(whole)
+    assert str(read_package(path)) == "zz.one@1.0.0"
+
+
+def test_packages_that_need_each_other_in_a_long_chain_or_a_circle_come_in_order(tmp_path: Path) -> None:
+    """A chain may be longer than Python's stack."""
+    for number in range(450):
+        folder = tmp_path / f"zz.n{number:03}#1.0.0" / "package"
+        folder.mkdir(parents=True)
+        needs = {f"zz.n{(number + 1) % 450:03}": "1.0.0"}
+        manifest = {"name": f"zz.n{number:03}", "version": "1.0.0", "dependencies": needs}
+        (folder / "package.json").write_text(json.dumps(manifest), encoding="utf-8")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(400)
+    try:
+        found = [package.name for package in resolve_packages(["zz.n000"], [tmp_path]).packages]
+    finally:
+        sys.setrecursionlimit(limit)
+    assert found == [f"zz.n{number:03}" for number in reversed(range(450))]
+
+
+def test_more_dependencies_than_anybody_has_are_refused(tmp_path: Path) -> None:
+    """Each is looked for in every folder, found or not."""
+    put(tmp_path, "zz.one", needs={f"zz.absent{number}": "1.0.0" for number in range(1001)})
+    with pytest.raises(PackageRefused, match="more than 1000 packages"):
+        resolve_packages(["zz.one"], [tmp_path])
 
 
 # Named, since a compressed file holds its time, and a test's name must be the same in every process.

@@ -15,6 +15,8 @@ from typing import Any
 
 from mpftconnect.adapters import Fault, TriedAgainst, TwinRequest, TwinResponse, TwinSpec, json_response
 from mpftconnect.sandbox import FhirTwin, Person, Refused, SystemView
+from mpftconnect_conformance.twins.uk_core_identity import PATIENT_FAULTS
+from mpftconnect_conformance.twins.uk_core_open import OPEN_FAULTS, answer_openly, tls_of
 from mpftconnect_conformance.twins.uk_core_record import LOCAL_ID, full_record, shared_resources, sparse_record
 
 __all__ = ["FAULTS", "SPEC", "UkCoreTwin"]
@@ -53,8 +55,18 @@ class UkCoreTwin(FhirTwin):
         self._made: dict[str, Resource] = {}
 
     def handle(self, request: TwinRequest) -> TwinResponse:
+        if not self.held:
+            return self._recorded(request)
+        return answer_openly(request, self.faults, self.token, self.types, self._recorded)
+
+    def tls(self) -> dict[str, Any]:
+        return tls_of(self.faults) if self.held else {}
+
+    def _recorded(self, request: TwinRequest) -> TwinResponse:
         if "unknown-parameter-ignored" in self.faults and any(name in _UNKNOWN for name, _ in request.query):
             return self._as_if_used(request)
+        if "impossible-number-found" in self.faults and request.first("identifier"):
+            request = self._by_beginning(request)
         said = super().handle(request)
         on = [FAULTS[name] for name in self.faults if name in FAULTS]
         if not on or said.status != 200 or not said.body:
@@ -75,6 +87,16 @@ class UkCoreTwin(FhirTwin):
             if link["relation"] == "self":
                 link["url"] += "".join(f"&{name}={value}" for name, value in request.query if name in _UNKNOWN)
         return replace(said, body=json.dumps(body).encode())
+
+    def _by_beginning(self, request: TwinRequest) -> TwinRequest:
+        """Looks for numbers by their first digits alone, as if it had searched by the whole."""
+        system, _, number = str(request.first("identifier")).partition("|")
+        held = sorted(str(person.nhs_number) for person in self.held.values())
+        if number not in held:
+            number = next((known for known in held if known[:6] == number[:6]), number)
+        return replace(
+            request, query=tuple((n, f"{system}|{number}" if n == "identifier" else v) for n, v in request.query)
+        )
 
     def answer(self, path: list[str], request: TwinRequest) -> TwinResponse:
         if not self.held:
@@ -317,9 +339,13 @@ FAULTS: dict[str, Spoil] = {
     "draft-profile-broken": _each(_draft_broken, "CarePlan"),
     "unstable-id": _unstable,
     "version-moves-by-itself": _moves_by_itself,
+    **{name: _each(change, "Patient") for name, change in PATIENT_FAULTS.items()},
 }
 # What changes how a request is taken, and stands in the twin itself.
-_IN_THE_TWIN = ("modifier-extension-accepted", "extension-refused", "unknown-parameter-ignored")
+_IN_THE_TWIN = (
+    *("modifier-extension-accepted", "extension-refused", "unknown-parameter-ignored"),
+    "impossible-number-found",
+)
 
 
 def _configure(twin: Any, base_url: str) -> dict[str, Any]:
@@ -334,11 +360,27 @@ SPEC = TwinSpec(
     build=UkCoreTwin,
     configure=_configure,
     faults=frozenset(
-        {*FAULTS, *_IN_THE_TWIN, Fault.DROPPED_PAGE, Fault.LYING_TOTAL, Fault.REPEATED_PAGE, Fault.WRONG_PATIENT}
+        {
+            *FAULTS,
+            *_IN_THE_TWIN,
+            *OPEN_FAULTS,
+            Fault.DROPPED_PAGE,
+            Fault.LYING_TOTAL,
+            Fault.REPEATED_PAGE,
+            Fault.WRONG_PATIENT,
+        }
     ),
     supplier={
-        "product": {"actors": ["server"], "offers": ["fhir-server"]},
-        "target": {"package": PACKAGE, "allow_writes": True, "auth": {"kind": "bearer"}},
+        "product": {"actors": ["server"], "offers": ["fhir-server", "api"]},
+        "target": {
+            "package": PACKAGE,
+            "allow_writes": True,
+            "auth": {"kind": "bearer"},
+            "settings": {"openapi": "openapi.json"},
+        },
+        "answers": {
+            "OAPI-13": {"functions": [{"name": "problems", "operations": ["searchCondition"]}]},
+        },
         "people": {"full": {"entered": "2025-09-01"}, "sparse": {"entered": "2025-09-01"}},
     },
     default=False,

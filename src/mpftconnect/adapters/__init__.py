@@ -34,11 +34,14 @@ from mpftconnect.adapters.contract import (
 from mpftconnect.adapters.deadline import Deadline
 from mpftconnect.adapters.endpoint import Endpoint, is_cleartext, origin
 from mpftconnect.adapters.pointers import Draft, NewPointer, PublishedPointer, Written
+from mpftconnect.adapters.pushed import Pushed
+from mpftconnect.adapters.pushed_adapter import PushedAdapter, reads_pushed
 from mpftconnect.adapters.recorder import Exchange, FolderRecorder, MemoryRecorder, Recorder
 from mpftconnect.adapters.twin import (
     WIRE_FAULTS,
     Fault,
     FaultSwitch,
+    Sent,
     Twin,
     TwinRequest,
     TwinResponse,
@@ -73,10 +76,13 @@ __all__ = [
     "MemoryRecorder",
     "NewPointer",
     "PublishedPointer",
+    "Pushed",
+    "PushedAdapter",
     "RateBudget",
     "Reading",
     "Recorder",
     "Refusal",
+    "Sent",
     "SignedJwtAuth",
     "Step",
     "Support",
@@ -96,4 +102,5 @@ __all__ = [
     "json_response",
     "only",
     "origin",
+    "reads_pushed",
 ]

@@ -22,6 +22,7 @@ from mpftconnect.adapters.contract import (
 )
 from mpftconnect.adapters.deadline import Deadline
 from mpftconnect.adapters.endpoint import Endpoint
+from mpftconnect.adapters.pushed import Pushed
 from mpftconnect.adapters.recorder import MemoryRecorder
 from mpftconnect.adapters.twin import Twin, TwinSpec
 from mpftconnect.adapters.twin_transport import TwinTransport
@@ -111,8 +112,14 @@ class Bench:
 class Opener:
     """Opens an adapter on a fresh twin at every call, and closes them all."""
 
-    def __init__(self, spec: AdapterSpec, twin_spec: TwinSpec, people: Sequence[Person]) -> None:
-        self._spec, self._twin_spec, self._people = spec, twin_spec, people
+    def __init__(
+        self,
+        spec: AdapterSpec,
+        twin_spec: TwinSpec,
+        people: Sequence[Person],
+        pushed: Callable[[Twin], Pushed] | None = None,
+    ) -> None:
+        self._spec, self._twin_spec, self._people, self._pushed = spec, twin_spec, people, pushed
         self._wires: list[Wire] = []
 
     def __call__(self) -> Bench:
@@ -134,6 +141,7 @@ class Opener:
             secret=secrets.__getitem__,
             wire=wire,
             events=wire.events,
+            inbox=self._pushed(twin) if self._pushed else None,
         )
         return Bench(
             name=twin_spec.name,

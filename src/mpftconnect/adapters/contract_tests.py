@@ -43,8 +43,9 @@ from mpftconnect.adapters.contract import (
 )
 from mpftconnect.adapters.contract_bench import DEADLINE_SECONDS, Bench, Opener
 from mpftconnect.adapters.deadline import Deadline
-from mpftconnect.adapters.twin import Fault, TwinRequest, TwinResponse, TwinSpec
-from mpftconnect.errors import AdapterError, NotAnNhsNumber, NotPermitted, NotShown
+from mpftconnect.adapters.pushed import Pushed
+from mpftconnect.adapters.twin import Fault, Twin, TwinRequest, TwinResponse, TwinSpec
+from mpftconnect.errors import AdapterError, FeedOverdue, NotAnNhsNumber, NotPermitted, NotShown, SystemFailed
 from mpftconnect.model import (
     SECTION_TYPES,
     Identifier,
@@ -87,9 +88,20 @@ class AdapterContract:
         return PEOPLE
 
     @pytest.fixture
-    def open_bench(self, spec: AdapterSpec, twin_spec: TwinSpec, people: Sequence[Person]) -> Iterator[Opener]:
+    def pushed(self) -> Callable[[Twin], Pushed] | None:
+        """Of an adapter of pushed records: makes the inbox of a twin, filled with what the twin sent."""
+        return None
+
+    @pytest.fixture
+    def open_bench(
+        self,
+        spec: AdapterSpec,
+        twin_spec: TwinSpec,
+        people: Sequence[Person],
+        pushed: Callable[[Twin], Pushed] | None,
+    ) -> Iterator[Opener]:
         """Opens the adapter on a fresh twin, as often as it is called."""
-        opener = Opener(spec, twin_spec, people)
+        opener = Opener(spec, twin_spec, people, pushed)
         yield opener
         opener.close()
 
@@ -205,8 +217,9 @@ class AdapterContract:
 
     @pytest.mark.parametrize("spoilt", ["malformed", "truncated", "empty", "wrong-type", "unexpected", "server-error"])
     def test_a_bad_answer_is_an_adapter_error_without_values(
-        self, open_bench: Opener, caplog: pytest.LogCaptureFixture, spoilt: str
+        self, open_bench: Opener, twin_spec: TwinSpec, caplog: pytest.LogCaptureFixture, spoilt: str
     ) -> None:
+        _skip_what_pushes(twin_spec)
         bench = open_bench()
         person = bench.people[0]
         count = len(bench.everything(person))
@@ -230,7 +243,8 @@ class AdapterContract:
             texts[f"the error of {what} on an answer that is {spoilt}"] = _text_of(error)
         _check_silent({**texts, "a log line": caplog.text}, bench.people)
 
-    def test_some_read_meets_a_bad_answer(self, open_bench: Opener) -> None:
+    def test_some_read_meets_a_bad_answer(self, open_bench: Opener, twin_spec: TwinSpec) -> None:
+        _skip_what_pushes(twin_spec)
         # The test above lets a read pass that asks nothing; this one sees that not all do.
         bench = open_bench()
         bench.transport.spoil = _SPOILS["malformed"]
@@ -267,6 +281,41 @@ class AdapterContract:
                 assert not taken, f"{len(taken)} items of another person were taken"
         assert refused, "with another person's data in every answer, nothing was refused"
 
+    # What is pushed
+
+    def test_an_inbox_that_does_not_answer_is_an_adapter_error(
+        self, spec: AdapterSpec, twin_spec: TwinSpec, people: Sequence[Person]
+    ) -> None:
+        if twin_spec.sends is None:
+            pytest.skip("the system is asked, and pushes nothing")
+        bench = self._on(spec, twin_spec, people, _Unanswering())
+        person = bench.people[0]
+        with pytest.raises(AdapterError):
+            bench.adapter.find_patient(bench.reading(person))
+        for section in bench.sections:
+            with pytest.raises(AdapterError):
+                bench.read(bench.reading(person), section)
+        steps = list(bench.adapter.check_connection(bench.wire.bound(deadline=Deadline.after(DEADLINE_SECONDS))))
+        assert any(not step.ok and step.advice for step in steps), "check_connection finds nothing wrong with the inbox"
+
+    def test_silence_is_not_that_nothing_is_held(
+        self, spec: AdapterSpec, twin_spec: TwinSpec, people: Sequence[Person]
+    ) -> None:
+        if twin_spec.sends is None:
+            pytest.skip("the system is asked, and pushes nothing")
+        bench = self._on(spec, twin_spec, people, _Overdue())
+        person = bench.people[0]
+        with pytest.raises(FeedOverdue):
+            bench.adapter.find_patient(bench.reading(person))
+        for section in bench.sections:
+            with pytest.raises(FeedOverdue):
+                bench.read(bench.reading(person), section)
+        steps = list(bench.adapter.check_connection(bench.wire.bound(deadline=Deadline.after(DEADLINE_SECONDS))))
+        assert any(not step.ok and step.advice for step in steps), "check_connection does not say that a feed is silent"
+
+    def _on(self, spec: AdapterSpec, twin_spec: TwinSpec, people: Sequence[Person], inbox: Pushed) -> Bench:
+        return Opener(spec, twin_spec, people, lambda twin: inbox)()
+
     # The connection
 
     def test_check_connection_walks_through_and_names_nobody(self, bench: Bench) -> None:
@@ -278,12 +327,51 @@ class AdapterContract:
         for request in bench.transport.asked:
             _check_names_nobody(request, bench.people)
 
-    def test_check_connection_says_which_step_fails(self, bench: Bench) -> None:
+    def test_check_connection_says_which_step_fails(self, bench: Bench, twin_spec: TwinSpec) -> None:
+        _skip_what_pushes(twin_spec)
         bench.transport.spoil = lambda _: TwinResponse(status=503)
         steps = list(bench.adapter.check_connection(bench.wire.bound(deadline=Deadline.after(DEADLINE_SECONDS))))
         failed = [step for step in steps if not step.ok]
         assert failed, "the system answers 503 to everything, and check_connection finds nothing wrong"
         assert all(step.advice for step in failed), "a step fails without advice"
+
+
+def _skip_what_pushes(spec: TwinSpec) -> None:
+    if spec.sends is not None:
+        pytest.skip("the system pushes: it is asked nothing, so no answer of it can be bad")
+
+
+class _Unanswering:
+    """An inbox whose disk has failed."""
+
+    def serves(self, section: SectionName) -> bool:
+        return True
+
+    def patients(self, number: str) -> Sequence[Patient]:
+        raise SystemFailed("the inbox does not answer")
+
+    def read(self, number: str, section: SectionName) -> Iterator[Item | Notice]:
+        raise SystemFailed("the inbox does not answer")
+
+    def overdue(self, section: SectionName | None = None) -> str | None:
+        raise SystemFailed("the inbox does not answer")
+
+
+class _Overdue:
+    """An inbox into which nothing has come for too long."""
+
+    def serves(self, section: SectionName) -> bool:
+        return True
+
+    def patients(self, number: str) -> Sequence[Patient]:
+        return ()
+
+    def read(self, number: str, section: SectionName) -> Iterator[Item | Notice]:
+        yield from ()
+        raise FeedOverdue("last heard 14:02")
+
+    def overdue(self, section: SectionName | None = None) -> str | None:
+        return "last heard 14:02"
 
 
 def _names(capabilities: set[Capability]) -> str:

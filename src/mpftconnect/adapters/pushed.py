@@ -36,5 +36,8 @@ class Pushed(Protocol):
             SystemFailed: The inbox does not answer.
         """
 
+    def serves(self, section: SectionName) -> bool:
+        """Whether any of the system's feeds brings the section; of one that none brings, nothing can be said."""
+
     def overdue(self, section: SectionName | None = None) -> str | None:
         """Since when a feed that serves the section, or any, is silent for too long: `last heard 14:02`; else None."""

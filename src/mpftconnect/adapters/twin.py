@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
@@ -26,6 +27,7 @@ __all__ = [
     "WIRE_FAULTS",
     "Fault",
     "FaultSwitch",
+    "Sent",
     "Twin",
     "TwinRequest",
     "TwinResponse",
@@ -180,6 +182,19 @@ def json_response(
     return TwinResponse(status, {"Content-Type": content_type, **(headers or {})}, _ENCODER.encode(body))
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message that a twin pushes.
+
+    Args:
+        at: When it arrives, with an offset.
+        body: Its bytes: one HL7 v2 message.
+    """
+
+    at: datetime
+    body: bytes = field(repr=False)
+
+
 class Twin(Protocol):
     """A stand-in for one system. `handle` is called from several threads at once."""
 
@@ -203,6 +218,8 @@ class TwinSpec:
         faults: The faults of its own that it can show: `Fault`s, or names of its own beside them.
         supplier: What a supplier.toml would say of it, for a conformance run: tables over those that the engine makes.
         default: Whether the sandbox serves it without being asked for it by name.
+        sends: Of a system that pushes instead of answering: what its feeds have sent by a moment, in order of arrival.
+            Its `configure` then gives `feeds` too, the tables of `[inbox.feeds]`, and it is not served over HTTP.
     """
 
     name: str
@@ -214,3 +231,4 @@ class TwinSpec:
     faults: frozenset[str] = frozenset()
     supplier: Mapping[str, Any] = field(default_factory=dict)
     default: bool = True
+    sends: Callable[[Any, datetime], Sequence[Sent]] | None = None

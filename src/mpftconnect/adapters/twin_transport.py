@@ -52,6 +52,11 @@ class TwinTransport(BaseAdapter):
         with self._lock:
             return tuple(self._asked)
 
+    def tls(self, endpoint: Any, deadline: Any) -> Mapping[str, Any]:
+        """What the twin says of its encryption, which has no sockets to show it on; nothing if it says nothing."""
+        says = getattr(self._twin, "tls", None)
+        return says() if says is not None else {}
+
     def send(
         self,
         request: requests.PreparedRequest,

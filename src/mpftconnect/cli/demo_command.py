@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from mpftconnect.adapters import Fault
+from mpftconnect.adapters import Capability, Fault, Support
 from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.options import SANDBOX_USER
 from mpftconnect.cli.output import check_writable
@@ -18,9 +19,9 @@ from mpftconnect.cli.progress import progress_listener
 from mpftconnect.cli.summary import summary
 from mpftconnect.errors import UsageError
 from mpftconnect.fhir import dump_json
-from mpftconnect.hub import Record, connect
+from mpftconnect.hub import Hub, Record, connect
 from mpftconnect.hub.gap_lines import gap_lines
-from mpftconnect.model import format_nhs_number
+from mpftconnect.model import Encounter, format_nhs_number
 from mpftconnect.plugins import PluginRegistry, load_plugins
 
 __all__ = ["command"]
@@ -48,6 +49,7 @@ _STORY = (
     _Chapter("cross-border", "Registered beyond the border, known to two regions' shared records"),
 )
 _SHOWN_IN_FULL = "full"
+_HOSPITAL = "acute"
 
 
 @click.command("demo")
@@ -60,6 +62,8 @@ _SHOWN_IN_FULL = "full"
 )
 def command(out: Path) -> None:
     """Read four synthetic people through the adapters, over HTTP, from twins of the installed supplier systems.
+
+    A hospital's twin pushes its day, as HL7 v2 messages, before anybody is read; its laboratory falls silent at 14:02.
 
     Writes record.html (one self-contained page) and record.json (a FHIR R4 Bundle) of the first, a page of each of the
     others, and systems.html, which draws which system contributed what; tests a twin against the UK Core pack, with a
@@ -79,10 +83,12 @@ def command(out: Path) -> None:
     registry = load_plugins()
     told: list[tuple[_Chapter, Record]] = []
     with (
-        Sandbox(registry, only=_systems(registry)) as sandbox,
+        Sandbox(registry, only=_systems(registry), faults=_faults(registry)) as sandbox,
         connect(sandbox=sandbox, listeners=(progress_listener(),), plugins=registry) as hub,
     ):
         click.echo("Twins: " + ", ".join(f"{s.name} ({s.configured.spec.product})" for s in hub.systems))
+        for line in _feeds(hub):
+            click.echo(line)
         for number, chapter in enumerate(_STORY, 1):
             click.echo(f"\n{number}. {chapter.title}")
             failing = sandbox.faults.get(chapter.silent or "")
@@ -90,6 +96,9 @@ def command(out: Path) -> None:
                 record = hub.record(person(chapter.role).nhs_number, SANDBOX_USER)
             told.append((chapter, record))
             click.echo(summary(record, most=2) if chapter.role == _SHOWN_IN_FULL else "\n".join(_tale(record)))
+            if chapter.role == _SHOWN_IN_FULL:
+                for line in _pushed(record):
+                    click.echo(line)
         seen = hub.audit.verify()
     written = []
     for chapter, record in told:
@@ -148,7 +157,44 @@ def _systems(registry: PluginRegistry) -> list[str]:
     """Twins of supplier systems; the built-in synthetic one only where a single plugin would have to tell it all."""
     served = [name for name, spec in registry.twins.items() if spec.default]
     suppliers = [name for name in served if registry.twins[name].adapter != "synthetic"]
-    return suppliers if len(suppliers) > 2 else served
+    # Whose a message is, only a tracing service says.
+    traced = any(
+        registry.adapters[registry.twins[name].adapter].support(Capability.TRACE_PERSON) is Support.FULL
+        for name in served
+    )
+    pushing = [_HOSPITAL] if _HOSPITAL in registry.twins and traced else []
+    return [*(suppliers if len(suppliers) > 2 else served), *pushing]
+
+
+def _faults(registry: PluginRegistry) -> dict[str, list[str]]:
+    return {_HOSPITAL: ["silent-feed"]} if _HOSPITAL in _systems(registry) else {}
+
+
+def _feeds(hub: Hub) -> Iterator[str]:
+    """What the hospital's feeds brought, and which of them is silent."""
+    if hub.inbox is None:
+        return
+    now = datetime.now(UTC)
+    for feed in hub.inbox.feeds():
+        repeats = f", {feed.repeats} of them repeats" if feed.repeats else ""
+        waiting = f", {feed.parked} parked" if feed.parked else ""
+        silent = f"; OVERDUE, {feed.words(now)}" if feed.overdue else ""
+        yield f"Feed {feed.feed}: {feed.total} messages{repeats}{waiting}{silent}"
+
+
+def _pushed(record: Record) -> Iterator[str]:
+    """What the hospital's day left in the record: corrected, withdrawn, admitted."""
+    held = [item for item in record.items() if item.source.mode == "feed"]
+    if held:
+        yield f"  Pushed by {', '.join(sorted({item.source.system for item in held}))}:"
+    for item in held:
+        if item.withdrawn:
+            yield f"    withdrawn: {item.words()} ({item.withdrawn})"
+        elif getattr(item, "status", None) == "corrected":
+            yield f"    corrected: {item.words()}"
+        elif isinstance(item, Encounter):
+            where = ", ".join(place.words() for place in item.location)
+            yield f"    {item.status}: {item.words()}{f', {where}' if where else ''}"
 
 
 def _tale(record: Record) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from mpftconnect.cli.exits import Exit
+from mpftconnect.validation.outputs import plain
 
 __all__ = ["command"]
 
@@ -24,15 +25,22 @@ def command() -> None:
     multiple=True,
     metavar="DIR",
     type=click.Path(),
-    help="Where packages are looked for.",
+    help="Where packages are looked for (repeatable).",
 )
 @click.option("--store", type=click.Path(path_type=Path), metavar="DIR", help="Where terminologies were imported to.")
 def list_packages(package_paths: tuple[str, ...], store: Path | None) -> None:
-    """List the packages of the wheel, of the given folders and of the user's cache, and imported terminologies."""
+    """List the packages of the wheel, of the given folders and of the user's cache, and imported terminologies.
+
+    Exit code 0: each can be read; 1: at least one is broken or hostile, and is listed as refused.
+    """
     from mpftconnect.validation.definitions.installed import installed_packs, restated_pack
     from mpftconnect.validation.definitions.packages import read_package
     from mpftconnect.validation.definitions.resolve import BUILT_IN, packages_of, user_cache
 
+    # A folder that is not there would look like one without packages.
+    absent = [path for path in package_paths if not Path(path).is_dir()]
+    if absent:
+        raise click.UsageError(f"--package-path: no such folder: {', '.join(absent)}")
     for name, version in BUILT_IN.items():
         click.echo(f"{name}@{version}  in this wheel (pruned)")
     for name, folder in installed_packs().items():
@@ -42,9 +50,14 @@ def list_packages(package_paths: tuple[str, ...], store: Path | None) -> None:
             click.echo(f"{rules}  installed: restated rules of {rules.of}")
         else:
             click.echo(f"{read_package(folder)}  {folder}")
+    refused = 0
     for place in [*map(Path, package_paths), user_cache()]:
         for package in packages_of(place):
-            click.echo(f"{package}  {package.source}")
+            if isinstance(package, str):
+                refused += 1
+                click.echo(plain(f"refused  {package}"))
+            else:
+                click.echo(plain(f"{package}  {package.source}"))
     from mpftconnect.validation.terminology.imported import TerminologyStore
 
     for about in TerminologyStore(store).about():
@@ -53,6 +66,8 @@ def list_packages(package_paths: tuple[str, ...], store: Path | None) -> None:
             f"{about.system}|{about.version}  {about.edition}, {about.concepts} concepts{incomplete}, "
             f"imported {about.imported}  {about.file}"
         )
+    if refused:
+        raise click.exceptions.Exit(Exit.NOT_MET)
 
 
 @command.command("import-terminology")
@@ -94,11 +109,27 @@ def import_terminology(files: tuple[Path, ...], store: Path | None, quiet: bool)
     help="A registry of the packages.fhir.org protocol.",
 )
 def install_package(wanted: str, registry: str) -> None:
-    """Get a package, and what it needs, from a registry into the user's cache. This uses the network."""
+    """Get a package, and what it needs, from a registry into the user's cache. This uses the network.
+
+    VERSION is exact, a range (1.0.x) or left out (the newest release). Checksums are compared, and what is in the
+    cache already is not replaced.
+
+    Exit code 0: it and what it needs are there; 1: a dependency is not in the registry; 2: it is not there, or what
+    came cannot be trusted; 3: the registry does not answer.
+    """
     from mpftconnect.validation.definitions.registry import install
 
-    if not install(wanted, registry=registry, tell=lambda text: click.echo(text)):
+    absent = False
+
+    def tell(text: str) -> None:
+        nonlocal absent
+        absent = absent or text.startswith("not found: ")
+        click.echo(plain(text))
+
+    if not install(wanted, registry=registry, tell=tell):
         click.echo(f"{wanted} comes with mpftconnect: there is nothing to get")
+    if absent:
+        raise click.exceptions.Exit(Exit.NOT_MET)
 
 
 @command.command("show")
@@ -130,14 +161,14 @@ def show_package(name: str, package_paths: tuple[str, ...]) -> None:
         counted = collections.Counter(entry.resource_type for entry in pack.entries)
     else:
         package = resolution.packages[-1]
-        click.echo(f"{package}  {package.source}")
-        click.echo(f"  FHIR {', '.join(package.fhir_versions) or 'version not stated'}")
+        click.echo(plain(f"{package}  {package.source}"))
+        click.echo(plain(f"  FHIR {', '.join(package.fhir_versions) or 'version not stated'}"))
         click.echo(f"  sha256 {package.digest}")
         for dependency, version in package.dependencies.items():
             state = "missing" if dependency in resolution.missing else "found"
-            click.echo(f"  needs {dependency}@{version}: {state}")
+            click.echo(plain(f"  needs {dependency}@{version}: {state}"))
         counted = collections.Counter(head.resourceType for head, _ in package.resources())
         for unreadable in package.unreadable:
-            click.echo(f"  unreadable: {unreadable}")
+            click.echo(plain(f"  unreadable: {unreadable}"))
     for kind, number in sorted(counted.items()):
-        click.echo(f"  {number} {kind}")
+        click.echo(plain(f"  {number} {kind}"))

@@ -1,12 +1,19 @@
-"""Progress on standard error, from the same events as logs."""
+"""Progress on standard error: of a read, from the same events as logs; of many inputs, by their number."""
 
 from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
 
 import click
 
 from mpftconnect.events import Code, Event, Listener
 
-__all__ = ["progress_listener"]
+__all__ = ["Tally", "progress_listener"]
+
+_SECONDS = 2.0
+_LARGE = 16 * 1024 * 1024
 
 
 def progress_listener() -> Listener:
@@ -35,3 +42,25 @@ def _line(event: Event) -> str | None:
     if event.code is Code.PLUGIN_BROKEN:
         return f"  plugin {event.step} is broken: see mpftconnect plugins"
     return None
+
+
+class Tally:
+    """Says every few seconds how many inputs were judged, and names a large one before its turn."""
+
+    def __init__(self, *, shown: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._shown, self._clock = shown, clock
+        self._verdicts: Counter[str] = Counter()
+        self._last = clock()
+
+    def begin(self, name: str, size: int) -> None:
+        """An input of `size` bytes is judged next."""
+        if self._shown and size >= _LARGE:
+            click.echo(f"  judging {name} ({size // 1024 // 1024} MiB) ...", err=True)
+
+    def count(self, verdict: str) -> None:
+        """An input was judged."""
+        self._verdicts[verdict] += 1
+        if self._shown and self._clock() - self._last >= _SECONDS:
+            self._last = self._clock()
+            found = ", ".join(f"{self._verdicts[verdict]} {verdict}" for verdict in ("invalid", "undecided"))
+            click.echo(f"  {self._verdicts.total()} inputs judged: {found} ...", err=True)

@@ -58,3 +58,33 @@ def up(only: tuple[str, ...], faults: tuple[str, ...], seconds: float | None, wr
                 time.sleep(0.2 if end is None else min(0.2, max(0.0, end - time.monotonic())))
         except KeyboardInterrupt:
             click.echo("stopped")
+
+
+@command.command("day")
+@click.argument("twin")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder for the messages, a file each, in the order of arrival.",
+)
+@click.option("--fault", "faults", multiple=True, metavar="FAULT", help="Switch a fault on; may be repeated.")
+def day(twin: str, out: Path, faults: tuple[str, ...]) -> None:
+    """Write what a pushing twin, such as a hospital's, has sent by now: HL7 v2 messages about synthetic people.
+
+    `mpftconnect hl7 send HOST:PORT FOLDER` sends them to a listener, in the same order.
+    """
+    from mpftconnect.sandbox import Sandbox
+
+    registry = load_plugins()
+    pushing = sorted(name for name, spec in registry.twins.items() if spec.sends is not None)
+    if twin not in pushing:
+        raise UsageError(f"no such twin pushes messages: there are {', '.join(pushing) or 'none'}")
+    messages = Sandbox(registry, only=[twin], faults={twin: list(faults)} if faults else None).sent()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for number, sent in enumerate(messages, 1):
+            (out / f"{number:04}.hl7").write_bytes(sent.body)
+    except OSError as error:
+        raise UsageError(f"--out: cannot be written ({type(error).__name__})") from None
+    click.echo(f"wrote {len(messages)} messages to {out}; nobody in them is real")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         json_of,
     )
     from mpftconnect.conformance.formats import ReportFormat
+    from mpftconnect.conformance.mllp_probe import deliver, listen, recorded_message
     from mpftconnect.conformance.outcome import Cause, CauseKind, Finding, Outcome, Status, worst
     from mpftconnect.conformance.probe import Probe, ProbeEnded
     from mpftconnect.conformance.requirement import Level, Pack, PackSource, Requirement, Severity, VerifiedBy
@@ -39,6 +40,7 @@ _WHERE = {
     ),
     "ReportFormat": "formats",
     **dict.fromkeys(("Cause", "CauseKind", "Finding", "Outcome", "Status", "worst"), "outcome"),
+    **dict.fromkeys(("deliver", "listen", "recorded_message"), "mllp_probe"),
     **dict.fromkeys(("Probe", "ProbeEnded"), "probe"),
     **dict.fromkeys(("Level", "Pack", "PackSource", "Requirement", "Severity", "VerifiedBy"), "requirement"),
 }
@@ -68,7 +70,10 @@ __all__ = [
     "Undecided",
     "VerifiedBy",
     "decide",
+    "deliver",
     "json_of",
+    "listen",
+    "recorded_message",
     "worst",
 ]
 

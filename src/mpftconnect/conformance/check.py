@@ -36,17 +36,19 @@ class Check:
         people: Roles that the probe asks about; one that supplier.toml does not name makes it `not-tested`.
         patient: Whether an exchange could carry a patient's data. Live environments are not asked such things.
         writes: Whether the probe changes anything; needs `allow_writes`.
+        protocol: What its probe speaks: `http`, which needs target.base_url; or `mllp`, which has a section of its own.
         after: Packs whose outcomes the judge reads; they are judged before.
     """
 
     name: str
     judge: Callable[[Evidence], Outcome]
-    probe: Callable[[Probe], None] | None = None
+    probe: Callable[[Probe], object] | None = None
     catches: tuple[Catch, ...] = ()
     people: tuple[str, ...] = ()
     patient: bool = True
     writes: bool = False
     after: tuple[str, ...] = ()
+    protocol: str = "http"
 
     @property
     def pack(self) -> str:

@@ -41,6 +41,8 @@ def supplier_of_twin(spec: TwinSpec, twin: Any, base_url: str, people: Sequence[
         },
         "people": {},
     }
+    if "mllp" in told:
+        table["mllp"] = told["mllp"]
     for name, given in spec.supplier.items():
         if isinstance(given, Mapping) and isinstance(table.get(name), dict) and name != "people":
             table[name] = {**table[name], **given}

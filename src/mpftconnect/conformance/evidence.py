@@ -249,6 +249,7 @@ class Subject:
         offers: Capabilities declared; None if the supplier does not say, and then all are taken to be offered.
         actors: `server`, `consumer`, `sender`, `receiver`; empty: all.
         twin: The name of the twin, if this is no product but a stand-in.
+        settings: What of `[target.settings]` is text, for packs: `{"openapi": "openapi.json"}`. No secret stands there.
     """
 
     product: str
@@ -263,6 +264,7 @@ class Subject:
     actors: tuple[str, ...] = ()
     allow_writes: bool = False
     twin: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 class Evidence:

@@ -24,6 +24,8 @@ PUBLISHED = frozenset(("9000000009", "9000000017", "9000000025", "9000000033", "
 
 _TOKEN = re.compile(r"(?<![\dA-Za-z.])\d{3}[ -]?\d{3}[ -]?\d{4}(?![\dA-Za-z]|\.\d)", re.ASCII)
 _SAYS = re.compile(r"nhs[-_ ]?(number|no)\b|nhsnumber", re.I)
+# HL7 v2, CX: the identifier, and by its fourth or fifth component that it is an NHS number.
+_ER7 = re.compile(r"(?<![\dA-Za-z.])(\d[\d -]{8,11}\d)\^[^|^~\r]*\^[^|^~\r]*\^(?:NHS(?:NBR)?\b|[^|^~\r]*\^NH\b)")
 # Whatever stands in these is no person's number: codes and addresses of terminologies, telephone numbers.
 _NOT_NUMBERS = frozenset({"code", "system", "telecom", "phone", "versionId", "lastUpdated", "url"})
 
@@ -66,6 +68,8 @@ def _in_body(body: bytes) -> Iterator[str]:
     except AnswerRejected:
         text = body.decode("utf-8", errors="replace")
         says = _SAYS.search(text) is not None
+        for found in _ER7.finditer(text):
+            yield from _valid(found.group(1))
         for number in _valid(text):
             if says or _issued(number):
                 yield number

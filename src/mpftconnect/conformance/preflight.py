@@ -54,7 +54,19 @@ def missing_before(
     probing = [checks[r.id] for r in requirements if r.id in checks and checks[r.id].probe is not None]
     if not probing:
         return found
-    if supplier.endpoint is None:
+    by_http = [check for check in probing if check.protocol == "http"]
+    lines = supplier.mllp
+    if len(by_http) < len(probing) and lines.receiver is None and lines.sender is None:
+        found.append(
+            PreflightFinding(
+                kind="configuration",
+                code="line-missing",
+                words="supplier.toml has neither [mllp.receiver] nor [mllp.sender], so no message can be exchanged",
+                mend="describe the product's line (conform init --mllp), or the files of messages that it sent",
+                requirements=tuple(check.name for check in probing if check.protocol != "http"),
+            )
+        )
+    if supplier.endpoint is None and by_http:
         found.append(
             PreflightFinding(
                 kind="configuration",
@@ -62,7 +74,7 @@ def missing_before(
                 words="supplier.toml gives no target.base_url, so nothing can be asked",
                 mend="give target.base_url",
                 blocks=True,
-                requirements=tuple(check.name for check in probing),
+                requirements=tuple(check.name for check in by_http),
             )
         )
     missing = [name for name in _SECRETS[supplier.auth.kind] if not supplier.auth.secrets.get(name)]

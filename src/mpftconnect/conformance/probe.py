@@ -6,13 +6,14 @@ A failed exchange is evidence too: nothing is raised for it. What is raised ends
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from mpftconnect.adapters import Answer, Deadline, Exchange, Wire
+from mpftconnect.adapters import Answer, Deadline, Endpoint, Exchange, Wire
 from mpftconnect.adapters.ask import Params
 from mpftconnect.conformance.evidence import Recorded, Subject, TestPerson
+from mpftconnect.conformance.mllp_lines import MllpLines
 from mpftconnect.errors import AdapterError, MpftConnectError, UsageError
 
 MARK = "X-Conformance-Challenge"
@@ -58,6 +59,7 @@ class Ledger:
 
     count: int = 0
     asked: dict[tuple[Any, ...], Recorded] | None = None
+    spoken: dict[tuple[Any, ...], tuple[Recorded, ...]] = field(default_factory=dict)
 
     def next_id(self) -> str:
         self.count += 1
@@ -77,6 +79,7 @@ class Probe:
         gate: Called before each request; it raises `ProbeEnded` where asking on has no sense.
         patient: What the check declares.
         writes: Likewise.
+        lines: The product's MLLP lines.
     """
 
     def __init__(
@@ -94,8 +97,11 @@ class Probe:
         anonymous: Wire | None = None,
         deadline: Deadline | None = None,
         mark: Callable[[str], str] | None = None,
+        lines: MllpLines | None = None,
+        tls: Callable[[Endpoint, Deadline], Mapping[str, Any]] | None = None,
     ) -> None:
-        self._mark = mark
+        self.lines = lines or MllpLines()
+        self._mark, self._tls = mark, tls
         self._wire, self._tap, self._anonymous = wire, tap, anonymous
         self.subject, self._people = subject, people
         self._ledger, self._keep, self._gate = ledger, keep, gate
@@ -191,11 +197,45 @@ class Probe:
             step, "", lambda: wire.delete(path, headers=self._marked(None, step), label=step), "DELETE", path
         )
 
+    def look_at_tls(self, *, step: str) -> Recorded:
+        """How the system's address is encrypted, as facts of an exchange; nothing is sent but handshakes.
+
+        See `mpftconnect.conformance.tls.look_at`. Asked once a run.
+        Raises:
+            ProbeEnded: The run's limits forbid it.
+        """
+        from mpftconnect.conformance.tls import look_at
+
+        asked = self._ledger.asked if self._ledger.asked is not None else {}
+        self._ledger.asked = asked
+        if ("TLS", step) not in asked:
+            wire = self._ready(True)
+            facts = (self._tls or look_at)(wire.endpoint, self.deadline)
+            address = f"//{self.subject.host}"
+            asked[("TLS", step)] = self.keep(
+                Recorded(id="", step=step, method="TLS", url=address, protocol="tls", facts={**facts, "patient": False})
+            )
+        return asked[("TLS", step)]
+
     def keep(self, recorded: Recorded) -> Recorded:
         """Take an exchange that another way of speaking made, such as MLLP: it gets its id here."""
         kept = replace(recorded, id=self._ledger.next_id())
         self._keep(kept)
         return kept
+
+    def once(self, step: str, speak: Callable[[], Sequence[Recorded]]) -> tuple[Recorded, ...]:
+        """What another way of speaking gave under that step, kept; it is asked once a run, within the run's limits.
+
+        Raises:
+            ProbeEnded: As `get`; also where the check declares that it writes, and nothing may be written.
+        """
+        key = ("ONCE", step)
+        if key not in self._ledger.spoken:
+            if self._writes:
+                self._need_writes()
+            self._need_leave()
+            self._ledger.spoken[key] = tuple(self.keep(each) for each in speak())
+        return self._ledger.spoken[key]
 
     def wire(self) -> Wire:
         """The wire itself, for what the methods above cannot say. What goes through it is not in evidence."""
@@ -216,14 +256,17 @@ class Probe:
 
     def _ready(self, credentials: bool) -> Wire:
         wire = self._need_wire()
+        self._need_leave()
+        if not credentials:
+            wire = self._anonymous or wire.bound(auth=None)
+        return wire.bound(deadline=self.deadline)
+
+    def _need_leave(self) -> None:
         if self._patient and self.subject.environment == "live":
             raise ProbeEnded("live", "the environment is live: nothing is asked that could carry a patient's data")
         self._gate()
         if self.deadline.passed:
             raise ProbeEnded("deadline", "the time for this check is spent")
-        if not credentials:
-            wire = self._anonymous or wire.bound(auth=None)
-        return wire.bound(deadline=self.deadline)
 
     def _exchange(
         self, step: str, person: str, ask: Callable[[], Answer], method: str, path: str, *, credentials: bool = True

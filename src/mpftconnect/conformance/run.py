@@ -15,6 +15,7 @@ from mpftconnect.conformance.breaker import Breaker
 from mpftconnect.conformance.catalog import Chosen
 from mpftconnect.conformance.check import Check, decide
 from mpftconnect.conformance.definitions import Definitions
+from mpftconnect.conformance.er7_redaction import Er7Redactor  # noqa: F401 - registers itself for MLLP
 from mpftconnect.conformance.evidence import Evidence, Recorded
 from mpftconnect.conformance.guard import RealPersonSeen, refuse_real_people
 from mpftconnect.conformance.outcome import Cause, CauseKind, Outcome, Status
@@ -178,6 +179,8 @@ class Run:
             writes=check.writes,
             deadline=self._deadline.earlier(self.check_seconds),
             mark=self.mark,
+            lines=self.supplier.mllp,
+            tls=getattr(self.transport, "tls", None),
         )
         try:
             check.probe(probe)
@@ -251,7 +254,11 @@ class Run:
 
     def _reach(self, wire: Wire | None) -> list[PreflightFinding]:
         """The first request, which names nobody: says whether the way is clear before any check begins."""
-        asking = [c.name for r in self.chosen.requirements if (c := self.checks.get(r.id)) and c.probe]
+        asking = [
+            c.name
+            for r in self.chosen.requirements
+            if (c := self.checks.get(r.id)) and c.probe and c.protocol == "http"
+        ]
         if wire is None or not asking:
             return []
         probe = Probe(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from mpftconnect.adapters import Endpoint
 from mpftconnect.conformance.evidence import EvidenceFile, Subject, TestPerson
+from mpftconnect.conformance.mllp_lines import MllpLines
 
 __all__ = ["AuthSettings", "Authorisation", "ExceptionRequest", "Response", "Supplier"]
 
@@ -78,6 +79,7 @@ class Supplier:
         files: Evidence documents by kind.
         paths: Where they are, by name; never in a report.
         settings: `[target.settings]`, for packs: `{"path": ...}`.
+        mllp: The product's MLLP lines.
         folder: Of the file: relative paths start there.
     """
 
@@ -94,3 +96,4 @@ class Supplier:
     responses: tuple[Response, ...] = ()
     package_path: tuple[Path, ...] = ()
     folder: Path = Path()
+    mllp: MllpLines = field(default_factory=MllpLines)

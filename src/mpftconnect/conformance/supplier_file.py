@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from mpftconnect.adapters import Endpoint
 from mpftconnect.conformance.document_text import text_of
 from mpftconnect.conformance.evidence import EvidenceFile, Subject, TestPerson
+from mpftconnect.conformance.mllp_lines import MllpTable, lines_from
 from mpftconnect.conformance.supplier import Authorisation, AuthSettings, ExceptionRequest, Response, Supplier
 from mpftconnect.errors import ConfigurationError, NotAnNhsNumber, UsageError
 from mpftconnect.model import nhs_number
@@ -135,6 +136,7 @@ class _File(_Table):
     version: int
     product: _Product
     target: _Target
+    mllp: MllpTable | None = None
     authorised_by: _AuthorisedBy
     people: dict[str, _Person] = Field(default_factory=dict)
     evidence: tuple[_Evidence, ...] = ()
@@ -185,6 +187,7 @@ def supplier_from(
         for key, reference in file.target.secrets.items()
     }
     endpoint = _endpoint(file.target, name, folder, problems)
+    lines = lines_from(file.mllp, file.target.environment, name=name, folder=folder, problems=problems)
     files, paths = _files(file.evidence, name, folder, problems)
     for index, place in enumerate(file.target.package_path):
         if not (folder / place).is_dir():
@@ -206,6 +209,7 @@ def supplier_from(
             actors=tuple(file.product.actors),
             allow_writes=file.target.allow_writes,
             twin=twin,
+            settings={name: value for name, value in file.target.settings.items() if isinstance(value, str)},
         ),
         endpoint=endpoint,
         auth=AuthSettings(
@@ -240,6 +244,7 @@ def supplier_from(
         responses=tuple(Response(**{**each.model_dump(), "date": each.date.isoformat()}) for each in file.response),
         package_path=tuple(folder / each for each in file.target.package_path),
         folder=folder,
+        mllp=lines,
     )
 
 

@@ -28,6 +28,7 @@ from mpftconnect.hl7v2.changes import (
 )
 from mpftconnect.hl7v2.checking import check
 from mpftconnect.hl7v2.delimiters import Delimiters
+from mpftconnect.hl7v2.escapes import escape
 from mpftconnect.hl7v2.findings import Finding
 from mpftconnect.hl7v2.limits import Limits
 from mpftconnect.hl7v2.message import Message
@@ -86,6 +87,7 @@ __all__ = [
     "applied",
     "build",
     "check",
+    "escape",
     "is_older",
     "map_message",
     "may_stand_over",

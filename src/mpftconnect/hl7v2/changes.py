@@ -70,11 +70,17 @@ class Key(_Silent):
     kind: str
     authority: str
     value: str
-    reference: str = field(init=False, compare=False)
+    _reference: str | None = field(init=False, compare=False, default=None)
 
-    def __post_init__(self) -> None:
-        # An item, what points at it and its change all need it: it is worked out once.
-        object.__setattr__(self, "reference", _reference(self))
+    @property
+    def reference(self) -> str:
+        """The key as a FHIR reference, `Encounter/RRE.V1`."""
+        known = self._reference
+        if known is None:
+            # An item, what points at it and its change all need it: it is worked out once. Most aliases never do.
+            known = _reference(self)
+            object.__setattr__(self, "_reference", known)
+        return known
 
     @property
     def text(self) -> str:

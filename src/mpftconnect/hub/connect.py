@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["connect", "sandbox_table"]
 
+# As whom the tracing service is asked whose a pushed message is.
+_LISTENER = {
+    "user": "listener",
+    "name": "HL7 v2 listener",
+    "role": "system",
+    "organisation": "RRE",
+    "purpose": "direct-care",
+    "relationship": "feed",
+}
+
 
 def connect(
     configuration: str | Path | Mapping[str, Any] | None = None,
@@ -56,22 +66,34 @@ def connect(
     events = EventStream([log_listener, *listeners])
     for plugin in registry.broken:
         events.emit(Code.PLUGIN_BROKEN, step=plugin.name)
+    running: Sandbox | None = None
     with ExitStack() as resources:
         if configuration is not None:
             settled = load_configuration(configuration, registry)
         else:
-            settled = load_configuration(_sandbox_table(sandbox, registry, resources), registry, sandbox=True)
+            running = _running(sandbox, registry, resources)
+            settled = load_configuration(_table_of(running, resources), registry, sandbox=True)
         hub = Hub(settled, events=events)
         # Until here a failure stops what was started; from here the hub does.
         hub.own(resources.pop_all())
-        return hub
+    if running is not None and hub.inbox is not None:
+        try:
+            for sent in running.sent():
+                hub.inbox.receive(sent.body, sent.at)
+            hub.inbox.process()
+        except BaseException:
+            hub.close()
+            raise
+    return hub
 
 
-def _sandbox_table(sandbox: bool | Sandbox, registry: PluginRegistry, resources: ExitStack) -> dict[str, Any]:
+def _running(sandbox: bool | Sandbox, registry: PluginRegistry, resources: ExitStack) -> Sandbox:
     from mpftconnect.sandbox import Sandbox  # twins and synthetic people: only those who ask for them pay for them
 
-    if isinstance(sandbox, bool):
-        sandbox = resources.enter_context(Sandbox(registry))
+    return resources.enter_context(Sandbox(registry)) if isinstance(sandbox, bool) else sandbox
+
+
+def _table_of(sandbox: Sandbox, resources: ExitStack) -> dict[str, Any]:
     folder = Path(tempfile.mkdtemp(prefix="mpftconnect-sandbox-"))
     resources.callback(shutil.rmtree, folder, ignore_errors=True)
     return sandbox_table(sandbox, folder)
@@ -89,8 +111,11 @@ def sandbox_table(sandbox: Sandbox, folder: Path) -> dict[str, Any]:
             "key": {"value": secrets.token_hex(32)},
         }
 
+    table = sandbox.configuration()
+    if "inbox" in table:
+        table["inbox"] |= {"store": str(folder / "inbox"), "who": _LISTENER}
     return {
-        **sandbox.configuration(),
+        **table,
         "state": str(folder / "state"),
         "audit": trail("audit"),
         "privacy": trail("privacy"),

@@ -14,7 +14,7 @@ from mpftconnect.governance.policies import Contribution, Policy
 from mpftconnect.hl7v2.changes import Change, MergePerson, Replace, Retract, Subject, Upsert
 from mpftconnect.inbox.feeds import Feed, FeedStatus, feed_of, status_of, unexpected
 from mpftconnect.inbox.header import Header, header_of
-from mpftconnect.inbox.people import Belonging, Resolve, belonging, local_identifiers
+from mpftconnect.inbox.people import Belonging, Remembered, Resolve, belonging, local_identifiers
 from mpftconnect.inbox.store import (
     DISCARDED_IN_PART,
     Arrival,
@@ -172,6 +172,7 @@ class Inbox:
         """
         if self._mapper is None or self._resolve is None:
             raise UsageError("to process messages an inbox needs a mapper and a tracing service")
+        resolve = Remembered(self._resolve)
         done, parked, left = 0, 0, limit
         with self._one_at_a_time:
             while left is None or left > 0:
@@ -179,7 +180,7 @@ class Inbox:
                 if not entries:
                     break
                 for entry in entries:
-                    settlement = self._settled(entry, self._mapper, self._resolve)
+                    settlement = self._settled(entry, self._mapper, resolve)
                     if settlement is None:
                         return self._told(Processed(done, parked, waiting=True))
                     self.store.settle([settlement])
@@ -292,6 +293,10 @@ class Inbox:
             StoreFailed: It cannot be read.
         """
         return self.store.items(systems, person, kind)
+
+    def configured(self, system: str) -> tuple[Feed, ...]:
+        """The feeds of one system, as they are configured."""
+        return tuple(feed for name, feed in self._feeds.items() if (feed.system or name) == system)
 
     def feeds(self, *, system: str | None = None) -> list[FeedStatus]:
         """Every configured feed, and how it is. What came under no configured feed has a line of its own.

@@ -5,16 +5,21 @@ Nobody is made up here. Whoever is not known is parked; by a hospital number, un
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from mpftconnect.hl7v2.changes import Subject
-from mpftconnect.inbox.projection import identifier_text
+from mpftconnect.inbox.naming import identifier_text
 from mpftconnect.inbox.store import Store
 from mpftconnect.model import NhsNumber
 
-__all__ = ["Belonging", "Resolution", "Resolve", "belonging", "local_identifiers"]
+__all__ = ["Belonging", "Remembered", "Resolution", "Resolve", "belonging", "local_identifiers"]
+
+
+_SECONDS = 60.0
+_MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,34 @@ class Resolution:
 
 Resolve = Callable[[Subject], Resolution]
 """Asks the tracing service about `Subject.nhs_number`; called only for subjects that have one."""
+
+
+class Remembered:
+    """A tracing service that is not asked twice within a minute about the same number.
+
+    Messages come in bursts, and tracing services limit their callers. Only whose a message is, is decided by
+    what it remembers: whoever reads a record is traced anew. That the service did not answer is never remembered.
+
+    Args:
+        resolve: Asks the service.
+        clock: Seconds; for tests.
+    """
+
+    def __init__(self, resolve: Resolve, clock: Callable[[], float] = time.monotonic) -> None:
+        self._resolve, self._clock = resolve, clock
+        self._known: dict[str, tuple[float, Resolution]] = {}
+
+    def __call__(self, subject: Subject) -> Resolution:
+        number, now = subject.nhs_number, self._clock()
+        known = self._known.get(number) if number else None
+        if known is not None and now - known[0] < _SECONDS:
+            return known[1]
+        answer = self._resolve(subject)
+        if number and answer.outcome != "unavailable":
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[number] = (now, answer)
+        return answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,9 @@ class FeedReader:
         if silent is not None:
             raise FeedOverdue(silent, system=self._system)
 
+    def serves(self, section: SectionName) -> bool:
+        return any(section in feed.sections for feed in self._inbox.configured(self._system))
+
     def overdue(self, section: SectionName | None = None) -> str | None:
         try:
             feeds = self._inbox.feeds(system=self._system)
@@ -71,6 +74,7 @@ def _marked(one: Projected) -> Item:
     fields = type(one.item).model_fields
     if one.item.withdrawn is None and "status" in fields:
         changed["status"] = "entered-in-error"
-    if "note" in fields:
-        changed["note"] = (*getattr(one.item, "note", ()), f"Withdrawn by its sender: {one.withdrawn}")
+    notes = getattr(one.item, "note", ())
+    if "note" in fields and not any(note and note in one.withdrawn for note in notes):
+        changed["note"] = (*notes, f"Withdrawn by its sender: {one.withdrawn}")
     return one.item.model_copy(update=changed)

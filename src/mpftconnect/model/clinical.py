@@ -6,7 +6,7 @@ never mapped to a near one.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from mpftconnect.model.coded import SNOMED, Concept, Period, Quantity, Range, Ratio, Reference
 from mpftconnect.model.dates import When
@@ -488,6 +488,19 @@ class Participant(Model):
         return f"{self.actor.words()} ({self.role.words()})" if self.role else self.actor.words()
 
 
+# HL7 v3 ActEncounterCode (v3-ActCode), in plain words: what a contact is called that has no words of its own.
+_SORTS: Final = {
+    "IMP": "inpatient stay",
+    "ACUTE": "inpatient stay",
+    "EMER": "emergency attendance",
+    "AMB": "outpatient contact",
+    "HH": "contact at home",
+    "PRENC": "planned stay",
+    "SS": "short stay",
+    "VR": "remote contact",
+}
+
+
 class Encounter(ClinicalItem):
     """A contact between the person and a service (FHIR `Encounter`)."""
 
@@ -505,7 +518,13 @@ class Encounter(ClinicalItem):
         return self.period.start if self.period and self.period.start else self.recorded
 
     def words(self) -> str:
-        return ", ".join(kind.words() for kind in self.type) or (self.service.words() if self.service else "contact")
+        named = list(self.type) or ([self.service] if self.service else [])
+        if not any(each.text or any(coding.display for coding in each.coding) for each in named):
+            # A bare code tells a reader less than what sort of contact it was.
+            sort = _SORTS.get(self.encounter_class or "")
+            if sort is not None:
+                return sort
+        return ", ".join(each.words() for each in named) or "contact"
 
 
 class Appointment(ClinicalItem):
@@ -532,7 +551,8 @@ class Appointment(ClinicalItem):
         return (self.cancellation_reason.words(),) if self.cancellation_reason else ()
 
     def words(self) -> str:
-        return self.description or (self.type or self.service or Concept(text="appointment")).words()
+        named = self.type or self.service or next(iter(self.reason), None) or Concept(text="appointment")
+        return self.description or named.words()
 
 
 class ServiceRequest(ClinicalItem):

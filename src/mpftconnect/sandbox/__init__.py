@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mpftconnect.adapters.twin import (
         Fault,
         FaultSwitch,
+        Sent,
         Twin,
         TwinRequest,
         TwinResponse,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     **dict.fromkeys(
-        ("Fault", "FaultSwitch", "Twin", "TwinRequest", "TwinResponse", "TwinSpec", "json_response"),
+        ("Fault", "FaultSwitch", "Sent", "Twin", "TwinRequest", "TwinResponse", "TwinSpec", "json_response"),
         "mpftconnect.adapters.twin",
     ),
     "AuthorisationServer": "mpftconnect.sandbox.authorisation",
@@ -92,6 +93,7 @@ __all__ = [
     "Person",
     "Refused",
     "Sandbox",
+    "Sent",
     "SyntheticTwin",
     "SystemView",
     "Twin",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from mpftconnect.adapters.twin import WIRE_FAULTS, FaultSwitch, Twin, TwinSpec
+from mpftconnect.adapters.twin import WIRE_FAULTS, FaultSwitch, Sent, Twin, TwinSpec
 from mpftconnect.errors import UsageError
 from mpftconnect.sandbox.host import FaultTiming, Host
 from mpftconnect.sandbox.people import Person
@@ -69,6 +70,7 @@ class Sandbox:
         self.hosts: dict[str, Host] = {
             name: Host(twin, name=name, control=control, own_faults=self.specs[name].faults, timing=timing)
             for name, twin in self.twins.items()
+            if self.specs[name].sends is None
         }
         self._started = ExitStack()
 
@@ -83,6 +85,10 @@ class Sandbox:
     def stop(self) -> None:
         """Stop all that was started; harmless if nothing was."""
         self._started.close()
+        for twin in self.twins.values():
+            close = getattr(twin, "close", None)  # of a twin that has a line of its own beside HTTP
+            if close is not None:
+                close()
 
     def configuration(self) -> dict[str, Any]:
         """What `mpftconnect.toml` would say of the running twins: `{"version": 1, "systems": {name: {...}}}`.
@@ -93,10 +99,28 @@ class Sandbox:
         Raises:
             UsageError: The sandbox is not running.
         """
-        return {"version": 1, "systems": {name: self._system(name, spec) for name, spec in self.specs.items()}}
+        feeds: dict[str, Any] = {}
+        systems = {name: self._system(name, spec, feeds) for name, spec in self.specs.items()}
+        return {"version": 1, "systems": systems} | ({"inbox": {"feeds": feeds}} if feeds else {})
 
-    def _system(self, name: str, spec: TwinSpec) -> dict[str, Any]:
-        table = dict(spec.configure(self.twins[name], self.hosts[name].base_url))
+    def sent(self, now: datetime | None = None) -> list[Sent]:
+        """What the feeds of all twins have sent by now, in order of arrival."""
+        now = now or datetime.now(UTC)
+        return sorted(
+            (
+                each
+                for name, spec in self.specs.items()
+                if spec.sends is not None
+                for each in spec.sends(self.twins[name], now)
+            ),
+            key=lambda each: each.at,
+        )
+
+    def _system(self, name: str, spec: TwinSpec, feeds: dict[str, Any]) -> dict[str, Any]:
+        host = self.hosts.get(name)
+        table = dict(spec.configure(self.twins[name], host.base_url if host else ""))
+        for feed, settings_ in table.pop("feeds", {}).items():
+            feeds[feed] = {"agreement": dict(AGREEMENT), **settings_, "system": name}
         secrets = {
             key: value if isinstance(value, Mapping) else {"value": value}
             for key, value in table.pop("secrets", {}).items()

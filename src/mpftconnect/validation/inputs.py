@@ -1,12 +1,14 @@
-"""What `validate` is pointed at: files, folders, lines of NDJSON, standard input; one at a time.
+"""What `validate` is pointed at: files, folders, lines of NDJSON, pipes, standard input; one at a time.
 
-Nothing is held but the input at hand, so memory does not grow with their number. One that cannot be read is
-an input with a problem, never an end of the rest.
+Nothing is held but the input at hand, so memory does not grow with their number, and each is given as soon as it is
+there. One that cannot be read is an input with a problem, never an end of the rest.
 """
 
 from __future__ import annotations
 
 import gzip
+import re
+import stat
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
@@ -14,10 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-__all__ = ["Input", "read_inputs"]
+from mpftconnect.validation.folders import reason, walk
+
+__all__ = ["LARGEST_INPUT", "Input", "read_inputs"]
 
 _KINDS = (".json", ".xml", ".ndjson", ".ndjson.gz")
-LONGEST_INPUT = 1024 * 1024 * 1024
+LARGEST_INPUT = 256 * 1024 * 1024
+# What follows the limit of a line is skipped, so that the lines after it are judged; but not for ever.
+_SKIPPED_AT_MOST = 16
+_BLANK_AT_MOST = 1_000_000
+_CHUNK = 1024 * 1024
+# Possessive: a text of many megabytes must not cost as much again for each of its letters.
+_TEXTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,68 +43,134 @@ class Input:
         return self.name if self.line is None else f"{self.name}:{self.line}"
 
 
-def read_inputs(paths: Iterable[str]) -> Iterator[Input]:
-    """Each resource of some paths; `-` is standard input (one resource, or NDJSON if its first line is a whole one)."""
+def read_inputs(paths: Iterable[str], *, largest: int = LARGEST_INPUT) -> Iterator[Input]:
+    """Each resource of some paths.
+
+    Args:
+        paths: Files, folders, pipes; `-` is standard input. A pipe and standard input hold one resource, or NDJSON if
+            their first line is a whole resource.
+        largest: Bytes of one input at most; a larger one is an input with a problem.
+    """
     for text in paths:
         if text == "-":
-            yield from _standard_input(sys.stdin.buffer)
+            yield from _stream("-", sys.stdin.buffer, largest)
             continue
         path = Path(text)
-        if path.is_dir():
-            for inner in sorted(path.rglob("*")):
-                if inner.is_file() and inner.name.lower().endswith(_KINDS) and not inner.name.startswith("."):
-                    yield from _file(inner)
+        try:
+            mode = path.stat().st_mode
+        except (OSError, ValueError) as error:
+            yield Input(text, problem=f"cannot be read: {_reason_of(path, error)}")
+            continue
+        if stat.S_ISDIR(mode):
+            for inner, problem in walk(path, _is_wanted):
+                if problem is None:
+                    yield from _file(inner, largest)
+                else:
+                    yield Input(str(inner), problem=problem)
         else:
-            yield from _file(path)
+            yield from _file(path, largest, is_stream=not stat.S_ISREG(mode))
 
 
-def _file(path: Path) -> Iterator[Input]:
-    name = str(path)
+def _is_wanted(name: str) -> bool:
+    return name.lower().endswith(_KINDS) and not name.startswith(".")
+
+
+def _file(path: Path, largest: int, *, is_stream: bool = False) -> Iterator[Input]:
+    name, lowered = str(path), path.name.lower()
     try:
-        if path.name.lower().endswith((".ndjson", ".ndjson.gz")):
-            with path.open("rb") as raw:
-                file = gzip.GzipFile(fileobj=raw) if path.name.lower().endswith(".gz") else raw
-                yield from _lines(name, file)  # type: ignore[arg-type]
-            return
-        if path.stat().st_size > LONGEST_INPUT:
-            yield Input(name, problem=f"is larger than {LONGEST_INPUT} bytes")
-            return
-        yield Input(name, path.read_bytes())
+        with path.open("rb") as raw:
+            if lowered.endswith((".ndjson", ".ndjson.gz")):
+                file = gzip.GzipFile(fileobj=raw) if lowered.endswith(".gz") else raw
+                yield from _lines(name, file, largest)  # type: ignore[arg-type]
+            elif is_stream:
+                yield from _stream(name, raw, largest)
+            else:
+                # One byte more than allowed shows that it is too large, even if it grew since it was found.
+                data = raw.read(largest + 1)
+                yield Input(name, data) if len(data) <= largest else Input(name, problem=_too_large(largest))
     except (OSError, EOFError, zlib.error) as error:
-        yield Input(name, problem=f"cannot be read ({type(error).__name__})")
+        yield Input(name, problem=f"cannot be read: {_reason_of(path, error)}")
 
 
-def _lines(name: str, file: IO[bytes], first: bytes | None = None) -> Iterator[Input]:
-    number = 0
-    if first is not None:
-        number = 1
-        if first.strip():
-            yield Input(name, first.strip(), 1)
+def _reason_of(path: Path, error: BaseException) -> str:
+    if isinstance(error, gzip.BadGzipFile | zlib.error):
+        return "it is not gzip, or is broken"
+    if isinstance(error, EOFError):
+        return "its gzip archive breaks off"
+    if isinstance(error, ValueError):
+        return "its name holds a character that no name may hold"
+    if isinstance(error, FileNotFoundError) and path.is_symlink():
+        return "it is a link that leads nowhere"
+    return reason(error)
+
+
+def _too_large(largest: int) -> str:
+    return f"is larger than {largest} bytes"
+
+
+def _lines(name: str, file: IO[bytes], largest: int, start: int = 0) -> Iterator[Input]:
+    number, blank = start, 0
     while True:
-        line = file.readline(LONGEST_INPUT)
+        line = file.readline(largest + 1)
         if not line:
             return
         number += 1
-        if line.strip():
-            yield Input(name, line.strip(), number)
+        if len(line) > largest and not line.endswith(b"\n"):
+            line = b""  # let it go before more is read
+            yield Input(name, line=number, problem=_too_large(largest))
+            if not _skipped(file, largest):
+                yield Input(name, line=number, problem="does not end; what follows in the file is not read")
+                return
+        elif stripped := line.strip():
+            blank = 0
+            yield Input(name, stripped, number)
+        else:
+            blank += 1
+            if blank > _BLANK_AT_MOST:
+                words = f"ends {_BLANK_AT_MOST} blank lines; what follows in the file is not read"
+                yield Input(name, line=number, problem=words)
+                return
 
 
-def _standard_input(file: IO[bytes]) -> Iterator[Input]:
-    first = file.readline(LONGEST_INPUT)
-    whole = first.strip()
-    if whole.startswith(b"{") and whole.endswith(b"}"):
-        second = file.readline(LONGEST_INPUT)
-        if not second.strip():
-            yield Input("-", whole)
-            yield from _lines("-", file)
+def _skipped(file: IO[bytes], largest: int) -> bool:
+    """Go to the end of a line that is too long; False if that is too far away."""
+    left = largest * _SKIPPED_AT_MOST
+    while left > 0:
+        piece = file.readline(min(_CHUNK, left))
+        if not piece or piece.endswith(b"\n"):
+            return True
+        left -= len(piece)
+    return False
+
+
+def _stream(name: str, file: IO[bytes], largest: int) -> Iterator[Input]:
+    try:
+        first = file.readline(largest + 1)
+        if _is_whole(first):
+            # Given at once: whoever writes may wait for the answer before the next line.
+            yield Input(name, first.strip(), 1)
+            yield from _lines(name, file, largest, 1)
             return
-        yield Input("-", whole, 1)
-        yield Input("-", second.strip(), 2)
-        for item in _lines("-", file):
-            yield Input("-", item.data, (item.line or 0) + 2)
+        data = first + file.read(largest + 1 - len(first))
+    except OSError as error:
+        yield Input(name, problem=f"cannot be read: {reason(error)}")
         return
-    rest = file.read(LONGEST_INPUT)
-    if not first and not rest:
-        yield Input("-", problem="is empty")
-        return
-    yield Input("-", first + rest)
+    if len(data) > largest:
+        yield Input(name, problem=_too_large(largest))
+    elif not data.strip():
+        yield Input(name, problem="is empty")
+    else:
+        yield Input(name, data)
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether a line closes every object that it opens, so that it is an input of its own.
+
+    >>> _is_whole(b'{"a": {}}'), _is_whole(b'{"a": {"b": "}}"}')
+    (True, False)
+    """
+    text = line.strip()
+    if not (text.startswith(b"{") and text.endswith(b"}")):
+        return False
+    bare = _TEXTS.sub(b"", text)
+    return bare.count(b"{") == bare.count(b"}")

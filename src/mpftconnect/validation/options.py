@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from mpftconnect.errors import ConfigurationError
 
@@ -21,6 +24,18 @@ WITHOUT_EFFECT = {
     "scoring": "nothing is scored",
     "supporting5": "give further definitions as resources",
 }
+
+# What an option may say, where it is one of a few words; in any case, kept as here. Another word would mean nothing,
+# and what means nothing must not pass for a policy.
+_WORDS: dict[str, tuple[str, ...]] = {
+    "best_practice": ("ignore", "hint", "warning", "error"),
+    "check_display": ("error", "warning", "ignore"),
+    "r5_bundle_relative_reference_policy": ("never", "always"),
+    "unknown_profile": ("not-checked", "warning", "error"),
+    "validate_contains": ("CHECK_VALID", "IGNORE"),
+    "validate_reference": ("CHECK_VALID", "CHECK_EXISTS", "CHECK_EXISTS_AND_TYPE", "CHECK_TYPE_IF_EXISTS", "IGNORE"),
+}
+_MANY = ("allowed_extension_domain", "supporting5")
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -59,6 +74,8 @@ class Options:
         validate_contains: `CHECK_VALID` or `IGNORE`: contained resources are validated.
         validate_reference: False, True, `CHECK_EXISTS`, `CHECK_EXISTS_AND_TYPE`, `CHECK_TYPE_IF_EXISTS`,
             `CHECK_VALID`: how far references are followed.
+    Raises:
+        ConfigurationError: A policy is not one of its words.
     """
 
     allow_comments: bool = False
@@ -90,9 +107,27 @@ class Options:
     validate_contains: str | None = None
     validate_reference: bool | str = False
 
+    def __post_init__(self) -> None:
+        problems = []
+        for name, words in _WORDS.items():
+            value = getattr(self, name)
+            if value is None or isinstance(value, bool):
+                continue
+            known = {word.lower(): word for word in words}
+            if not isinstance(value, str) or value.lower() not in known:
+                choices = ", ".join((*(("true", "false") if name == "validate_reference" else ()), *words))
+                problems.append(f"option {name}: expected one of {choices}")
+            else:
+                object.__setattr__(self, name, known[value.lower()])
+        if self.bundle_param is not None and not _is_bundle_param(self.bundle_param):
+            problems.append('option bundle_param: expected {"rule": "Patient:0", "profile": "https://..."}')
+        if problems:
+            raise ConfigurationError(problems)
+
     @classmethod
     def from_mapping(cls, source: Mapping[str, Any]) -> Options:
-        """Options from words as configuration and case rows write them (`validateReference`, `for-publication`).
+        """Options from words as configuration, case rows and the command line write them (`validateReference`,
+        `for-publication`; true, false and objects as text).
 
         Raises:
             ConfigurationError: Every name or value that is not one, at once.
@@ -100,27 +135,30 @@ class Options:
         >>> Options.from_mapping({"noHtmlInMarkdown": "true"}).no_html_in_markdown
         True
         """
-        fields = {field.name: field for field in dataclasses.fields(cls)}
+        fields = {field.name: str(field.type) for field in dataclasses.fields(cls)}
         taken: dict[str, Any] = {}
         problems = []
         for key, value in source.items():
             name = _CAMEL.sub("_", key).lower().replace("-", "_")
             if name not in fields:
-                problems.append(f"option {key}: there is no such option")
+                close = difflib.get_close_matches(name, fields, n=1)
+                hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(fields)}"
+                problems.append(f"option {key}: there is no such option{hint}")
                 continue
-            if isinstance(value, list):
-                value = tuple(value)
-            if str(fields[name].type).startswith("bool") and isinstance(value, str):
-                lowered = value.lower()
-                if lowered in ("true", "false"):
-                    value = lowered == "true"
-                elif fields[name].type == "bool":
-                    problems.append(f"option {key}: expected true or false")
-                    continue
-            taken[name] = value
+            if name in taken or (isinstance(value, list) and name not in _MANY and fields[name] != "Any"):
+                problems.append(f"option {key}: is given more than once")
+                continue
+            taken[name] = value = _read(name, fields[name], value)
+            if fields[name] == "bool" and not isinstance(value, bool):
+                problems.append(f"option {key}: expected true or false")
+                del taken[name]
+        try:
+            made = cls(**taken)
+        except ConfigurationError as error:
+            raise ConfigurationError([*problems, *error.problems]) from None
         if problems:
             raise ConfigurationError(problems)
-        return cls(**taken)
+        return made
 
     def without_effect(self) -> list[str]:
         """What was asked for and changes nothing here, each with why.
@@ -149,3 +187,30 @@ class Options:
             "CHECK_EXISTS_AND_TYPE": "exists",
             "CHECK_TYPE_IF_EXISTS": "type",
         }.get(str(value).upper(), "none")
+
+
+def _read(name: str, kind: str, value: Any) -> Any:
+    """A value that may be text, as the option's type has it; what cannot be read is left as it is."""
+    if isinstance(value, list):
+        return tuple(value)
+    if not isinstance(value, str):
+        return value
+    if kind.startswith("bool") and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if name == "supporting5":
+        return (value,)
+    if name == "bundle_param":
+        try:
+            return msgspec.json.decode(value)
+        except (msgspec.DecodeError, RecursionError):
+            return value
+    return value
+
+
+def _is_bundle_param(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and set(value) == {"rule", "profile"}
+        and all(isinstance(text, str) for text in value.values())
+        and re.fullmatch(r"([A-Za-z]+:)?[0-9]{1,9}", value["rule"]) is not None
+    )

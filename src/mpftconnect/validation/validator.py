@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mpftconnect.errors import ConfigurationError, PackageNotFound, PackageRefused
 from mpftconnect.validation.check.compiler import Checks
-from mpftconnect.validation.check.navigation import value_at
+from mpftconnect.validation.check.navigation import place_in, root_of, value_at
 from mpftconnect.validation.check.run import Frame, Raw, Run
 from mpftconnect.validation.definitions.core_pack import PACKS, load_core_pack
 from mpftconnect.validation.definitions.installed import hint_for
@@ -125,6 +126,15 @@ class Validator:
         """
         return self._checks.trees.tree(canonical).to_json()
 
+    def require_profile(self, url: str) -> None:
+        """Say before anything is judged whether a profile is there.
+
+        Raises:
+            PackageNotFound: It is in no loaded package.
+        """
+        if not self._checks.has(url):
+            raise PackageNotFound(f"profile {url} is in no loaded package{hint_for(url)}")
+
     def validate(
         self,
         data: bytes | str | Mapping[str, Any],
@@ -144,8 +154,7 @@ class Validator:
         chosen = options or self.options
         wanted = tuple(profiles)
         for url in wanted:
-            if not self._checks.has(url):
-                raise PackageNotFound(f"profile {url} is in no loaded package{hint_for(url)}")
+            self.require_profile(url)
         source = read_source(data, self._checks.trees, chosen)
         if self._service is None:
             return _report(self._run(source, wanted, chosen), source)
@@ -164,8 +173,7 @@ class Validator:
         run.xml = source.is_xml
         value = source.value
         if isinstance(value, dict):
-            code = value.get("resourceType")
-            place = root(code[:64] if code.__class__ is str and code else str(code or "Resource")[:64])
+            place = root_of(self._checks, value, wanted)
             run.frame = Frame(value, place, None, "root")
             try:
                 self._checks.resource(value, place, run, wanted)
@@ -179,7 +187,11 @@ class Validator:
 
     def _read_definition(self, resource: Mapping[str, Any] | bytes | str | os.PathLike[str]) -> dict[str, Any]:
         if isinstance(resource, Mapping):
-            return dict(resource)
+            # Definitions are read when they are first needed: what the caller changes later must not reach them.
+            value = read_source(resource, self._checks.trees, self.options).value
+            if value is None:
+                raise PackageRefused("a definition that was given is nested too deep, or holds itself")
+            return copy.deepcopy(value)
         data: bytes | str
         name = "a definition that was given"
         if isinstance(resource, os.PathLike) or (
@@ -243,7 +255,9 @@ def _findings(run: Run, source: Source) -> Sequence[Finding]:
     findings: list[Finding] = []
     seen: set[tuple[str, str, str, str]] = set()
     for problem in source.problems:
-        expression = expression_of(source.place_of(problem.pointer))
+        # Without a document there is nothing to name.
+        outer = run.frame.place if run.frame is not None else None if source.is_xml else root("Resource")
+        expression = expression_of(outer and place_in(run.checks, source.value, outer, problem.pointer))
         severity: Severity = "fatal" if source.value is None else "error"
         findings.append(
             Finding(
@@ -273,7 +287,7 @@ def _findings(run: Run, source: Source) -> Sequence[Finding]:
 
 def _restated(run: Run) -> Iterator[Finding]:
     """One finding a pack: what was not judged by its publisher's own definition is said in every form of the report."""
-    where = str(run.frame.resource.get("resourceType"))[:64] if run.frame else "Resource"
+    where = expression_of(run.frame.place) if run.frame else "Resource"
     for pack in dict.fromkeys(run.restated.values()):
         of = sorted(url.rpartition("/")[2] for url, by in run.restated.items() if by == pack)
         words = ", ".join(of[:_SHOWN]) + (f" and {len(of) - _SHOWN} more" if len(of) > _SHOWN else "")

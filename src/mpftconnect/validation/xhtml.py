@@ -55,6 +55,14 @@ _ATTRIBUTES = {
 _ALLOWED = {name: frozenset(names.split()) for name, names in _ATTRIBUTES.items()}
 _SCHEMES = {"http", "https", "ftp", "mailto", "tel", "tftp", "data", "cid"}
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+# Names of HTML that a narrative may not hold and a message may repeat; any other name may be anything.
+_NOT_ALLOWED_NAMES = """
+    applet article audio base body button canvas embed fieldset font footer form frame head header html iframe input
+    label legend link main meta nav object option param script section select source style svg template textarea
+    title video onabort onblur onchange onclick onerror onfocus oninput onkeydown onkeyup onload onmouseover onsubmit
+    action background color face method target
+"""
+_NOT_ALLOWED = frozenset(_NOT_ALLOWED_NAMES.split())
 # The entities that XHTML 1.0 declares are not declared in FHIR: only XML's own five may stand (R4 Narrative).
 _DEEPEST = 200
 _START, _END = '<div xmlns="http://www.w3.org/1999/xhtml">', "</div>"
@@ -170,13 +178,13 @@ class _Reader:
         self._sourced.append(bool(classes & {"boilerplate", "generated", "original"}))
         if self._depth == 1:
             if local != "div":
-                self._problem("narrative-div", f"must be a div, not {local}")
+                self._problem("narrative-div", "must be a div, and nothing else")
             if namespace != NAMESPACE:
                 self._problem("narrative-namespace", f"must declare the namespace {NAMESPACE}")
         elif namespace != NAMESPACE and namespace:
-            self._problem("narrative-namespace", f"element {local} is of another namespace than XHTML")
+            self._problem("narrative-namespace", f"an element{_named(local)} is of another namespace than XHTML")
         if local not in _ELEMENTS:
-            self._problem("txt-1", f"element {local} is not allowed in a narrative")
+            self._problem("txt-1", f"an element{_named(local)} is not allowed in a narrative")
         elif local == "img":
             self._found.has_content = True
         allowed = _ALLOWED.get(local, frozenset())
@@ -185,7 +193,10 @@ class _Reader:
             if space == "http://www.w3.org/XML/1998/namespace":
                 attribute = f"xml:{attribute}"
             if attribute.startswith("on") or (attribute not in _EVERYWHERE and attribute not in allowed):
-                self._problem("txt-1", f"attribute {attribute} is not allowed on {local} in a narrative")
+                self._problem(
+                    "txt-1",
+                    f"an attribute{_named(attribute)} is not allowed on its element{_named(local)}",
+                )
             self._attribute(local, attribute, value)
 
     def _attribute(self, local: str, attribute: str, value: str) -> None:
@@ -201,12 +212,18 @@ class _Reader:
             if scheme and scheme[1].lower() not in _SCHEMES:
                 self._problem(
                     "narrative-link" if attribute == "href" else "narrative-image",
-                    f"a link with scheme {scheme[1]} cannot be followed",
+                    "a link with such a scheme cannot be followed",
                 )
 
     def _end(self, name: str) -> None:
         self._depth -= 1
         self._sourced.pop()
+
+
+def _named(name: str) -> str:
+    """A name of HTML, with a space before it; else nothing."""
+    known = name in _ELEMENTS or name in _EVERYWHERE or name in _NOT_ALLOWED
+    return f" {name}" if known or any(name in names for names in _ALLOWED.values()) else ""
 
 
 def words_of(text: str) -> Iterator[str]:

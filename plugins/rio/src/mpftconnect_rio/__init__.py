@@ -2,12 +2,13 @@
 
 No specification of RiO's interfaces is public. `rio-extract` reads report extracts whose form is *assumed* and
 configured; `rio-fhir` reads a FHIR R4 facade that is a *target*: what a trust would ask for, not what RiO is known
-to offer.
+to offer; `rio-adt` reads what an ADT feed of *assumed* form has pushed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mpftconnect import hookimpl
@@ -15,12 +16,13 @@ from mpftconnect.adapters import READS, AdapterContext, AdapterSpec, Capability,
 from mpftconnect_rio.settings import RioExtractSettings, RioFhirSettings
 
 if TYPE_CHECKING:
-    from mpftconnect.adapters import Adapter, Twin
+    from mpftconnect.adapters import Adapter, Sent, Twin
     from mpftconnect.sandbox import Person
 
 __all__ = ["RioExtractSettings", "RioFhirSettings", "mpft_adapters", "mpft_twins"]
 
 _EXTRACTS = TriedAgainst("nothing", "no public specification; tested with a twin of our own", assumed=True)
+_FEED = TriedAgainst("nothing", "no public specification of RiO's feed; tested with a twin of our own", assumed=True)
 _FACADE = TriedAgainst("nothing", "a target, not a known interface; tested with a twin of our own", assumed=True)
 
 # RiO holds far more than the extracts tell, so what is not read is "not implemented": a section that RiO could hold
@@ -50,6 +52,29 @@ def _open_facade(context: AdapterContext) -> Adapter:
     from mpftconnect_rio.facade import RioFhirAdapter
 
     return RioFhirAdapter(context)
+
+
+def _open_adt(context: AdapterContext) -> Adapter:
+    from mpftconnect_rio.adt import RioAdtAdapter
+
+    return RioAdtAdapter(context)
+
+
+def _build_adt_twin(people: Sequence[Person]) -> Twin:
+    from mpftconnect_rio.adt_twin import RioAdtTwin
+
+    return RioAdtTwin(people)
+
+
+def _configure_adt(twin: Any, base_url: str) -> dict[str, Any]:
+    from mpftconnect_rio.adt_twin import configure
+
+    return configure()
+
+
+def _sends(twin: Any, now: datetime) -> Sequence[Sent]:
+    sent: Sequence[Sent] = twin.sent(now)
+    return sent
 
 
 def _build_extract_twin(people: Sequence[Person]) -> Twin:
@@ -100,6 +125,17 @@ def mpft_adapters() -> Sequence[AdapterSpec]:
             settings=RioFhirSettings,
             optional_secrets=("token", "api_key", "private_key"),
         ),
+        AdapterSpec(
+            name="rio-adt",
+            supplier="Access",
+            product="RiO, ADT feed in HL7 v2 (assumed)",
+            tried_against=_FEED,
+            # A feed tells what happened since it began, never all that RiO holds.
+            capabilities=_NOT_READ
+            | {Capability.FIND_PATIENT: Support.FULL, Capability.READ_ENCOUNTERS: Support.PARTIAL},
+            open=_open_adt,
+            endpoint="none",
+        ),
     ]
 
 
@@ -126,6 +162,16 @@ def mpft_twins() -> Sequence[TwinSpec]:
             build=_build_extract_twin,
             configure=_configure_extracts,
             faults=frozenset({Fault.WRONG_PATIENT, Fault.STALE_TOKEN}),
+            default=False,
+        ),
+        TwinSpec(
+            name="rio-adt",
+            adapter="rio-adt",
+            written_from="assumed: HL7 v2.4, chapter 3; HSCIC ITK HL7 v2 Message Specifications 1.0.15",
+            tried_against=_FEED,
+            build=_build_adt_twin,
+            configure=_configure_adt,
+            sends=_sends,
             default=False,
         ),
     ]

@@ -19,6 +19,7 @@ from mpftconnect.conformance.catalog import Catalog
 from mpftconnect.conformance.check import decide
 from mpftconnect.conformance.evidence import Evidence, Recorded
 from mpftconnect.conformance.outcome import Status
+from mpftconnect.conformance.power.er7_mutations import er7_changes
 from mpftconnect.conformance.run import RunResult
 from mpftconnect.errors import MpftConnectError
 from mpftconnect.fhir.json_text import dump_json
@@ -151,6 +152,9 @@ def _spread(mutants: Sequence[Mutant], most: int, chance: random.Random) -> list
 def mutants_of(exchanges: Sequence[Recorded]) -> Iterator[Mutant]:
     """Every mutant of those exchanges that were answered."""
     for each in exchanges:
+        if each.protocol == "mllp":
+            yield from _of_messages(each)
+            continue
         if not each.ok:
             continue
         for status in (404, 500):
@@ -169,6 +173,15 @@ def mutants_of(exchanges: Sequence[Recorded]) -> Iterator[Mutant]:
             yield Mutant("cut-body", each.method, replace(each, response_body=cut))
         for operator, place, changed in _changes(body):
             yield Mutant(operator, place, replace(each, response_body=dump_json(changed)))
+
+
+def _of_messages(each: Recorded) -> Iterator[Mutant]:
+    """What the product said, changed: its messages where it began, its acknowledgements where we did."""
+    came = each.direction == "received"
+    body = each.request_body if came else each.response_body
+    for operator, place, changed in er7_changes(body or b""):
+        made = replace(each, request_body=changed) if came else replace(each, response_body=changed)
+        yield Mutant(operator, place, made)
 
 
 def _changes(body: Any) -> Iterator[tuple[str, str, Any]]:

@@ -94,7 +94,12 @@ def twin_run(
     twin.faults.set(*faults)
     supplier = supplier_of_twin(spec, twin, _ADDRESS, PEOPLE)
     transport = TwinTransport(twin, _ADDRESS)
-    return Run(supplier, chosen, catalog.checks, transport=transport, definitions=definitions).go()
+    try:
+        return Run(supplier, chosen, catalog.checks, transport=transport, definitions=definitions).go()
+    finally:
+        close = getattr(twin, "close", None)  # of a twin that has a line of its own beside HTTP
+        if close is not None:
+            close()
 
 
 def named_power(

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from mpftconnect.hl7v2.mapping.draft import Draft, Taken
+from mpftconnect.hl7v2.mapping.draft import Draft
 from mpftconnect.hl7v2.mapping.leaves import Place, Segment
 from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.ways import TEXT, Way
@@ -64,11 +64,11 @@ def inline_document(work: Work, draft: Draft, segment: Segment, path: str) -> At
             return None
         # Line ends inside base64 say nothing; only they are not written back.
         del segment.left[place]
-        draft.taken.append(Taken(segment, place, f"{path}.data_base64", TEXT))
+        draft.taken.append((segment, place, f"{path}.data_base64", TEXT))
     elif encoding in ("a", "") and data.isprintable():
         clean = base64.b64encode(data.encode("utf-8", "replace")).decode("ascii")
         del segment.left[place]
-        draft.taken.append(Taken(segment, place, f"{path}.data_base64", _DECODED))
+        draft.taken.append((segment, place, f"{path}.data_base64", _DECODED))
     else:
         return None
     return make(
@@ -84,7 +84,7 @@ def _media_type(draft: Draft, segment: Segment, path: str, subtype: str, encodin
     if media is None and _MEDIA_TYPE.fullmatch(subtype):
         media = subtype
     if media is not None and (5, 1, 3, 1) in segment.left:
-        place = (5, 1, 3, 1)
+        place: Place = (5, 1, 3, 1)
         draft._exact(segment, place, media, segment.left[place], f"{path}.content_type", _MEDIA_WAY)
     return media or (_PLAIN if encoding in ("a", "") else None)
 
@@ -111,7 +111,7 @@ def text_document(draft: Draft, lines: Sequence[Segment], path: str) -> Attachme
             if number or repetition > 1:
                 pieces.append("\n")
                 length += 1
-            place = (5, repetition, 1, 1)
+            place: Place = (5, repetition, 1, 1)
             sent = segment.left.get(place)
             if sent is None or sent == '""':
                 continue
@@ -123,7 +123,7 @@ def text_document(draft: Draft, lines: Sequence[Segment], path: str) -> Attachme
         return None
     for segment, place, start, end in pending:
         del segment.left[place]
-        draft.taken.append(Taken(segment, place, f"{path}.data_base64", _decoded(start, end)))
+        draft.taken.append((segment, place, f"{path}.data_base64", _decoded(start, end)))
     clean = whole.encode("utf-8", "replace")
     return make(
         Attachment,

@@ -92,11 +92,12 @@ _OWNED: Final = frozenset(("TQ1", "NTE", "RGS", "AIS", "AIG", "AIL", "AIP", "DG1
 
 def _give_back(draft: Draft, segment: Segment, field: int) -> None:
     """What the item does not say after all is left again, and kept as extra."""
-    for taken in [one for one in draft.taken if one.segment is segment and one.place[0] == field]:
-        if taken.way.name != "extra":
+    for taken in [one for one in draft.taken if one[0] is segment and one[1][0] == field]:
+        _, place, _, way = taken
+        if way.name != "extra":
             draft.taken.remove(taken)
-            if not any(one.segment is segment and one.place == taken.place for one in draft.taken):
-                segment.left[taken.place] = segment.sent[taken.place]
+            if not any(one[0] is segment and one[1] == place for one in draft.taken):
+                segment.left[place] = segment.sent[place]
 
 
 def _minutes(draft: Draft, sch: Segment) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from mpftconnect.errors import NotAnNhsNumber
 from mpftconnect.hl7v2.mapping.draft import Draft, Reader
 from mpftconnect.hl7v2.mapping.leaves import Segment
-from mpftconnect.hl7v2.mapping.making import coding_of, concept_of, make
+from mpftconnect.hl7v2.mapping.making import coding_of, concept_of, concept_of_one, make
 from mpftconnect.hl7v2.mapping.tables import (
     ADDRESS_TYPE,
     ADDRESS_USE,
@@ -26,7 +26,6 @@ from mpftconnect.model import (
     ODS_ORGANIZATION_SYSTEM,
     Actor,
     Address,
-    Coding,
     Concept,
     ContactPoint,
     HumanName,
@@ -111,7 +110,7 @@ def concept(draft: Draft, segment: Segment, field: int, repetition: int, path: s
     if not held & 0b1100:
         # The commonest form is a bare code; it also saves the look at nine components.
         return _bare(draft, segment, field, repetition, path)
-    codings: list[Coding] = []
+    codings: list[Parts] = []
     words = draft.take(segment, field, repetition, 9, 1, f"{path}.text") if held >> 9 else None
     for first, version in ((1, 7), (4, 8), (10, 13)) if held >> 4 else ((1, 7),):
         coding = _coding(draft, segment, field, repetition, first, version, f"{path}.coding[{len(codings)}]")
@@ -121,7 +120,9 @@ def concept(draft: Draft, segment: Segment, field: int, repetition: int, path: s
             words = draft.take(segment, field, repetition, first + 1, 1, f"{path}.text")
     if not codings and words is None:
         return None
-    return concept_of(words, tuple(codings))
+    if words is None and len(codings) == 1:
+        return concept_of_one(*codings[0])
+    return concept_of(words, tuple([coding_of(*parts) for parts in codings]))
 
 
 def _bare(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> Concept | None:
@@ -130,12 +131,18 @@ def _bare(draft: Draft, segment: Segment, field: int, repetition: int, path: str
     words = draft.take(segment, field, repetition, 9, 1, f"{path}.text") if held >> 9 else None
     if bare is None:
         return None if words is None else Concept(text=words)
+    if words is None:
+        return concept_of_one(None, bare, None, None)
     return concept_of(words, (coding_of(None, bare, None, None),))
+
+
+Parts = tuple[str | None, str, str | None, str | None]
+"""System, code, display and version of a coding."""
 
 
 def _coding(
     draft: Draft, segment: Segment, field: int, repetition: int, first: int, version: int, path: str
-) -> Coding | None:
+) -> Parts | None:
     if (field, repetition, first, 1) not in segment.left:
         return None
     taken = draft.take_code(segment, field, repetition, first, f"{path}.code")
@@ -145,11 +152,10 @@ def _coding(
     system = None
     place = (field, repetition, first + 2, 1)
     if (sent := segment.left.get(place)) and sent != '""' and sent.isprintable():
-        system = draft._exact(
-            segment, place, draft.site.code_system(sent), sent, f"{path}.system", draft.site.code_system_way
-        )
+        system, exact = draft.site.exact_code_system(sent)
+        draft.put(segment, place, f"{path}.system", draft.site.code_system_way, exact)
     revision = draft.take(segment, field, repetition, version, 1, f"{path}.version") if system else None
-    return coding_of(system, taken, display, revision)
+    return system, taken, display, revision
 
 
 def words(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> str | None:
@@ -222,14 +228,8 @@ def _authority(draft: Draft, segment: Segment, field: int, repetition: int, comp
             return draft.take(segment, field, repetition, component, 2, f"{path}.system", _UNIVERSAL) and uri
     if not namespace or namespace == '""' or namespace.isspace() or not namespace.isprintable():
         return None
-    system: str = draft._exact(
-        segment,
-        name_place,
-        draft.site.system_of(namespace),
-        namespace,
-        f"{path}.system",
-        draft.site.authority_way,
-    )
+    system, exact = draft.site.exact_authority(namespace)
+    draft.put(segment, name_place, f"{path}.system", draft.site.authority_way, exact)
     return system
 
 
@@ -268,9 +268,8 @@ def entity_identifier(draft: Draft, segment: Segment, field: int, repetition: in
     place = (field, repetition, 2, 1)
     namespace, universal = segment.left.get(place), segment.left.get((field, repetition, 3, 1))
     if namespace and namespace != '""' and namespace.isprintable() and not namespace.isspace():
-        system = draft._exact(
-            segment, place, draft.site.system_of(namespace), namespace, f"{path}.system", draft.site.authority_way
-        )
+        system, exact = draft.site.exact_authority(namespace)
+        draft.put(segment, place, f"{path}.system", draft.site.authority_way, exact)
     elif universal:
         kind = (segment.left.get((field, repetition, 4, 1)) or "").upper()
         if (uri := _universal(universal, kind)) is not None:
@@ -425,14 +424,8 @@ def person(draft: Draft, segment: Segment, field: int, repetition: int, path: st
         place = (field, repetition, 9, 1)
         namespace = segment.left.get(place)
         if namespace and namespace != '""' and namespace.isprintable() and not namespace.isspace():
-            system = draft._exact(
-                segment,
-                place,
-                draft.site.system_of(namespace),
-                namespace,
-                f"{path}.identifier.system",
-                draft.site.authority_way,
-            )
+            system, exact = draft.site.exact_authority(namespace)
+            draft.put(segment, place, f"{path}.identifier.system", draft.site.authority_way, exact)
         value = draft.take(
             segment,
             field,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from mpftconnect.hl7v2.mapping.leaves import NULL, Place, Segment, short_path
-from mpftconnect.hl7v2.mapping.making import extra_of, make
+from mpftconnect.hl7v2.mapping.making import extra_of, make_of
 from mpftconnect.hl7v2.mapping.site import Site
 from mpftconnect.hl7v2.mapping.ways import DATE, NUMBER, TEXT, Way, read_date, read_number, timed
 from mpftconnect.model import Extra, Item, PartialDate, When
@@ -15,24 +15,9 @@ from mpftconnect.model import Extra, Item, PartialDate, When
 __all__ = ["EXTRA", "REMOVED", "Draft", "Reader", "Row", "Taken"]
 
 
-class Taken(NamedTuple):
-    """One leaf that was taken.
-
-    Args:
-        segment: From which segment.
-        place: Where in it.
-        path: Where in the item the value stands.
-        way: How it got there.
-    """
-
-    segment: Segment
-    place: Place
-    path: str
-    way: Way
-
-
-# Quicker than the constructor of a named tuple, of which there is one a leaf.
-_taken = tuple.__new__
+# A plain tuple: there is one a leaf, and most are never looked at.
+Taken = tuple[Segment, Place, str, Way]
+"""One leaf that was taken: from which segment, where in it, where in the item the value stands, how it got there."""
 
 
 # A leaf of a field that is `""` as a whole: the field of the item is removed.
@@ -86,7 +71,7 @@ class Draft:
         self, segment: Segment, field: int, repetition: int, component: int, sub: int, path: str, way: Way = TEXT
     ) -> str | None:
         """Take the text of a leaf for the item's `path`; None where there is none (or `""`, or only white space)."""
-        place = (field, repetition, component, sub)
+        place: Place = (field, repetition, component, sub)
         left = segment.left
         value = left.get(place)
         if value is None:
@@ -96,7 +81,7 @@ class Draft:
         if value == NULL or value.isspace():
             return None
         del left[place]
-        self.taken.append(_taken(Taken, (segment, place, path, way)))
+        self.taken.append((segment, place, path, way))
         return value
 
     def _take_odd(self, segment: Segment, place: Place, value: str, path: str, way: Way) -> str | None:
@@ -108,7 +93,7 @@ class Draft:
             self.keep_leaf(segment, place)
         else:
             del segment.left[place]
-        self.taken.append(_taken(Taken, (segment, place, path, way)))
+        self.taken.append((segment, place, path, way))
         return clean
 
     def take_code(self, segment: Segment, field: int, repetition: int, component: int, path: str) -> str | None:
@@ -131,7 +116,7 @@ class Draft:
         sub: int = 1,
     ) -> str | None:
         """Take a code of a table as what it means; None, and nothing taken, for a code that the table has not."""
-        place = (field, repetition, component, sub)
+        place: Place = (field, repetition, component, sub)
         sent = segment.left.get(place)
         codes, way = table
         meaning: str | None = codes.get(sent) if sent is not None else None
@@ -141,14 +126,14 @@ class Draft:
             self.keep_leaf(segment, place)
         else:
             del segment.left[place]
-        self.taken.append(_taken(Taken, (segment, place, path, way)))
+        self.taken.append((segment, place, path, way))
         return meaning
 
     def take_time(
         self, segment: Segment, field: int, repetition: int, path: str, component: int = 1, sub: int = 1
     ) -> When | None:
         """Take a DTM or TS; None, and nothing taken, where it is no time."""
-        place = (field, repetition, component, sub)
+        place: Place = (field, repetition, component, sub)
         sent = segment.left.get(place)
         if sent is None:
             return None
@@ -158,12 +143,12 @@ class Draft:
                 del segment.left[place]
             else:
                 self.keep_leaf(segment, place)
-            self.taken.append(_taken(Taken, (segment, place, path, way)))
+            self.taken.append((segment, place, path, way))
         return when
 
     def take_date(self, segment: Segment, field: int, repetition: int, path: str) -> PartialDate | None:
         """Take a date; of a time its day, and the time is kept as extra."""
-        place = (field, repetition, 1, 1)
+        place: Place = (field, repetition, 1, 1)
         sent = segment.left.get(place)
         return None if sent is None else self._exact(segment, place, read_date(sent), sent, path, DATE)
 
@@ -171,7 +156,7 @@ class Draft:
         self, segment: Segment, field: int, repetition: int, component: int, path: str, sub: int = 1
     ) -> Any:
         """Take an NM with its digits; None, and nothing taken, where it is no number."""
-        place = (field, repetition, component, sub)
+        place: Place = (field, repetition, component, sub)
         sent = segment.left.get(place)
         return None if sent is None else self._exact(segment, place, read_number(sent), sent, path, NUMBER)
 
@@ -181,8 +166,16 @@ class Draft:
         if sent is None or not (sent.isascii() and sent.isdigit() and len(sent) < 10 and str(int(sent)) == sent):
             return None
         del segment.left[field, 1, 1, 1]
-        self.taken.append(_taken(Taken, (segment, (field, 1, 1, 1), path, WHOLE)))
+        self.taken.append((segment, (field, 1, 1, 1), path, WHOLE))
         return int(sent)
+
+    def put(self, segment: Segment, place: Place, path: str, way: Way, exact: bool) -> None:
+        """A leaf became a value at the path; where the way back loses something, it is kept as extra as well."""
+        if exact:
+            del segment.left[place]
+        else:
+            self.keep_leaf(segment, place)
+        self.taken.append((segment, place, path, way))
 
     def _exact(self, segment: Segment, place: Place, value: Any, sent: str, path: str, way: Way) -> Any:
         if value is None:
@@ -191,7 +184,7 @@ class Draft:
             self.keep_leaf(segment, place)
         else:
             del segment.left[place]
-        self.taken.append(_taken(Taken, (segment, place, path, way)))
+        self.taken.append((segment, place, path, way))
         return value
 
     def _also(self, segment: Segment, place: Place, value: str) -> str:
@@ -206,7 +199,7 @@ class Draft:
         value = segment.left.pop(place)
         path = f"extra[{len(self.extras)}].json_text"
         self.extras.append(extra_of(f"{segment.where}-{short_path(place)}", _json(value)))
-        self.taken.append(_taken(Taken, (segment, place, path, EXTRA)))
+        self.taken.append((segment, place, path, EXTRA))
 
     def keep(self, segment: Segment) -> None:
         """Keep whatever is left of a segment as extra."""
@@ -216,7 +209,7 @@ class Draft:
             field, repetition, component, sub = place
             path = str(field) if repetition == component == sub == 1 else short_path(place)
             extras.append(extra_of(where + path, _json(value)))
-            taken.append(_taken(Taken, (segment, place, f"extra[{index}].json_text", EXTRA)))
+            taken.append((segment, place, f"extra[{index}].json_text", EXTRA))
             index += 1
         segment.left.clear()
 
@@ -247,10 +240,10 @@ class Draft:
 
     def remove(self, segment: Segment, field: int, attribute: str) -> None:
         """The sender removes an attribute: its field is `""`."""
-        place = (field, 1, 1, 1)
+        place: Place = (field, 1, 1, 1)
         if place in segment.left:
             del segment.left[place]
-            self.taken.append(_taken(Taken, (segment, place, attribute, REMOVED)))
+            self.taken.append((segment, place, attribute, REMOVED))
             if attribute not in self.removed:
                 self.removed.append(attribute)
 
@@ -263,7 +256,7 @@ class Draft:
         """Where the next value of an attribute that has many will stand."""
         return f"{attribute}[{len(self.values.get(attribute, ()))}]"
 
-    def made(self, **more: Any) -> Item:
+    def made(self, more: dict[str, Any]) -> Item:
         """The item.
 
         Args:
@@ -271,16 +264,17 @@ class Draft:
         """
         # An empty list and an empty tuple state nothing; models are not compared, which would take long.
         fields: dict[str, Any] = {}
-        for name, value in (*self.values.items(), *more.items()):
-            if type(value) is list:
-                if value:
-                    fields[name] = tuple(value)
-            elif value is not None and (value or type(value) is not tuple):
-                fields[name] = value
+        for stated in (self.values, more):
+            for name, value in stated.items():
+                if type(value) is list:
+                    if value:
+                        fields[name] = tuple(value)
+                elif value is not None and (value or type(value) is not tuple):
+                    fields[name] = value
         if self.extras:
             fields["extra"] = tuple(self.extras)
         assert self.kind is not None  # noqa: S101 - drafts of no item are not made
-        self.result = make(self.kind, **fields)
+        self.result = make_of(self.kind, fields)
         return self.result  # type: ignore[no-any-return]
 
 
@@ -295,4 +289,6 @@ WHOLE: Final = Way("number", lambda value: str(value) if isinstance(value, int) 
 
 def _is_text(character: str) -> bool:
     """Whether FHIR text may hold the character: no control but tab and line ends, and no half of a surrogate pair."""
-    return (character >= " " and not "\ud800" <= character <= "\udfff" and character != "\x7f") or character in "\t\r\n"
+    return (
+        character >= " " and not 0xD800 <= ord(character) <= 0xDFFF and character != "\x7f"
+    ) or character in "\t\r\n"

@@ -38,15 +38,15 @@ HANDLED: Final[dict[str, frozenset[str]]] = {
 def _parts(segments: list[Segment]) -> tuple[list[Segment], list[Part]]:
     """What stands before the first PID, and a part for each PID."""
     before: list[Segment] = []
-    parts: list[Part] = []
+    parts: list[list[Segment]] = []
     for segment in segments:
         if segment.name == "PID":
-            parts.append(Part([segment]))
+            parts.append([segment])
         elif parts:
-            parts[-1].segments.append(segment)
+            parts[-1].append(segment)
         else:
             before.append(segment)
-    return before, parts
+    return before, [Part(part) for part in parts]
 
 
 def map_parts(work: Work, code: str) -> None:

@@ -14,7 +14,7 @@ from mpftconnect.hl7v2.message import HEADERS, Message
 
 __all__ = ["NULL", "Place", "Segment", "leaves_of", "read_segments", "short_path"]
 
-Place = tuple[int, int, int, int]
+Place = tuple[int, ...]
 """Field, repetition, component and sub-component, each counted from 1."""
 
 Leaves = dict[Place, str]

@@ -173,7 +173,7 @@ def build_ledger(
     for draft in drafts:
         kind = type(draft.result).__name__ if draft.result is not None else ""
         for taken in draft.taken:
-            key = (id(taken.segment), taken.place)
+            key = (id(taken[0]), taken[1])
             entry = _entry(kind, draft, taken)
             known = found.get(key)
             found[key] = entry if known is None else _both(known, entry)
@@ -198,18 +198,19 @@ def _both(one: Entry, other: Entry) -> Entry:
 
 
 def _entry(kind: str, draft: Draft, taken: Taken) -> Entry:
-    location = taken.segment.location(taken.place)
-    way = taken.way
+    segment, place, path, way = taken
+    location = segment.location(place)
     outcome: Outcome = "extra" if way is EXTRA else "defaulted" if way.defaulted else "mapped"
-    target = "extra" if way is EXTRA else f"{kind}.{taken.path}"
+    target = "extra" if way is EXTRA else f"{kind}.{path}"
     return Entry(location, outcome, target, way.defaulted or "", _written_back(draft, taken))
 
 
 def _written_back(draft: Draft, taken: Taken) -> bool:
-    if taken.way.name == "null":
-        return taken.path in draft.removed and taken.way.back(None) == taken.segment.sent[taken.place]
-    value = _at(draft.result, taken.path)
-    return value is not None and taken.way.back(value) == taken.segment.sent[taken.place]
+    segment, place, path, way = taken
+    if way.name == "null":
+        return path in draft.removed and way.back(None) == segment.sent[place]
+    value = _at(draft.result, path)
+    return value is not None and way.back(value) == segment.sent[place]
 
 
 _STEP: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]")

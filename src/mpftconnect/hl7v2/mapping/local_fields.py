@@ -67,7 +67,7 @@ def _flag(work: Work, segment: Segment, field: int, someone: Person) -> None:
         return
     if code.text is None and len(code.coding) == 1 and code.coding[0].system is None and code.coding[0].display is None:
         # A bare text without a coding system is what the alert says, not a code.
-        draft.taken = [taken._replace(path="code.text") for taken in draft.taken]
+        draft.taken = [(segment, place, "code.text", way) for segment, place, _, way in draft.taken]
         code = Concept(text=code.coding[0].code)
     draft.values["code"] = code
     own = digest(f"{segment.name}-{field}", code.words())

@@ -13,15 +13,15 @@ from pydantic import BaseModel
 
 from mpftconnect.model import Coding, Concept, Extra, Model
 
-__all__ = ["coding_of", "concept_of", "extra_of", "make"]
+__all__ = ["coding_of", "concept_of", "concept_of_one", "extra_of", "make", "make_of"]
 
 M = TypeVar("M", bound=Model)
-_new = object.__new__
+_new: Any = object.__new__
 # The places in which pydantic keeps what a model holds: it freezes the model by refusing to set them by name.
-_set_values = BaseModel.__dict__["__dict__"].__set__
-_set_stated = BaseModel.__dict__["__pydantic_fields_set__"].__set__
-_set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
-_set_private = BaseModel.__dict__["__pydantic_private__"].__set__
+_set_values: Any = BaseModel.__dict__["__dict__"].__set__
+_set_stated: Any = BaseModel.__dict__["__pydantic_fields_set__"].__set__
+_set_extra: Any = BaseModel.__dict__["__pydantic_extra__"].__set__
+_set_private: Any = BaseModel.__dict__["__pydantic_private__"].__set__
 
 
 _DEFAULTS: dict[type[Model], dict[str, Any]] = {}
@@ -38,7 +38,12 @@ def _defaults(kind: type[Model]) -> dict[str, Any]:
 
 def make(kind: type[M], /, **values: Any) -> M:
     """`kind(**values)`, of values that have their types already. None and empty tuples count as not stated."""
-    made = _new(kind)
+    return make_of(kind, values)
+
+
+def make_of(kind: type[M], values: dict[str, Any]) -> M:
+    """The same, of a dictionary."""
+    made: M = _new(kind)
     _set_values(made, (_DEFAULTS.get(kind) or _defaults(kind)) | values)
     _set_stated(made, set(values))
     _set_extra(made, None)
@@ -48,7 +53,7 @@ def make(kind: type[M], /, **values: Any) -> M:
 
 def extra_of(path: str, json_text: str) -> Extra:
     """`Extra(path=path, json_text=json_text)`."""
-    made = _new(Extra)
+    made: Extra = _new(Extra)
     _set_values(made, {"path": path, "json_text": json_text})
     _set_stated(made, _EXTRA)
     _set_extra(made, None)
@@ -63,6 +68,12 @@ _EXTRA = {"path", "json_text"}
 def coding_of(system: str | None, code: str | None, display: str | None, version: str | None) -> Coding:
     """`Coding(...)`; the codes of a feed are few, and a frozen one serves all that say the same."""
     return make(Coding, system=system, code=code, display=display, version=version)
+
+
+@lru_cache(maxsize=4096)
+def concept_of_one(system: str | None, code: str | None, display: str | None, version: str | None) -> Concept:
+    """`Concept(coding=(Coding(...),))`, one for all that say the same."""
+    return make(Concept, text=None, coding=(coding_of(system, code, display, version),))
 
 
 def concept_of(text: str | None, coding: tuple[Coding, ...]) -> Concept:

@@ -92,10 +92,10 @@ def read_move(work: Work, part: Part, someone: Person, last: Draft) -> None:
             continue
         key = key_of("Encounter", number)
         # The number of the key is not a field of the change: its leaves are kept as extra of the person.
-        for taken in draft.taken:
-            if taken.path.startswith("number"):
-                taken.segment.left[taken.place] = taken.segment.sent[taken.place]
-        draft.taken = [taken for taken in draft.taken if not taken.path.startswith("number")]
+        for segment, place, path, _ in draft.taken:
+            if path.startswith("number"):
+                segment.left[place] = segment.sent[place]
+        draft.taken = [taken for taken in draft.taken if not taken[2].startswith("number")]
         change = Move(
             subject=someone.subject,
             from_=Subject(identifiers=tuple(former)),

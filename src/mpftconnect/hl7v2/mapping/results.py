@@ -28,7 +28,7 @@ from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.tables import INTERPRETATION, OBSERVATION_STATUS, REPORT_STATUS
 from mpftconnect.hl7v2.mapping.values import LINES, coding_words, interpretations, observed, ranges
 from mpftconnect.hl7v2.mapping.ways import sliced, timed
-from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest, key_of
+from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest, digest_of_code, key_of
 from mpftconnect.model import (
     Actor,
     Concept,
@@ -227,7 +227,7 @@ def _span(draft: Draft, start: When | None, end: When | None, attribute: str) ->
     if start and end:
         return make(Period, start=start, end=end)
     inside = (f"{attribute}.start", f"{attribute}.end")
-    draft.taken = [taken._replace(path=attribute) if taken.path in inside else taken for taken in draft.taken]
+    draft.taken = [(taken[0], taken[1], attribute, taken[3]) if taken[2] in inside else taken for taken in draft.taken]
     return start or end
 
 
@@ -383,16 +383,19 @@ def _read_observation(
     interpretations(draft, segment, INTERPRETATION)
     notes(draft, comments)
     work.own(draft, segment, *more, *comments)
-    for name, moment_ in (("effective", when[0]), ("issued", when[1])):
-        if moment_ is not None and name not in values:
-            values[name] = moment_
+    if when[0] is not None and "effective" not in values:
+        values["effective"] = when[0]
+    if when[1] is not None and "issued" not in values:
+        values["issued"] = when[1]
     system, code = coding_words(values["code"])
-    own = digest(system, code, segment.get(4) if segment.get(2) not in ("TX", "FT") else None)
-    value = work.once(f"{base}-{own}")
+    sub_id = segment.get(4)
+    own = digest_of_code(system, code, sub_id if sub_id is None or segment.get(2) not in ("TX", "FT") else None)
+    named = f"{base}-{own}"
+    value = work.once(named)
     key = Key(kind="Observation", authority=authority, value=value)
     # An earlier message may have known the order by another of its numbers only.
-    again = value[len(f"{base}-{own}") :]
-    aliases = tuple(Key(kind="Observation", authority=by, value=f"{order}-{own}{again}") for by, order in others)
+    again = value[len(named) :]
+    aliases = tuple([Key(kind="Observation", authority=by, value=f"{order}-{own}{again}") for by, order in others])
     about: dict[str, Any] = {"subject": someone.reference, "encounter": encounter, "specimen": specimen}
     letter = segment.get(11)
     if letter in WITHDRAWN:
@@ -434,7 +437,7 @@ def _joined_lines(draft: Draft, lines: Sequence[Segment]) -> None:
     # Joining piece by piece would take the square of the length.
     pieces: list[str] = []
     length = 0
-    known = {taken.place: taken for taken in draft.taken if taken.segment is lines[0] and taken.place[0] in (3, 11, 14)}
+    known = {taken[1]: taken for taken in draft.taken if taken[0] is lines[0] and taken[1][0] in (3, 11, 14)}
     first = True
     for segment in lines:
         # A line without text is an empty line of the whole.
@@ -462,7 +465,7 @@ def _same_as_first(draft: Draft, segment: Segment, first: Segment, known: dict[P
     for place in tuple(segment.left):
         if place in known and segment.left[place] == first.sent.get(place):
             del segment.left[place]
-            draft.taken.append(known[place]._replace(segment=segment))
+            draft.taken.append((segment, *known[place][1:]))
 
 
 def _attach(work: Work, segment: Segment, report: Draft, comments: Sequence[Segment]) -> None:

@@ -27,6 +27,8 @@ _CODE_SYSTEM: Final = BASE + "code-system/"
 _NHS: Final = ("NHS", "NH", "NHSNBR", "NHSNMBR")
 _NHS_OID: Final = "2.16.840.1.113883.2.1.4.1"
 _ODS: Final = ("ODS", "NACS")
+# Names that are remembered; a feed has a few dozen.
+_MANY: Final = 4096
 
 
 @lru_cache(maxsize=4096)
@@ -132,6 +134,34 @@ class Site:
         ('http://loinc.org', 'https://mpftconnect.example/hl7v2/code-system/L')
         """
         return self._systems.get(name) or _named(_CODE_SYSTEM, name)
+
+    @cached_property
+    def _exact_systems(self) -> dict[str, tuple[str, bool]]:
+        return {}
+
+    def exact_code_system(self, name: str) -> tuple[str, bool]:
+        """The URI of a coding system as sent, and whether its name can be written back from that."""
+        known = self._exact_systems.get(name)
+        if known is None:
+            uri = self.code_system(name)
+            known = uri, self.code_system_way.back(uri) == name
+            if len(self._exact_systems) < _MANY:
+                self._exact_systems[name] = known
+        return known
+
+    @cached_property
+    def _exact_authorities(self) -> dict[str, tuple[str, bool]]:
+        return {}
+
+    def exact_authority(self, namespace: str) -> tuple[str, bool]:
+        """The URI of an authority's numbers, and whether its namespace can be written back from that."""
+        known = self._exact_authorities.get(namespace)
+        if known is None:
+            uri = self.system_of(namespace)
+            known = uri, self.authority_way.back(uri) == namespace
+            if len(self._exact_authorities) < _MANY:
+                self._exact_authorities[namespace] = known
+        return known
 
     @cached_property
     def code_system_way(self) -> Way:

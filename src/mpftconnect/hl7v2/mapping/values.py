@@ -11,7 +11,7 @@ from typing import Final
 from mpftconnect.hl7v2.mapping.datatypes import concept, joined
 from mpftconnect.hl7v2.mapping.draft import Draft
 from mpftconnect.hl7v2.mapping.leaves import Segment
-from mpftconnect.hl7v2.mapping.making import coding_of, concept_of, make
+from mpftconnect.hl7v2.mapping.making import coding_of, concept_of, concept_of_one, make
 from mpftconnect.hl7v2.mapping.ways import TEXT, read_number
 from mpftconnect.model import Coding, Concept, Quantity, Range, Ratio, ReferenceRange, Value
 
@@ -149,8 +149,11 @@ def interpretations(draft: Draft, segment: Segment, known: frozenset[str]) -> No
             continue
         coding = found.coding[0] if found.coding else None
         if coding is not None and coding.system is None and coding.display is None and (coding.code in known):
-            marked = coding_of(_INTERPRETATION, coding.code, None, coding.version)
-            found = concept_of(found.text, (marked, *found.coding[1:]))
+            if len(found.coding) == 1 and found.text is None:
+                found = concept_of_one(_INTERPRETATION, coding.code, None, coding.version)
+            else:
+                marked = coding_of(_INTERPRETATION, coding.code, None, coding.version)
+                found = concept_of(found.text, (marked, *found.coding[1:]))
         draft.add("interpretation", found)
 
 

@@ -82,6 +82,9 @@ CANCELS: Final = {
 }
 
 
+_OF_A_VISIT: Final = frozenset((*EVENTS, *CANCELS))
+
+
 def _visit_key(draft: Draft, segment: Segment, work: Work, someone: Person, pid: Segment | None) -> Key | None:
     """The key of a contact: PV1-19, else PV1-50, else PID-18, else the person and PV1-44, in the sender's numbers."""
     identifiers = draft.values.get("identifiers")
@@ -116,7 +119,7 @@ def read_visit(work: Work, part: Part, someone: Person, *, mentions: bool) -> Re
     key = _visit_key(draft, segment, work, someone, part.first("PID"))
     if key is None:
         work.undo(draft)
-        if not mentions and work.trigger in (*EVENTS, *CANCELS):
+        if not mentions and work.trigger in _OF_A_VISIT:
             work.park(
                 "no-visit-number", "the visit has no number (PV1-19, PV1-50, PID-18) and no admission time", "PV1"
             )

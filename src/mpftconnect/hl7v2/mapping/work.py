@@ -6,17 +6,18 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
 from mpftconnect.hl7v2.changes import Change, Key, Parked, Replace, Retract, Stated, Subject, Upsert
 from mpftconnect.hl7v2.mapping.draft import EXTRA, Draft
-from mpftconnect.hl7v2.mapping.leaves import Segment
+from mpftconnect.hl7v2.mapping.leaves import Place, Segment
 from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.site import AUTHORITY, Site
 from mpftconnect.model import Actor, Identifier, Item, Reference, Source
 
-__all__ = ["Part", "Person", "Work", "digest", "key_of"]
+__all__ = ["Part", "Person", "Work", "digest", "digest_of_code", "key_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,24 +37,25 @@ class Person:
     reference: Reference
 
 
-@dataclass(slots=True)
 class Part:
-    """What of a message is about one person: the PID and what follows it."""
+    """What of a message is about one person: the PID and what follows it, in order."""
 
-    segments: list[Segment]
+    def __init__(self, segments: list[Segment]) -> None:
+        self.segments = segments
+        self._named: dict[str, list[Segment]] = {}
+        for segment in segments:
+            self._named.setdefault(segment.name, []).append(segment)
 
     def first(self, name: str) -> Segment | None:
-        return next((segment for segment in self.segments if segment.name == name), None)
+        found = self._named.get(name)
+        return found[0] if found else None
 
     def all(self, name: str) -> list[Segment]:
-        return [segment for segment in self.segments if segment.name == name]
+        return self._named.get(name, [])
 
 
-@dataclass(slots=True)
-class _Pending:
-    draft: Draft
-    made: dict[str, Any]
-    change: Callable[[Item], Change]
+_Pending = tuple[Draft, dict[str, Any], Callable[[Item], Change]]
+"""An item that is made when its draft has all its extras: what comes from no leaf, and the change to make of it."""
 
 
 class Work:
@@ -86,7 +88,7 @@ class Work:
         self.drafts: list[Draft] = []
         self.changes: list[Change] = []
         self.parked: list[Parked] = []
-        self.dropped: list[tuple[Segment, tuple[int, int, int, int], str]] = []
+        self.dropped: list[tuple[Segment, Place, str]] = []
         self.parked_segments: list[Segment] = []
         self._pending: list[_Pending] = []
         self._owners: dict[int, Draft] = {}
@@ -119,7 +121,7 @@ class Work:
         """Something cannot be mapped: it is kept for a person to look at."""
         self.parked.append(Parked(code=code, reason=reason, location=location))
 
-    def drop(self, segment: Segment, place: tuple[int, int, int, int], why: str) -> None:
+    def drop(self, segment: Segment, place: Place, why: str) -> None:
         """A leaf is left out of the items, on purpose; the ledger says why."""
         if place in segment.left:
             del segment.left[place]
@@ -161,7 +163,7 @@ class Work:
                 stated=when,
             )
 
-        self._pending.append(_Pending(draft, {"source": self.source(key, when), **made}, change))
+        self._wait(draft, key, when, made, change)
 
     def replace(
         self,
@@ -179,7 +181,7 @@ class Work:
         def change(item: Item) -> Change:
             return Replace(subject=person.subject, key=key, aliases=aliases, item=item, stated=when)
 
-        self._pending.append(_Pending(draft, {"source": self.source(key, when), **made}, change))
+        self._wait(draft, key, when, made, change)
 
     def retract(
         self,
@@ -201,17 +203,23 @@ class Work:
                 subject=person.subject, key=key, aliases=aliases, reason=reason, code=code, item=item, stated=when
             )
 
-        self._pending.append(_Pending(draft, {"source": self.source(key, when), **made}, change))
+        self._wait(draft, key, when, made, change)
+
+    def _wait(
+        self, draft: Draft, key: Key, stated: Stated, made: dict[str, Any], change: Callable[[Item], Change]
+    ) -> None:
+        made["source"] = self.source(key, stated)
+        self._pending.append((draft, made, change))
 
     def state(self, draft: Draft, change: Change) -> None:
         """A change of no item, such as a merge; the draft holds what was taken for it.
 
         A change has no `extra`: what would be kept there is left again, and kept with the person.
         """
-        for taken in draft.taken:
-            if taken.way is EXTRA:
-                taken.segment.left[taken.place] = taken.segment.sent[taken.place]
-        draft.taken = [taken for taken in draft.taken if taken.way is not EXTRA]
+        for segment, place, _, way in draft.taken:
+            if way is EXTRA:
+                segment.left[place] = segment.sent[place]
+        draft.taken = [taken for taken in draft.taken if taken[3] is not EXTRA]
         draft.extras.clear()
         draft.result = change
         self.changes.append(change)
@@ -221,8 +229,8 @@ class Work:
         for segment in part:
             if segment.left:
                 self._owners.get(id(segment), last).keep(segment)
-        for pending in self._pending:
-            self.changes.append(pending.change(pending.draft.made(**pending.made)))
+        for draft, made, change in self._pending:
+            self.changes.append(change(draft.made(made)))
         self._pending.clear()
 
     def once(self, value: str) -> str:
@@ -244,5 +252,11 @@ def key_of(kind: str, identifier: Identifier) -> Key:
 
 def digest(*parts: str | None) -> str:
     """A stable short name of what has no number of its own, made from what it says; tells nothing of it."""
-    joined = "\x1f".join((part or "").casefold().strip() for part in parts)
+    joined = "\x1f".join([part.casefold().strip() if part else "" for part in parts])
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+@lru_cache(maxsize=4096)
+def digest_of_code(system: str | None, code: str | None, sub_id: str | None) -> str:
+    """`digest` of what a code says: the codes of a feed are few. Not for what tells of a person."""
+    return digest(system, code, sub_id)

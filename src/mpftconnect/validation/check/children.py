@@ -343,6 +343,10 @@ def _slice_value(checks: Checks, element: Element, piece: Element, code: str | N
     refs = [ref for ref in piece.types if code is None or ref.code == code]
     if not refs:
         refs = [ref for ref in piece.types if code and checks.is_a(code, {ref.code})]
+    if not refs and code and checks.is_resource(code):
+        # A resource stands there whose type the item says, not the element (`contained`, `entry.resource`): each is
+        # held to the slice's type where it is read.
+        refs = [ref for ref in piece.types if checks.is_a(ref.code, {code})]
     if not refs and piece.types and not piece.content_reference and code is not None:
         codes = ", ".join(t.code for t in piece.types)
         return lambda value, place, run: run.error(

@@ -6,7 +6,6 @@ checked"; it is decisive only where the binding is required.
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -128,9 +127,8 @@ class Coded:
         answer = self.value_sets.member(value_set, None, value)
         if answer.member is False:
             if required:
-                run.error(
-                    "binding-required", place, f"must be a code of {value_set}{self._near(value, value_set)}", profile
-                )
+                close = self._near(value, value_set, run)
+                run.error("binding-required", place, f"must be a code of {value_set}{close}", profile)
             else:
                 run.add("warning", "binding-extensible", place, f"should be a code of {value_set}", profile)
         elif answer.member is None:
@@ -141,9 +139,8 @@ class Coded:
             "binding-required" if required else "binding-extensible", place, reason, decisive=required, profile=profile
         )
 
-    def _near(self, value: str, value_set: str) -> str:
-        close = difflib.get_close_matches(value, self.value_sets.codes(value_set)[:5000], n=1, cutoff=0.75)
-        return f"; did you mean {close[0]}?" if close else ""
+    def _near(self, value: str, value_set: str, run: Run) -> str:
+        return run.near(value, lambda: self.value_sets.codes(value_set)[:5000], 0.75)
 
     def _coding(
         self, value: Any, value_set: str, place: Place, run: Run, profile: str | None, *, required: bool
@@ -248,7 +245,7 @@ class Coded:
             if verdict is None:
                 return
         if verdict is False:
-            run.error("code-unknown", place, f"must have a code of {system}{self._similar(code, known)}")
+            run.error("code-unknown", place, f"must have a code of {system}{self._similar(code, known, run)}")
         elif verdict is None:
             run.not_checked("code-unknown", place, not_loaded(system), decisive=False)
         elif known is not None:
@@ -287,11 +284,10 @@ class Coded:
         return ""
 
     @staticmethod
-    def _similar(code: str, known: Any) -> str:
+    def _similar(code: str, known: Any, run: Run) -> str:
         if known is None:  # only a service knows the system
             return ""
-        close = difflib.get_close_matches(code, list(known.displays)[:5000], n=1, cutoff=0.75)
-        return f"; did you mean {close[0]}?" if close else ""
+        return run.near(code, lambda: list(known.displays)[:5000], 0.75)
 
     def _display(self, value: dict[str, Any], known: Any, code: str, place: Place, run: Run) -> None:
         display = value.get("display")
@@ -303,11 +299,13 @@ class Coded:
             return
         folded = " ".join(display.lower().split())
         if all(folded != " ".join(name.lower().split()) for name in names):
+            # The right display says what the patient has, as the code does: it is a value like any other.
+            right = f": {names[0]}" if run.options.show_values else ""
             run.add(
                 "error" if level == "error" else "warning",
                 "display",
                 (place, "display", None, None),
-                f"must be a display that {known.url} gives the code: {names[0]}",
+                f"must be a display that {known.url} gives the code{right}",
             )
 
     def quantity(self, value: dict[str, Any], place: Place, run: Run) -> None:

@@ -535,7 +535,12 @@ class Checks:
     # -- where something stands
 
     def type_name(self, element: Element, ref: TypeRef) -> str:
-        """The name by which FHIRPath knows a value's type: its own, or the path of a nested element."""
+        """The name by which FHIRPath knows a value's type: its own, or the path of a nested element.
+
+        An element that refers to the content of another (`Parameters.parameter.part`) is of that one's type.
+        """
+        if element.content_reference:
+            return element.content_reference.partition("#")[2]
         if ref.code in ("BackboneElement", "Element") and "." in element.path:
             return element.path
         return ref.code

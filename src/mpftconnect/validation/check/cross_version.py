@@ -16,7 +16,7 @@ from importlib import resources
 from typing import Any
 
 from mpftconnect.validation.check.run import Run
-from mpftconnect.validation.places import Place
+from mpftconnect.validation.places import Place, child, property_of
 
 __all__ = ["check_cross_version"]
 
@@ -80,7 +80,8 @@ def _value(item: dict[str, Any], table: dict[str, str], name: str, place: Place,
     key = held.removeprefix("_")
     code = key[5:] if run.checks.trees.has_type(key[5:]) else key[5:6].lower() + key[6:]
     if code not in {code if code != "String" else "string" for code in types}:
-        run.error("type", (place, key, None, None), f"must be of the type {' or '.join(sorted(types))}")
+        here = child(place, key) if run.checks.trees.has_type(code) else property_of(place, key)
+        run.error("type", here, f"must be of the type {' or '.join(sorted(types))}")
 
 
 def _parts(listed: list[Any], table: dict[str, str], name: str, place: Place, run: Run, depth: int) -> None:

@@ -6,7 +6,6 @@ list of paths, R4 as a list of both.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from mpftconnect.errors import DefinitionBroken, PackageNotFound
 from mpftconnect.validation.check.cross_version import check_cross_version
 from mpftconnect.validation.check.run import Run
 from mpftconnect.validation.definitions.installed import hint_for
+from mpftconnect.validation.definitions.store import CORE
 from mpftconnect.validation.places import Place
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ __all__ = ["Extensions"]
 _CROSS_VERSION = re.compile(r"http://hl7\.org/fhir/[0-9]\.[0-9]/StructureDefinition/extension-")
 _ANYWHERE = {"Element", "*", "Any"}
 _SPECIFIC_USE = "http://hl7.org/fhir/StructureDefinition/version-specific-use"
+
+
+def _host(url: str) -> str:
+    """Who publishes at an address: its host, or the whole address of another scheme."""
+    return url.split("/", 3)[2].lower() if url.startswith(("http://", "https://")) else url
 
 
 class _Known:
@@ -95,7 +100,7 @@ class Extensions:
     def __init__(self, checks: Checks) -> None:
         self._checks = checks
         self.known_so_far: dict[str, _Known | None] = {}
-        self._domains: list[str] | None = None
+        self._hosts: frozenset[str] | None = None
 
     def known(self, url: str) -> _Known | None:
         """The extension's definition, compiled; None if no loaded package has it."""
@@ -183,13 +188,32 @@ class Extensions:
             # An element of another FHIR version, carried as an extension; only that version's package defines it.
             run.not_checked("extension-unknown", place, f"the package that defines {url} is not loaded", decisive=True)
             return
-        hint = hint_for(url) or self._near(url)
+        hint = hint_for(url) or run.near(url, lambda: self._checks.extension_urls, 0.9)
+        elsewhere = "" if modifier else self._may_be_defined_elsewhere(url)
+        if elsewhere:
+            run.not_checked("extension-unknown", place, f"{elsewhere}{hint}", decisive=True)
+            return
         run.error("extension-unknown", place, f"no loaded package defines this extension{hint}")
 
-    def _near(self, url: str) -> str:
-        names = self._checks.extension_urls
-        close = difflib.get_close_matches(url, names, n=1, cutoff=0.9)
-        return f"; did you mean {close[0]}?" if close else ""
+    def _may_be_defined_elsewhere(self, url: str) -> str:
+        """Why what is loaded cannot say that nobody defines an extension; empty if it can.
+
+        R4 "Extensibility": anybody may publish extensions, and one that a reader does not know is no error by itself.
+        A modifier extension that is not known is ("Modifier Extensions": it may not be ignored), and is never asked
+        about here.
+        """
+        if self._hosts is None:
+            definitions = self._checks.definitions.entries("StructureDefinition")
+            self._hosts = frozenset(_host(entry.head.url) for entry in definitions)
+        if _host(url) not in self._hosts:
+            return "no definition of this publisher is loaded: load the package that defines the extension"
+        if url.startswith(CORE):
+            return ""
+        # HL7's own packages (`hl7.`) publish under HL7's address, and nobody else's do.
+        of_hl7 = _host(url) in ("hl7.org", "terminology.hl7.org")
+        absent = self._checks.definitions.missing_packages
+        able = sorted(how for name, how in absent.items() if name.startswith("hl7.") == of_hl7)
+        return f"a package that is not here may define this extension: {'; '.join(able[:3])}" if able else ""
 
     def _allowed(self, known: _Known, place: Place, run: Run) -> bool:
         hosts: set[str] | None = None

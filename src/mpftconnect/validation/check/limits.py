@@ -11,6 +11,8 @@ from mpftconnect.validation.terminology.ucum import comparable, read_unit
 
 __all__ = ["compare"]
 
+_LARGEST_EXPONENT = 1000
+
 
 def compare(value: Any, limit: Any) -> int | None:
     """-1, 0 or 1 as the value is under, at or over the limit; None where they cannot be compared."""
@@ -59,7 +61,13 @@ def _quantities(value: dict[str, Any], limit: dict[str, Any]) -> int | None:
         or isinstance(right, bool)
     ):
         return None
-    a, b = Fraction(Decimal(str(left))), Fraction(Decimal(str(right)))
+    first, second = Decimal(str(left)), Decimal(str(right))
+    if any(abs(number.adjusted()) > _LARGEST_EXPONENT for number in (first, second) if number):
+        # Written out, 1e999999999 takes a gigabyte.
+        if value.get("system") == limit.get("system") and value.get("code") == limit.get("code"):
+            return (first > second) - (first < second)
+        return None
+    a, b = Fraction(first), Fraction(second)
     if value.get("system") != limit.get("system") or value.get("code") != limit.get("code"):
         if value.get("system") != UCUM or limit.get("system") != UCUM:
             return None

@@ -8,12 +8,12 @@ from mpftconnect.errors import DefinitionBroken, PackageNotFound
 from mpftconnect.validation.check.run import Frame, Run
 from mpftconnect.validation.compile.element import Element
 from mpftconnect.validation.compile.placing import choice_of, type_of_choice
-from mpftconnect.validation.places import Place, pointer_of
+from mpftconnect.validation.places import Place, pointer_of, property_of, root
 
 if TYPE_CHECKING:
     from mpftconnect.validation.check.compiler import Checks
 
-__all__ = ["hosts_of", "type_name_of", "value_at"]
+__all__ = ["hosts_of", "is_logical", "place_in", "root_of", "type_name_of", "value_at"]
 
 
 def value_at(place: Place | None, run: Run) -> Any:
@@ -72,6 +72,60 @@ def _walk(checks: Checks, place: Place | None, run: Run) -> list[tuple[str, Elem
         element = found
         trail.append((found.name if found is not None else name, found, kind))
     return trail
+
+
+def root_of(checks: Checks, value: Any, profiles: tuple[str, ...] = ()) -> Place:
+    """The place of a resource: named by its type, if that is one; whatever else it says may be anything."""
+    code = value.get("resourceType") if isinstance(value, dict) else None
+    if isinstance(code, str) and (checks.is_resource(code) or is_logical(checks, code, profiles)):
+        return root(code)
+    return root("Resource")
+
+
+def place_in(checks: Checks, value: Any, outer: Place, pointer: tuple[str | int, ...]) -> Place:
+    """A pointer into the text of a resource as a place; a name that no definition has is left out of it."""
+    place, known = outer, True
+    element: Element | None = None
+    kind = _resource_type(checks, value, "Resource")
+    for step in pointer:
+        if isinstance(step, int):
+            place = (place[0], place[1], step, place[3])
+            value = value[step] if isinstance(value, list) and step < len(value) else None
+            kind = _resource_type(checks, value, kind)
+            continue
+        name = step.removeprefix("_")
+        children = _children(checks, element, kind)
+        if element is None and kind is not None:
+            try:
+                children = checks.trees.type_tree(kind).children or {}
+            except (PackageNotFound, DefinitionBroken):
+                children = {}
+        found = children.get(name)
+        chosen = choice_of(children, name) if found is None else found
+        ref = found.types[0] if found is not None and found.types else None
+        if found is None and chosen is not None:
+            ref = type_of_choice(chosen, name)
+        known = known and (found is not None or ref is not None or step == "resourceType")
+        place = (place, step, None, None) if known else property_of(place, step)
+        value = value.get(step) if isinstance(value, dict) else None
+        element, kind = chosen, ref.code if ref is not None else None
+        if kind is not None and checks.is_resource(kind):
+            element, kind = None, _resource_type(checks, value, kind)
+    return place
+
+
+def _resource_type(checks: Checks, value: Any, otherwise: str | None) -> str | None:
+    code = value.get("resourceType") if isinstance(value, dict) else None
+    return code if isinstance(code, str) and checks.is_resource(code) else otherwise
+
+
+def is_logical(checks: Checks, code: str, profiles: tuple[str, ...]) -> bool:
+    """Whether one of the profiles is a logical model, of which this is an instance."""
+    for url in profiles:
+        definition = checks.definitions.structure(url) or {}
+        if str(definition.get("type")).rpartition("/")[2] == code:
+            return True
+    return False
 
 
 def _children(checks: Checks, element: Element | None, code: str | None) -> dict[str, Element]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from mpftconnect.errors import DefinitionBroken, PackageNotFound
+from mpftconnect.validation.check.navigation import is_logical
 from mpftconnect.validation.check.run import Frame, Run
 from mpftconnect.validation.compile.element import Element, TypeRef
 from mpftconnect.validation.definitions.installed import hint_for
 from mpftconnect.validation.definitions.store import CORE, split_canonical
 from mpftconnect.validation.places import Place
 from mpftconnect.validation.rules import RESOURCE_RULES
+from mpftconnect.validation.shown import address_shown
 
 if TYPE_CHECKING:
     from mpftconnect.validation.check.children import ValueCheck
@@ -156,7 +159,7 @@ def _applied(checks: Checks, code: Any, value: Any, place: Place, run: Run, want
     if not isinstance(code, str) or not code:
         run.error("resource-type", place, "must name its type in resourceType")
         return None
-    if not checks.is_resource(code) and not _is_logical(checks, code, wanted):
+    if not checks.is_resource(code) and not is_logical(checks, code, wanted):
         run.error("resource-type", place, "has a resourceType that no loaded package defines")
         return None
     base = None
@@ -182,15 +185,6 @@ def _applied(checks: Checks, code: Any, value: Any, place: Place, run: Run, want
     return tuple(used), base
 
 
-def _is_logical(checks: Checks, code: str, profiles: tuple[str, ...]) -> bool:
-    """Whether one of the profiles is a logical model, of which this is an instance."""
-    for url in profiles:
-        definition = checks.definitions.structure(url) or {}
-        if str(definition.get("type")).rpartition("/")[2] == code:
-            return True
-    return False
-
-
 def _claimed(checks: Checks, value: dict[str, Any], place: Place, run: Run) -> list[str]:
     """Profiles of `meta.profile` that are loaded; the others are said to be unknown."""
     meta = value.get("meta")
@@ -205,9 +199,9 @@ def _claimed(checks: Checks, value: dict[str, Any], place: Place, run: Run) -> l
         here = ((place, "meta", None, None), "profile", index, None)
         address, version = split_canonical(url)
         if version is not None and checks.has(address):
-            reason = f"profile {address} is loaded, but not in version {version}"
+            reason = f"profile {address} is loaded, but not in version {_version_shown(version)}"
         else:
-            reason = f"profile {url} is in no loaded package{hint_for(url)}"
+            reason = f"profile {address_shown(url)} is in no loaded package{hint_for(url)}"
         if checks.definitions.find(address) is not None and not checks.has(address):
             run.error("profile-unknown", here, "must be the address of a profile")
         elif run.options.unknown_profile in ("error", "warning"):
@@ -215,6 +209,10 @@ def _claimed(checks: Checks, value: dict[str, Any], place: Place, run: Run) -> l
         else:
             run.not_checked("profile-unknown", here, reason, decisive=True)
     return found
+
+
+def _version_shown(version: str) -> str:
+    return version if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4}){0,3}(-[a-z0-9]{1,8})?", version) else "that is claimed"
 
 
 Rule = Callable[[dict[str, Any], Place, Run], None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any
 
 from mpftconnect.validation.check.children import Handler, compile_child, slices_of
@@ -13,12 +12,16 @@ from mpftconnect.validation.compile.placing import choice_of
 from mpftconnect.validation.fast import recipes
 from mpftconnect.validation.fast.recipes import described
 from mpftconnect.validation.places import Place, property_of
+from mpftconnect.validation.shown import name_told
 
 if TYPE_CHECKING:
     from mpftconnect.validation.check.children import ValueCheck
     from mpftconnect.validation.check.compiler import Checks
 
 __all__ = ["compile_object"]
+
+# Up to so many properties, which one is meant is said by its number.
+_FEW = 100
 
 
 def compile_object(
@@ -75,7 +78,7 @@ def compile_object(
             absent_slices.append((name, slices))
     get = table.get
 
-    def unknown(key: str, place: Place, run: Run) -> None:
+    def unknown(key: str, obj: Any, place: Place, run: Run) -> None:
         if partial:
             return
         here = property_of(place, key)
@@ -87,16 +90,18 @@ def compile_object(
             words = ", ".join(ref.code for ref in choice.types)
             run.error("choice", here, f"{path}.{choice.name} must be of one of the types: {words}", profile)
             return
-        close = difflib.get_close_matches(key, list(table), n=1, cutoff=0.7)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        shown = key if len(key) <= 64 else key[:61] + "..."
-        run.error("element-unknown", here, f"has no element {shown!r}{hint}", profile)
+        if run.is_full:  # each costs a comparison with all names
+            run.error("element-unknown", here, "", profile)
+            return
+        which = f"property {list(obj).index(key) + 1} of" if len(obj) <= _FEW else "one of"
+        told = f"{which} {len(obj)}, with a name {name_told(key, table)}"
+        run.error("element-unknown", here, f"has a property that is no element: {told}", profile)
 
     def check(obj: Any, place: Place, run: Run) -> None:
         for key, value in obj.items():
             handler = get(key)
             if handler is None:
-                unknown(key, place, run)
+                unknown(key, obj, place, run)
             else:
                 handler(value, obj, place, run)
         for name, under, child in required:

@@ -216,6 +216,10 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
     words = ", ".join(sorted(targets))
     fitting: dict[str, list[str]] = {}
 
+    def shown(code: str) -> str:
+        # What is no type may be anything.
+        return f"a {code}" if checks.is_resource(code) else "what is of no type that is loaded"
+
     def check(value: dict[str, Any], place: Place, run: Run) -> None:
         reference = value.get("reference")
         if not isinstance(reference, str) or not reference:
@@ -244,7 +248,12 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
         else:
             found_type = str(target.resource.get("resourceType"))
             if implied is not None and implied != found_type:
-                run.error("reference-type", place, f"names the type {implied}, and leads to a {found_type}", profile)
+                run.error(
+                    "reference-type",
+                    place,
+                    f"names the type {implied}, and leads to {shown(found_type)}",
+                    profile,
+                )
         _stated_type(value, place, run, found_type)
         if aggregation:
             _aggregated(reference, target, place, run)
@@ -258,7 +267,10 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
         if not matching:
             if not unknown:
                 run.error(
-                    "reference-type", place, f"must lead to one of: {words}; and leads to a {found_type}", profile
+                    "reference-type",
+                    place,
+                    f"must lead to one of: {words}; and leads to {shown(found_type)}",
+                    profile,
                 )
             else:
                 run.not_checked("reference-type", place, f"{unknown[0]} is not loaded", decisive=True, profile=profile)
@@ -326,7 +338,7 @@ def compile_reference(checks: Checks, ref: TypeRef, profile: str | None):  # typ
         if not isinstance(stated, str):
             return
         if found is not None and stated != found and stated.rpartition("/")[2] != found:
-            run.error("reference-type", place, f"says the type {found} by its address and another by its type", profile)
+            run.error("reference-type", place, f"says another type than its address does: {shown(found)}", profile)
         elif (
             found is None
             and not anything

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from mpftconnect.validation.fhirpath import Scope
 from mpftconnect.validation.fhirpath.items import MOST_EFFORT
 from mpftconnect.validation.options import Options
 from mpftconnect.validation.places import Place
+from mpftconnect.validation.shown import near
 
 if TYPE_CHECKING:
     from mpftconnect.validation.check.compiler import Checks
@@ -22,6 +23,8 @@ Unchecked = tuple[str, Place | None, str, bool, str | None]
 
 Check = Callable[[dict[str, Any], Place, "Run"], None]
 _MOST_FINDINGS = 10_000
+# Each compares a text with up to thousands of others.
+_MOST_HINTS = 200
 
 
 class _FrameScope(Scope):
@@ -120,6 +123,7 @@ class Run:
     """Collects findings. One thread, one resource."""
 
     __slots__ = (
+        "_hints",
         "checks",
         "errors",
         "findings",
@@ -152,8 +156,21 @@ class Run:
         self.xml = False
         # How many questions "does this fit that profile" are open.
         self.probing = 0
+        self._hints = _MOST_HINTS
         # Whether plans may be used (`fast/`): they take the usual options for granted.
         self.quick, self.follows_nothing = checks.usual(options)
+
+    def near(self, text: str, known: Callable[[], Iterable[str]], cutoff: float) -> str:
+        """A question after the known text that another is near to; only for the first findings, since it is slow."""
+        if self._hints <= 0:
+            return ""
+        self._hints -= 1
+        return near(text, known(), cutoff=cutoff)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether further findings are only counted."""
+        return len(self.findings) >= _MOST_FINDINGS
 
     def error(self, rule: str, place: Place | None, message: str, profile: str | None = None) -> None:
         self.errors += 1

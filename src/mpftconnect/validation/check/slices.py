@@ -43,12 +43,13 @@ class _Slice:
 class Slices:
     """The slices of one element, in their order."""
 
-    __slots__ = ("by_url", "element", "ordered", "pieces", "profile", "rules")
+    __slots__ = ("by_url", "element", "ordered", "pieces", "profile", "rules", "unknown")
 
     def __init__(self, element: Element, pieces: list[_Slice], profile: str | None) -> None:
         self.element = element
         self.pieces = pieces
         self.profile = profile
+        self.unknown = any(piece.unknown is not None for piece in pieces)
         self.rules = element.slicing.rules if element.slicing else "open"
         self.ordered = bool(element.slicing and element.slicing.ordered)
 
@@ -64,7 +65,10 @@ class Slices:
             if chosen is None:
                 if doubt:
                     continue
-                if self.rules == "closed":
+                if self.rules == "closed" and self.unknown:
+                    reason = "whether it belongs to a slice depends on one that cannot be told apart"
+                    run.not_checked("slice-closed", where, reason, decisive=True, profile=self.profile)
+                elif self.rules == "closed":
                     run.error(
                         "slice-closed", where,
                         f"must belong to one of the slices of {self.element.path} "
@@ -102,7 +106,8 @@ class Slices:
                 return index, False
             if verdict is None:
                 doubt = True
-        return (default, False) if default is not None and not doubt else (None, doubt)
+        # The default is for what belongs to no other, which must be known of all of them.
+        return (default, False) if default is not None and not doubt and not self.unknown else (None, doubt)
 
     def _count(self, counts: list[int], uncertain: bool, place: Place, run: Run) -> None:
         for piece, count in zip(self.pieces, counts, strict=True):

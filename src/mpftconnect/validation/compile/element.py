@@ -97,11 +97,11 @@ class Element:
     # Rows of the profile that could not be used, each with its reason (roots only).
     problems: list[str] = field(default_factory=list)
 
-    def clone(self) -> Element:
+    def clone(self, *, with_slices: bool = True) -> Element:
         """A copy that can be changed without changing this one."""
         copy = replace(self)
         copy.constraints = dict(self.constraints)
-        copy.slices = {name: piece.clone() for name, piece in self.slices.items()}
+        copy.slices = {name: piece.clone() for name, piece in self.slices.items()} if with_slices else {}
         copy.extensions = dict(self.extensions)
         copy.problems = list(self.problems)
         if self.children is not None:

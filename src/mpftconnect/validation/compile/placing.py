@@ -52,6 +52,8 @@ class Placing:
         self._rows = rows
         self._number = -1
         self._open: list[tuple[str, Element]] = [(root.path, root)]
+        self._regions: dict[str, tuple[int, int]] = {}
+        self._stated: dict[tuple[str, int, str, str], list[str] | None] = {}
 
     def place(self, row: Mapping[str, Any], *, snapshot: bool) -> Element:
         """The element of a row."""
@@ -123,19 +125,33 @@ class Placing:
 
         `Observation.valueQuantity` alone means that no other type is allowed (R4 "Profiling", 5.1.0.11; STU3 5.1.0.8).
         """
+        start, end = self._region(parent_path)
+        key = (parent_path, start, choice.name, name)
+        if key not in self._stated:
+            self._stated[key] = self._names_stated(parent_path, choice, name, start, end)
+        return self._stated[key]
+
+    def _region(self, parent_path: str) -> tuple[int, int]:
+        """The rows around the one at hand that are under a parent; remembered, or each would look for all of them."""
+        known = self._regions.get(parent_path)
+        if known is not None and known[0] <= self._number < known[1]:
+            return known
+        start, end = self._number, self._number + 1
+        while start > 0 and str(self._rows[start - 1].get("path")).startswith(parent_path + "."):
+            start -= 1
+        while end < len(self._rows) and str(self._rows[end].get("path")).startswith(parent_path + "."):
+            end += 1
+        self._regions[parent_path] = (start, end)
+        return start, end
+
+    def _names_stated(self, parent_path: str, choice: Element, name: str, start: int, end: int) -> list[str] | None:
         names = [name]
-        for step in (-1, 1):
-            at = self._number + step
-            while 0 <= at < len(self._rows):
-                path = str(self._rows[at].get("path"))
-                if not path.startswith(parent_path + "."):
-                    break
-                tail = path[len(parent_path) + 1 :]
-                if tail == choice.name:
-                    return None
-                if "." not in tail and choice_of({choice.name: choice}, tail) is not None and tail not in names:
-                    names.append(tail)
-                at += step
+        for at in (*range(self._number - 1, start - 1, -1), *range(self._number + 1, end)):
+            tail = str(self._rows[at].get("path"))[len(parent_path) + 1 :]
+            if tail == choice.name:
+                return None
+            if "." not in tail and choice_of({choice.name: choice}, tail) is not None and tail not in names:
+                names.append(tail)
         return names
 
     def _narrowed(self, choice: Element, name: str, stated: list[str]) -> Element:
@@ -177,8 +193,8 @@ class Placing:
             return found
         if holder.slicing is None and element.name in ("extension", "modifierExtension"):
             holder.slicing = _BY_URL
-        made = holder.clone()
-        made.slices, made.slicing, made.slice_name, made.min = {}, None, slice_name, 0
+        made = holder.clone(with_slices=False)  # not those before it, or each slice would cost more than the last
+        made.slicing, made.slice_name, made.min = None, slice_name, 0
         made.must_support = False  # of the element; of the slice only if its own row says so
         holder.slices[slice_name] = made
         return made

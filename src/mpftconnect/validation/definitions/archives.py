@@ -6,12 +6,13 @@ whose name leaves the package is an attack or a fault, and refuses the whole arc
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-import io
 import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from mpftconnect.errors import PackageRefused
 
@@ -22,6 +23,7 @@ MAXIMUM_TOTAL_BYTES = 1024 * 1024 * 1024
 MAXIMUM_FILES = 100_000
 # What gzip can make of one byte is bounded by the format (about 1032); this stops a bomb long before its end.
 _CHUNK = 1024 * 1024
+_LONGEST_READ = 64 * 1024
 
 
 def safe_name(name: str) -> str | None:
@@ -80,8 +82,14 @@ def _folder_files(folder: Path) -> Iterator[tuple[str, bytes]]:
 def _archive_files(archive: Path) -> Iterator[tuple[str, bytes]]:
     total = count = 0
     try:
-        with archive.open("rb") as raw, tarfile.open(fileobj=io.BufferedReader(raw), mode="r:*") as members:
+        with (
+            archive.open("rb") as raw,
+            _unpacked(raw) as unpacked,
+            tarfile.open(fileobj=_Bounded(unpacked, archive.name), mode="r:") as members,  # type: ignore[call-overload]
+        ):
             for member in members:
+                count, total = count + 1, total + member.size
+                _within_limits(archive, count, member.size, total)
                 if member.isdir():
                     continue
                 name = safe_name(member.name)
@@ -89,20 +97,54 @@ def _archive_files(archive: Path) -> Iterator[tuple[str, bytes]]:
                     raise PackageRefused(f"{archive.name}: a member's path leaves the package")
                 if not member.isfile():
                     raise PackageRefused(f"{archive.name}: a member is a link or a device")
-                count, total = count + 1, total + member.size
-                _within_limits(archive, count, member.size, total)
                 stream = members.extractfile(member)
                 if stream is not None:
-                    yield name, stream.read()
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+                    yield name, b"".join(iter(lambda stream=stream: stream.read(_LONGEST_READ), b""))  # type: ignore[misc]
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, RecursionError) as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise PackageRefused(f"{archive.name}: not a readable package archive ({type(error).__name__})") from None
 
 
+def _unpacked(raw: BinaryIO) -> BinaryIO:
+    """What gzip holds, or a plain archive; no other compression, since some ask for memory as they please."""
+    start = raw.read(2)
+    raw.seek(0)
+    return gzip.GzipFile(fileobj=raw) if start == b"\x1f\x8b" else raw  # type: ignore[return-value]
+
+
+class _Bounded:
+    """A file of which `tarfile` can read no header that fills memory, nor go round in a circle.
+
+    Names and attributes of members are headers whose length an archive states itself, and that are read whole
+    (POSIX.1-2001 pax, GNU long names). A stated length may be negative, too.
+    """
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file, self._name = file, name
+        self._furthest = 0
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _LONGEST_READ:
+            raise PackageRefused(f"{self._name}: a member's header is longer than {_LONGEST_READ} bytes")
+        data = self._file.read(size)
+        self._furthest = max(self._furthest, self._file.tell())
+        return data
+
+    def seek(self, to: int, whence: int = 0) -> int:
+        if whence or not self._furthest - _LONGEST_READ <= to <= MAXIMUM_TOTAL_BYTES * 2:
+            raise PackageRefused(f"{self._name}: its members do not follow one another")
+        return self._file.seek(to)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
 def _within_limits(source: Path, count: int, size: int, total: int) -> None:
     if count > MAXIMUM_FILES:
         raise PackageRefused(f"{source.name}: more than {MAXIMUM_FILES} files")
+    if size < 0:
+        raise PackageRefused(f"{source.name}: a member has less than no bytes")
     if size > MAXIMUM_FILE_BYTES:
         raise PackageRefused(f"{source.name}: a file is larger than {MAXIMUM_FILE_BYTES} bytes")
     if total > MAXIMUM_TOTAL_BYTES:

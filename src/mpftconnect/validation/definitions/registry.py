@@ -90,7 +90,12 @@ def install(
             continue
         except (Unreachable, TimedOut) as error:
             before = f"installed before: {', '.join(installed)}" if installed else "nothing was installed"
-            raise type(error)(f"{error}; {before}; {spec} is not complete") from None
+            # A user behind a closed network needs the way round, not only the fault.
+            elsewhere = (
+                f"without a network: fetch {registry.rstrip('/')}/{spec.name}/VERSION elsewhere and put the file into "
+                "a folder that --package-path names"
+            )
+            raise type(error)(f"{error}; {before}; {spec} is not complete; {elsewhere}") from None
         tell(f"{how} {name}@{version}")
         installed.append(f"{name}@{version}")
         queue.extend(PackageSpec(n, v) for n, v in read_package(place).dependencies.items())

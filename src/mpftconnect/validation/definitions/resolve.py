@@ -112,6 +112,8 @@ def resolve_packages(
         name = _SAME_AS.get(spec.name, spec.name)
         if name in found or name in result.built_in or name in result.missing:
             continue
+        if len(found) + len(result.missing) >= _MOST_PACKAGES:
+            raise PackageRefused(f"more than {_MOST_PACKAGES} packages depend on each other")
         # A lock that names a core package was made with one that was found, and means that one.
         if _is_built_in(name, spec.version) and not (lock and name in lock):
             result.built_in.append(name)
@@ -142,8 +144,6 @@ def resolve_packages(
         if lock and name in lock and candidate.digest != lock[name][1]:
             raise PackageRefused(f"package {candidate}: its digest differs from the lock")
         found[name] = candidate
-        if len(found) > _MOST_PACKAGES:
-            raise PackageRefused(f"more than {_MOST_PACKAGES} packages depend on each other")
         queue.extend((PackageSpec(n, v), name) for n, v in candidate.dependencies.items())
     result.packages = _dependencies_first(found)
     return result
@@ -156,25 +156,32 @@ def _is_built_in(name: str, version: str | None) -> bool:
 
 def _dependencies_first(found: Mapping[str, Package]) -> list[Package]:
     ordered: dict[str, Package] = {}
-    open_: set[str] = set()
-
-    def add(package: Package) -> None:
-        if package.name in ordered or package.name in open_:  # packages that need each other: either order
-            return
-        open_.add(package.name)
-        for dependency in package.dependencies:
-            if dependency in found:
-                add(found[dependency])
-        ordered[package.name] = package
-
-    for package in found.values():
-        add(package)
+    opened: set[str] = set()
+    # Two visits to each, and no recursion: a chain may be longer than Python's stack.
+    stack = [(package, False) for package in reversed(list(found.values()))]
+    while stack:
+        package, is_done = stack.pop()
+        if is_done:
+            ordered[package.name] = package
+        elif package.name not in opened:  # packages that need each other: either order
+            opened.add(package.name)
+            stack.append((package, True))
+            stack.extend((found[name], False) for name in reversed(list(package.dependencies)) if name in found)
     return list(ordered.values())
 
 
-def packages_of(place: Path) -> list[Package]:
-    """Every package in a folder of packages."""
-    return list(_packages_in(place, ""))
+def packages_of(place: Path) -> list[Package | str]:
+    """Every package in a folder of packages; one that is broken or hostile as the reason why it is none."""
+    found: list[Package | str] = []
+    for path in _candidates(place, ""):
+        try:
+            found.append(manifest_of(path, path.stat().st_mtime_ns))
+        except PackageRefused as error:
+            if not path.is_dir():  # a folder of something else
+                found.append(str(error))
+        except OSError as error:
+            found.append(f"{path.name}: cannot be read ({type(error).__name__})")
+    return found
 
 
 def _find(name: str, version: str | None, places: Sequence[Path]) -> Package | None:
@@ -192,18 +199,23 @@ def _find(name: str, version: str | None, places: Sequence[Path]) -> Package | N
 
 
 def _packages_in(place: Path, name: str) -> Iterable[Package]:
-    if not place.is_dir():
-        return
-    for path in sorted(place.iterdir()):
-        # `name-1.0.0.tgz`, `name#1.0.0.tgz`, `name#1.0.0/`, `name/`: the name comes first everywhere.
-        if not path.name.startswith(name):
-            continue
-        is_package = path.is_dir() or path.name.endswith((".tgz", ".tar.gz"))
-        if not is_package:
-            continue
+    for path in _candidates(place, name):
         try:
             yield manifest_of(path, path.stat().st_mtime_ns)
         except PackageRefused:
             if path.is_dir():  # a folder of something else
                 continue
             raise
+        except OSError as error:
+            raise PackageRefused(f"{path.name}: cannot be read ({type(error).__name__})") from None
+
+
+def _candidates(place: Path, name: str) -> list[Path]:
+    """What may be a package: `name-1.0.0.tgz`, `name#1.0.0.tgz`, `name#1.0.0/`, `name/`: the name comes first."""
+    if not place.is_dir():
+        return []
+    return [
+        path
+        for path in sorted(place.iterdir())
+        if path.name.startswith(name) and (path.is_dir() or path.name.endswith((".tgz", ".tar.gz")))
+    ]

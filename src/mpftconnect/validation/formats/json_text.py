@@ -182,7 +182,11 @@ class _Reader:
         number = _NUMBER.match(text, self.at)
         if number:
             self.at = number.end()
-            return Decimal(number[0]) if number[2] or number[3] else _whole(number[0])
+            try:
+                return Decimal(number[0]) if number[2] or number[3] else _whole(number[0])
+            except InvalidOperation:
+                self.problem("json-syntax", pointer, "has a number whose exponent is beyond what can be held")
+                return number[0]
         word = _WORD.match(text, self.at)
         if word:
             self.at = word.end()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from mpftconnect.validation.formats.json_text import DEEPEST, Careful, Problem, read_carefully, read_fast
 from mpftconnect.validation.formats.xml_text import read_xml
-from mpftconnect.validation.places import Place, root
 
 if TYPE_CHECKING:
     from mpftconnect.validation.compile.trees import Trees
@@ -55,18 +54,6 @@ class Source:
                     return found
             pointer = pointer[:-1]
         return self._positions.get((), (None, None))
-
-    def place_of(self, pointer: tuple[str | int, ...]) -> Place | None:
-        """A pointer as a place, for the findings of the text itself."""
-        name = "Resource"
-        if isinstance(self.value, dict) and isinstance(self.value.get("resourceType"), str):
-            name = self.value["resourceType"][:64]
-        elif self.is_xml and self.value is None:
-            return None
-        place = root(name)
-        for step in pointer:
-            place = (place[0], place[1], step, place[3]) if isinstance(step, int) else (place, step, None, None)
-        return place
 
 
 def read_source(data: bytes | str | Mapping[str, Any], trees: Trees, options: Options) -> Source:

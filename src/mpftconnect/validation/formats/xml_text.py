@@ -7,8 +7,10 @@ attack, so nothing is expanded or fetched (FHIR R4 "XML", security). Depth and n
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
@@ -18,6 +20,7 @@ from mpftconnect.validation.compile.element import Element
 from mpftconnect.validation.compile.placing import choice_of
 from mpftconnect.validation.compile.trees import Trees
 from mpftconnect.validation.formats.json_text import DEEPEST, Careful, Problem
+from mpftconnect.validation.shown import name_told
 
 __all__ = ["read_xml"]
 
@@ -27,6 +30,7 @@ _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)|[1-9][0-9]*")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _MOST_NODES = 20_000_000
+_MOST_PROBLEMS = 1000
 
 
 @dataclass(slots=True)
@@ -126,8 +130,18 @@ class _Converter:
         self._primitive: dict[str, bool] = {}
 
     def _problem(self, rule: str, pointer: tuple[str | int, ...], node: _Node, message: str) -> None:
-        if len(self._result.problems) < 1000:
+        if len(self._result.problems) < _MOST_PROBLEMS:
             self._result.problems.append(Problem(rule, pointer, node.line, node.column, message))
+
+    def _unknown(self, pointer: tuple[str | int, ...], node: _Node, known: Iterable[str] = ()) -> None:
+        if len(self._result.problems) >= _MOST_PROBLEMS:  # each costs a comparison with all names
+            return
+        told = f"has an element that is no part of its type: a name {name_told(node.name, known)}"
+        self._problem("element-unknown", pointer, node, told)
+
+    def _unknown_attribute(self, pointer: tuple[str | int, ...], node: _Node, name: str) -> None:
+        told = f"has an attribute that is no part of its type: a name {name_told(name)}"
+        self._problem("xml-attribute", pointer, node, told)
 
     def document(self, node: _Node) -> None:
         self._result.value = self._resource(node, ())
@@ -184,16 +198,14 @@ class _Converter:
             if spec is None or spec.is_choice:
                 spec = choice_of(children, name)
             if spec is None:
-                self._problem(
-                    "element-unknown", pointer, item, f"has an element that is not of its type: {_shown(name)}"
-                )
+                self._unknown(pointer, item, children)
                 continue
             wanted = XHTML if any(t.code == "xhtml" for t in spec.types) else FHIR
             if item.namespace != wanted and node.namespace == FHIR:
                 self._problem("xml-namespace", (*pointer, name), item, f"must be of the namespace {wanted}")
             place = order[spec.name]
             if place < last:
-                self._problem("xml-order", pointer, item, f"has {name} out of order")
+                self._problem("xml-order", pointer, item, f"has {spec.name} out of order")
             last = max(last, place)
             self._child(item, spec, name, out, pointer)
         self._pad(out)
@@ -208,9 +220,7 @@ class _Converter:
             if not space and spec is not None and (spec.xml_attribute or name in ("id", "url")):
                 out[name] = value
             elif space != _XSI:
-                self._problem(
-                    "xml-attribute", pointer, node, f"has an attribute that is not of its type: {_shown(name)}"
-                )
+                self._unknown_attribute(pointer, node, name)
 
     def _child(
         self, node: _Node, spec: Element, name: str, out: dict[str, Any], pointer: tuple[str | int, ...]
@@ -277,12 +287,7 @@ class _Converter:
             elif full == "id":
                 extra["id"] = text
             elif not full.startswith(_XSI):
-                self._problem(
-                    "xml-attribute",
-                    pointer,
-                    node,
-                    f"has an attribute that is not of its type: {_shown(full.rpartition(' ')[2])}",
-                )
+                self._unknown_attribute(pointer, node, full.rpartition(" ")[2])
         for item in node.children:
             if isinstance(item, str):
                 if item.strip():
@@ -295,9 +300,7 @@ class _Converter:
                     self._result.positions.setdefault(inner, (item.line, item.column))
                     extensions.append(self._object(item, tree, inner, "Extension"))
             else:
-                self._problem(
-                    "element-unknown", pointer, item, f"has an element that is not of its type: {_shown(item.name)}"
-                )
+                self._unknown(pointer, item)
         if value is None and not extra:
             self._problem("element-empty", pointer, node, "must have a value or an extension (ele-1)")
         if many:
@@ -327,13 +330,9 @@ def _typed(code: str, text: str) -> Any:
     if code in ("integer", "positiveInt", "unsignedInt") and len(text) < 30 and _INTEGER.fullmatch(text):
         return int(text)
     if code == "decimal" and _DECIMAL.fullmatch(text):
-        return Decimal(text)
+        with suppress(InvalidOperation):  # an exponent beyond what can be held: left as text, which is no decimal
+            return Decimal(text)
     return text
-
-
-def _shown(name: str) -> str:
-    """An element's name for a message; it is not a patient value, but it may be of any length."""
-    return name if len(name) <= 64 else name[:61] + "..."
 
 
 def _serialise(node: _Node) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mpftconnect.validation.check.limits import compare
 from mpftconnect.validation.check.references import implied_type
 from mpftconnect.validation.places import Place
+from mpftconnect.validation.shown import address_shown
 from mpftconnect.validation.terminology.code_systems import UCUM
 
 if TYPE_CHECKING:
@@ -69,12 +70,15 @@ def check_answer(
         if found[0] in ("Boolean", "Decimal", "Integer", "Date", "DateTime", "Time", "String", "Uri")
         else found[0]
     )
+    if not run.checks.trees.has_type(kind):
+        return  # no type, and said to be none where the answer itself is judged
     value = found[1]
     label = f"value.ofType({kind})"
     here = (place, "value" + found[0], None, label)
     allowed = _allowed(question)
     if allowed and kind not in allowed:
-        run.error("questionnaire-answer", here, f"must be of type {' or '.join(allowed)}, not {kind}")
+        words = " or ".join(code for code in allowed if run.checks.trees.has_type(code))
+        run.error("questionnaire-answer", here, f"must be of type {words or 'another'}, not {kind}")
         return
     _options(question, kind, value, answers, questionnaire, place, run)
     _limits(question, kind, value, here, run)
@@ -148,9 +152,16 @@ def _options(
         return
     member = _member(value, value_set, questionnaire, run)
     if member is False:
-        run.error("questionnaire-answer", place, f"must be a code of {value_set}, the options of its question")
+        run.error(
+            "questionnaire-answer", place, f"must be a code of {address_shown(value_set)}, the options of its question"
+        )
     elif member is None:
-        run.not_checked("questionnaire-answer", place, f"value set {value_set} is not loaded far enough", decisive=True)
+        run.not_checked(
+            "questionnaire-answer",
+            place,
+            f"value set {address_shown(value_set)} is not loaded far enough",
+            decisive=True,
+        )
 
 
 def _member(value: dict[str, Any], value_set: str, questionnaire: dict[str, Any], run: Run) -> bool | None:
@@ -244,10 +255,13 @@ def _units(question: dict[str, Any], value: Any, here: Place, run: Run) -> None:
     if isinstance(value_set, str):
         member = run.checks.coded.member(value, value_set) if isinstance(value.get("code"), str) else False
         if member is False:
-            run.error("questionnaire-answer", here, f"must have a unit of {value_set}")
+            run.error("questionnaire-answer", here, f"must have a unit of {address_shown(value_set)}")
         elif member is None:
             run.not_checked(
-                "questionnaire-answer", here, f"value set {value_set} is not loaded far enough", decisive=True
+                "questionnaire-answer",
+                here,
+                f"value set {address_shown(value_set)} is not loaded far enough",
+                decisive=True,
             )
 
 
@@ -261,7 +275,7 @@ def _reference(question: dict[str, Any], value: Any, here: Place, run: Run) -> N
         return
     allowed = [t for t in values_of(question, EXT + "questionnaire-referenceResource") if isinstance(t, str)]
     if implied is not None and allowed and implied not in allowed:
-        run.error("questionnaire-answer", here, f"must lead to {' or '.join(allowed)}, and leads to a {implied}")
+        run.error("questionnaire-answer", here, f"must lead to another type than {implied}, as its question says")
 
 
 def _attachment(question: dict[str, Any], value: Any, place: Place, run: Run) -> None:
@@ -269,7 +283,7 @@ def _attachment(question: dict[str, Any], value: Any, place: Place, run: Run) ->
         return
     allowed = [t for t in values_of(question, EXT + "mimeType") if isinstance(t, str)]
     if allowed and value.get("contentType") not in allowed:
-        run.error("questionnaire-answer", place, f"must be of the media type {' or '.join(allowed)}")
+        run.error("questionnaire-answer", place, "must be of a media type that its question allows")
     most = value_of(question, EXT + "maxSize")
     if isinstance(most, int | Decimal):
         size = value.get("size")

@@ -56,6 +56,9 @@ def contained_rules(value: dict[str, Any], place: Place, run: Run) -> None:
     everything = _addresses(value, skip_contained=True)
     inside = {id(item): _addresses(item, skip_contained=False) for _, item in resources}
     reached = set(everything)
+    by_id: dict[str | None, list[dict[str, Any]]] = {}
+    for _, item in resources:
+        by_id.setdefault(_id(item), []).append(item)
     # What a contained resource that is reached refers to is reached too.
     todo = [item for _, item in resources if _id(item) in reached or "" in inside[id(item)]]
     done: set[int] = set()
@@ -64,7 +67,8 @@ def contained_rules(value: dict[str, Any], place: Place, run: Run) -> None:
         if id(item) in done:
             continue
         done.add(id(item))
-        todo.extend(other for _, other in resources if _id(other) in inside[id(item)])
+        # Taken out, since ids may be repeated and each is followed once.
+        todo.extend(other for address in inside[id(item)] for other in by_id.pop(address, ()))
     referred = set().union(*inside.values()) | reached
     for index, item in resources:
         if id(item) not in done and _id(item) not in referred:

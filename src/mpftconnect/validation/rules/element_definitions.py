@@ -42,7 +42,9 @@ def _limits(row: dict[str, Any], codes: set[str], place: Place, run: Run) -> Non
         found = first_value(row, name)
         if found is None:
             continue
-        code = found[0] if run.checks.trees.has_type(found[0]) else found[0][:1].lower() + found[0][1:]
+        code = found[0] if run.checks.trees.has_type(found[0]) else _lower(found[0])
+        if not run.checks.trees.has_type(code):
+            continue  # no type, and said to be none where the element itself is judged
         if not any(code == own or (own in run.checks.ancestors(code) and own not in _ABSTRACT) for own in codes):
             run.error(
                 "definition", (place, name + found[0], None, None), f"must be of the element's type: {_words(codes)}"
@@ -51,10 +53,14 @@ def _limits(row: dict[str, Any], codes: set[str], place: Place, run: Run) -> Non
         run.error("definition", (place, "maxLength", None, None), f"must be left out: a {_words(codes)} has no length")
     for name in ("minValue", "maxValue"):
         found = first_value(row, name)
-        if found is not None and not codes & _ORDERED:
+        if found is not None and run.checks.trees.has_type(_lower(found[0])) and not codes & _ORDERED:
             run.error(
                 "definition", (place, name + found[0], None, None), f"must be left out: a {_words(codes)} has no order"
             )
+
+
+def _lower(name: str) -> str:
+    return name[:1].lower() + name[1:]
 
 
 def _words(codes: set[str]) -> str:
@@ -97,7 +103,7 @@ def _types(row: dict[str, Any], place: Place, run: Run) -> None:
         here = (place, "type", index, None)
         points = code in ("Reference", "canonical", "CodeableReference", "uri") or not run.checks.trees.has_type(code)
         if entry.get("targetProfile") and not points:
-            run.error("definition", here, f"must have no targetProfile: a {code} points nowhere")
+            run.error("definition", here, "must have no targetProfile: its type points nowhere")
         profiles = entry.get("profile")
         for number, profile in enumerate(profiles if isinstance(profiles, list) else [profiles]):
             if not isinstance(profile, str):
@@ -110,7 +116,7 @@ def _types(row: dict[str, Any], place: Place, run: Run) -> None:
             # STU3 has Money, Age and others as constraints of Quantity, R4 as types of their own.
             above = code in _ABSTRACT or run.checks.version == "3.0" or definition.get("derivation") == "constraint"
             if found != code and not (above and code in run.checks.ancestors(found)):
-                run.error("definition", inner, f"must be a profile of {code}, and is one of {found}")
+                run.error("definition", inner, "must be a profile of this type, and is one of another")
             elif code == "Extension":
                 _modifier(row, profile, inner, run)
 

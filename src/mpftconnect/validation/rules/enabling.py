@@ -5,6 +5,7 @@ FHIR R4 Questionnaire.item.enableWhen and enableBehavior; STU3: `hasAnswer` or o
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from mpftconnect.errors import FhirPathError
@@ -14,6 +15,7 @@ from mpftconnect.validation.fhirpath.types import Version
 
 __all__ = ["Enabling"]
 
+_MOST_ANSWERS = 1000
 _KANTA = "http://phr.kanta.fi/StructureDefinition/fiphr-ext-questionnaire-enablewhen"
 _SDC = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-enableWhenExpression"
 
@@ -24,6 +26,9 @@ class Enabling:
     def __init__(self, response: dict[str, Any], version: Version) -> None:
         self._response = response
         self._version = version
+        # Identity of what holds answers -> question -> answers; each part of the response is gone through once for each
+        # level around it, and not once for each question.
+        self._indexed: dict[int, dict[str, list[Any]]] = {}
 
     def enabled(self, question: dict[str, Any], trail: list[dict[str, Any]]) -> bool | None:
         """Whether a question is enabled; None where its conditions cannot be worked out.
@@ -52,6 +57,8 @@ class Enabling:
         operator = condition.get("operator", "=")
         if operator == "exists":
             return bool(answers) == (wanted[1] is True)
+        if len(answers) > _MOST_ANSWERS:  # each is compared for each question
+            return None
         verdicts = [_compared(answer, wanted[1], str(operator)) for answer in answers]
         return True if True in verdicts else None if None in verdicts else False
 
@@ -64,11 +71,17 @@ class Enabling:
 
     def _answers(self, link: str, trail: list[dict[str, Any]]) -> list[Any]:
         """Answers to a question: the nearest around the item, else anywhere."""
-        for holder in reversed(trail):
-            found = _find(holder, link)
+        for holder in (*reversed(trail), self._response):
+            found = self._index(holder).get(link)
             if found is not None:
                 return found
-        return _find(self._response, link) or []
+        return []
+
+    def _index(self, holder: dict[str, Any]) -> dict[str, list[Any]]:
+        known = self._indexed.get(id(holder))
+        if known is None:
+            known = self._indexed[id(holder)] = _answers_in(holder)
+        return known
 
 
 def _expression(question: dict[str, Any]) -> str | None:
@@ -89,22 +102,23 @@ def _expression(question: dict[str, Any]) -> str | None:
     return None
 
 
-def _find(holder: dict[str, Any], link: str) -> list[Any] | None:
-    stack: list[Any] = [holder]
-    found: list[Any] | None = None
-    while stack:
-        one = stack.pop(0)
+def _answers_in(holder: dict[str, Any]) -> dict[str, list[Any]]:
+    """Answers to each question of a part of a response, level by level."""
+    found: dict[str, list[Any]] = {}
+    queue: deque[Any] = deque([holder])
+    while queue:
+        one = queue.popleft()
         if not isinstance(one, dict):
             continue
-        answers = one.get("answer")
-        if one.get("linkId") == link:
-            found = found or []
+        answers, link = one.get("answer"), one.get("linkId")
+        if isinstance(link, str):
+            held = found.setdefault(link, [])
             for answer in answers if isinstance(answers, list) else ():
                 if isinstance(answer, dict):
-                    found += [v for k, v in answer.items() if k.startswith("value")]
+                    held += [v for k, v in answer.items() if k.startswith("value")]
         for key in ("item", "answer"):
             inner = one.get(key)
-            stack.extend(inner if isinstance(inner, list) else ())
+            queue.extend(inner if isinstance(inner, list) else ())
     return found
 
 

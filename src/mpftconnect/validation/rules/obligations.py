@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mpftconnect.errors import DefinitionBroken, PackageNotFound
 from mpftconnect.validation.definitions.store import split_canonical
 from mpftconnect.validation.places import Place
+from mpftconnect.validation.shown import address_shown
 
 if TYPE_CHECKING:
     from mpftconnect.validation.check.run import Run
@@ -57,7 +58,7 @@ def _inherits(value: dict[str, Any], address: Any, place: Place, run: Run) -> No
         return
     other = run.checks.definitions.structure(address)
     if other is None:
-        run.not_checked("definition", place, f"profile {address} is in no loaded package", decisive=True)
+        run.not_checked("definition", place, f"profile {address_shown(address)} is in no loaded package", decisive=True)
     elif not _is_obligation_profile(other):
         run.error("definition", place, "must name an obligation profile, and names another profile")
     elif _base(other) != _base(value):
@@ -75,9 +76,8 @@ def _only_obligations(value: dict[str, Any], place: Place, run: Run) -> None:
         if not isinstance(row, dict):
             continue
         here = ((place, "differential", None, None), "element", index, None)
-        foreign = sorted({key.removeprefix("_") for key in row} - _ALLOWED)
-        if foreign:
-            run.error("definition", here, f"must not state {foreign[0]}: an obligation profile adds only obligations")
+        if {key.removeprefix("_") for key in row} - _ALLOWED:
+            run.error("definition", here, "must state no constraint: an obligation profile adds only obligations")
         for number, extension in enumerate(_listed(row)):
             if isinstance(extension, dict) and extension.get("url") not in _OBLIGATION:
                 run.error("definition", (here, "extension", number, None), "must be an obligation")
@@ -110,9 +110,8 @@ def _in_base(value: dict[str, Any], row: dict[str, Any], run: Run) -> bool:
 
 
 def _binding(binding: dict[str, Any], place: Place, run: Run) -> None:
-    foreign = sorted({key.removeprefix("_") for key in binding} - {"id", "strength", "extension"})
-    if foreign:
-        run.error("definition", place, f"must not state {foreign[0]}: an obligation profile adds only further bindings")
+    if {key.removeprefix("_") for key in binding} - {"id", "strength", "extension"}:
+        run.error("definition", place, "must state no binding itself: an obligation profile adds only further bindings")
     for number, extension in enumerate(_listed(binding)):
         here = (place, "extension", number, None)
         if not isinstance(extension, dict) or extension.get("url") not in _ADDITIONAL:

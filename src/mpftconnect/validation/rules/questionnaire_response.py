@@ -14,6 +14,7 @@ from mpftconnect.validation.lists import listed
 from mpftconnect.validation.places import Place
 from mpftconnect.validation.rules.answers import check_answer, value_of
 from mpftconnect.validation.rules.enabling import Enabling
+from mpftconnect.validation.shown import address_shown
 
 if TYPE_CHECKING:
     from mpftconnect.validation.check.run import Run
@@ -34,32 +35,39 @@ def questionnaire_response_rules(value: dict[str, Any], place: Place, run: Run) 
         )
         return
     here = (place, "questionnaire", None, None)
-    questionnaire = _find(named, run)
+    loaded = _loaded(named, run)
+    questionnaire = loaded or _beside(named, run)
     if questionnaire is None:
         run.not_checked(
-            "questionnaire-missing", here, f"questionnaire {named.partition('?')[0]} is not loaded", decisive=True
+            "questionnaire-missing", here, f"questionnaire {address_shown(named)} is not loaded", decisive=True
         )
         return
     if questionnaire.get("resourceType") != "Questionnaire":
         run.error(
             "questionnaire-missing",
             here,
-            f"must be the address of a Questionnaire, and is that of a {questionnaire.get('resourceType')}",
+            "must be the address of a Questionnaire, and is that of another resource",
         )
         return
-    _Response(questionnaire, value, run).check(place)
+    _Response(questionnaire, value, run, published=loaded is not None).check(place)
 
 
-def _find(named: str, run: Run) -> dict[str, Any] | None:
-    frame = run.frame
+def _loaded(named: str, run: Run) -> dict[str, Any] | None:
+    """A questionnaire of the definitions."""
     if named.startswith("#"):
-        return frame.container.contained.get(named[1:]) if frame else None
+        return None
     definitions = run.checks.definitions
     entry = definitions.find(named, "Questionnaire") or definitions.find(named)
     if entry is None and ":" not in named:
         entry = definitions.by_reference(named)
-    if entry is not None:
-        return entry.resource
+    return entry.resource if entry is not None else None
+
+
+def _beside(named: str, run: Run) -> dict[str, Any] | None:
+    """A questionnaire that comes in the same document."""
+    frame = run.frame
+    if named.startswith("#"):
+        return frame.container.contained.get(named[1:]) if frame else None
     from mpftconnect.validation.check.references import find_target
 
     target = find_target(split_canonical(named)[0], run)
@@ -79,7 +87,7 @@ def _items(holder: Any) -> list[dict[str, Any]]:
 
 
 class _Response:
-    def __init__(self, questionnaire: dict[str, Any], response: dict[str, Any], run: Run) -> None:
+    def __init__(self, questionnaire: dict[str, Any], response: dict[str, Any], run: Run, *, published: bool) -> None:
         self._questionnaire = questionnaire
         self._response = response
         self._run = run
@@ -90,7 +98,13 @@ class _Response:
             item = stack.pop()
             self._all_ids.add(str(item.get("linkId")))
             stack.extend(_items(item))
+        # A questionnaire that comes with its answers may say anything, as they may.
+        self._published = published
         self._enabling = Enabling(response, "3.0" if run.checks.version == "3.0" else "4.0")
+
+    def _link(self, question: dict[str, Any]) -> str:
+        """A question's linkId for a message, if it is of a questionnaire that was loaded."""
+        return f" {str(question.get('linkId'))[:64]!r}" if self._published else ""
 
     def check(self, place: Place) -> None:
         self._level(_items(self._questionnaire), self._response, place, [self._response], 0)
@@ -158,7 +172,7 @@ class _Response:
         if not given:
             if question.get("required") is True and self._finished and kind != "display":
                 run.error(
-                    "questionnaire-required", place, f"must have an answer for the required item {_link(question)}"
+                    "questionnaire-required", place, f"must have an answer for the required item{self._link(question)}"
                 )
             return
         if len(given) > 1 and question.get("repeats") is not True:
@@ -202,7 +216,7 @@ class _Response:
         if not any(_answered(a) for a in answers):
             if question.get("required") is True and self._finished:
                 run.error(
-                    "questionnaire-required", here, f"must have an answer for the required item {_link(question)}"
+                    "questionnaire-required", here, f"must have an answer for the required item{self._link(question)}"
                 )
             return
         if len(answers) > 1 and question.get("repeats") is not True:
@@ -223,11 +237,6 @@ class _Response:
             self._run.error("questionnaire-answer", here, f"must have at least {least} answers")
         if isinstance(most, int) and len(answers) > most:
             self._run.error("questionnaire-answer", here, f"must have at most {most} answers")
-
-
-def _link(question: dict[str, Any]) -> str:
-    """A question's linkId for a message: it is the questionnaire's, not the patient's."""
-    return repr(str(question.get("linkId"))[:64])
 
 
 def _answered(answer: Any) -> bool:

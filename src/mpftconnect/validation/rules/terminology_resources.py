@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mpftconnect.validation.places import Place
+from mpftconnect.validation.shown import address_shown
 
 if TYPE_CHECKING:
     from mpftconnect.validation.check.run import Run
@@ -52,7 +53,11 @@ def _supplement(value: dict[str, Any], place: Place, run: Run) -> None:
         return
     for index, concept in enumerate(concepts):
         if isinstance(concept, dict) and isinstance(concept.get("code"), str) and known.has(concept["code"]) is False:
-            run.error("definition", (place, "concept", index, None), f"must be a code of {base}, which is supplemented")
+            run.error(
+                "definition",
+                (place, "concept", index, None),
+                f"must be a code of {address_shown(str(base))}, which is supplemented",
+            )
 
 
 def _properties(value: dict[str, Any], place: Place, run: Run) -> None:
@@ -102,4 +107,9 @@ def _include(include: dict[str, Any], place: Place, run: Run) -> None:
         return
     for index, concept in enumerate(concepts if isinstance(concepts, list) else ()):
         if isinstance(concept, dict) and isinstance(concept.get("code"), str) and known.has(concept["code"]) is False:
-            run.add("warning", "code-unknown", (place, "concept", index, None), f"should be a code of {system}")
+            run.add(
+                "warning",
+                "code-unknown",
+                (place, "concept", index, None),
+                f"should be a code of {address_shown(system)}",
+            )

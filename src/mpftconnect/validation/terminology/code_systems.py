@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mpftconnect.validation.definitions.store import Definitions
 from mpftconnect.validation.lists import listed as items_of
+from mpftconnect.validation.shown import address_shown
 from mpftconnect.validation.terminology.iso_codes import COUNTRIES, CURRENCIES
 from mpftconnect.validation.terminology.ucum import read_unit
 
@@ -46,7 +47,7 @@ _LICENSED = {SNOMED: "SNOMED CT (RF2)", LOINC: "LOINC", DMD: "dm+d"}
 
 def not_loaded(url: str) -> str:
     """That a code system is not here, and how to get it where it is one that is never shipped."""
-    reason = f"code system {url} is not loaded"
+    reason = f"code system {address_shown(url)} is not loaded"
     if url in _LICENSED:
         reason += f"; import your own {_LICENSED[url]} release: mpftconnect packages import-terminology FILE"
     return reason

@@ -1,6 +1,7 @@
 """Value sets that have no definition because their address says what they hold.
 
-FHIR R4 "Using SNOMED CT with FHIR" (4.3.1.0.6, "Implicit Value Sets") and "Using LOINC with FHIR" (4.3.15).
+FHIR R4 "Using SNOMED CT with FHIR" (4.3.1.0.6, "Implicit Value Sets") and "Using LOINC with FHIR" (4.3.15). STU3 binds
+`contentType` to the address of BCP 13 itself and defines no value set of it, as R4 does (`ValueSet/mimetypes`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ _SNOMED = re.compile(
     r"(?P<edition>http://snomed\.info/sct(?:/[0-9]{6,18}(?:/version/[0-9]{8})?)?)\?fhir_vs(?:=(?P<what>.*))?", re.DOTALL
 )
 _LOINC = re.compile(r"http://loinc\.org/vs(?:/(?P<part>LP[0-9]+-[0-9]))?")
+_MIME_TYPES = "http://hl7.org/fhir/ValueSet/mimetypes"
 _REFERENCE_SETS = "900000000000455006"
 
 
@@ -39,6 +41,8 @@ def implicit_value_set(canonical: str) -> dict[str, Any] | None:
         include = {"system": LOINC}
         if match["part"]:
             include["filter"] = [{"property": "concept", "op": "is-a", "value": match["part"]}]
+    elif canonical == _MIME_TYPES:
+        include = {"system": "urn:ietf:bcp:13"}
     else:
         return None
     return {"resourceType": "ValueSet", "url": canonical, "compose": {"include": [include]}}

@@ -13,6 +13,7 @@ from typing import Any
 
 from mpftconnect.validation.definitions.store import Definitions, split_canonical
 from mpftconnect.validation.lists import listed as items_of
+from mpftconnect.validation.shown import address_shown
 from mpftconnect.validation.terminology.code_systems import UCUM, CodeSystem, CodeSystems, not_loaded
 from mpftconnect.validation.terminology.implicit import implicit_value_set
 from mpftconnect.validation.terminology.service import Question, ServiceAnswers
@@ -63,6 +64,10 @@ class _Include:
         self.value_sets = (
             [value_sets] if isinstance(value_sets, str) else [v for v in value_sets or () if isinstance(v, str)]
         )
+
+
+# Set, system, how deep -> answer, while one code is judged.
+_Asked = dict[tuple[str, str | None, int], Answer]
 
 
 class _ValueSet:
@@ -156,7 +161,7 @@ class ValueSets:
         key = (canonical, system, code)
         known = self._answers.get(key)
         if known is None:
-            known = self._member(canonical, system, code, 0)
+            known = self._member(canonical, system, code, 0, {})
             if len(self._answers) < 100_000:
                 self._answers[key] = known
         # What was worked out here stays so; what a service says, or fails to say, is its own affair.
@@ -173,23 +178,31 @@ class ValueSets:
 
     def member_of_given(self, definition: Mapping[str, Any], system: str | None, code: str) -> Answer:
         """`member` of a value set that is at hand but not among the definitions."""
-        return self._judge(_ValueSet("that is contained", definition), system, code, 0)
+        return self._judge(_ValueSet("that is contained", definition), system, code, 0, {})
 
-    def _member(self, canonical: str, system: str | None, code: str, depth: int) -> Answer:
+    def _member(self, canonical: str, system: str | None, code: str, depth: int, asked: _Asked) -> Answer:
+        # Sets that include others twice over have as many ways down as there are powers of two; each is gone once.
+        key = (canonical, system, depth)
+        known = asked.get(key)
+        if known is None:
+            known = asked[key] = self._member_of(canonical, system, code, depth, asked)
+        return known
+
+    def _member_of(self, canonical: str, system: str | None, code: str, depth: int, asked: _Asked) -> Answer:
         if depth > _DEEPEST:
-            return Answer(None, f"value set {canonical} refers to itself")
+            return Answer(None, f"value set {address_shown(canonical)} refers to itself")
         found = self._find(canonical)
         if found is None:
-            return Answer(None, f"value set {canonical} is not loaded")
-        return self._judge(found, system, code, depth)
+            return Answer(None, f"value set {address_shown(canonical)} is not loaded")
+        return self._judge(found, system, code, depth, asked)
 
-    def _judge(self, found: _ValueSet, system: str | None, code: str, depth: int) -> Answer:
+    def _judge(self, found: _ValueSet, system: str | None, code: str, depth: int, asked: _Asked) -> Answer:
         if not found.includes:
             return self._in_expansion(found, system, code, "has no content")
         doubt = ""
         included: str | bool | None = False
         for include in found.includes:
-            answer = self._included(include, system, code, depth)
+            answer = self._included(include, system, code, depth, asked)
             if answer.member:
                 included = answer.system or system or ""
                 break
@@ -198,7 +211,7 @@ class ValueSets:
         if included is False:
             return self._in_expansion(found, system, code, doubt) if doubt else Answer(False)
         for exclude in found.excludes:
-            answer = self._included(exclude, system or (included or None), code, depth)  # type: ignore[arg-type]
+            answer = self._included(exclude, system or (included or None), code, depth, asked)  # type: ignore[arg-type]
             if answer.member:
                 return Answer(False)
             if answer.member is None:
@@ -219,9 +232,9 @@ class ValueSets:
             doubt if doubt.startswith(("value set", "code system")) else f"value set {found.url} {doubt}",
         )
 
-    def _included(self, include: _Include, system: str | None, code: str, depth: int) -> Answer:
+    def _included(self, include: _Include, system: str | None, code: str, depth: int, asked: _Asked) -> Answer:
         for canonical in include.value_sets:
-            answer = self._member(canonical, system, code, depth + 1)
+            answer = self._member(canonical, system, code, depth + 1, asked)
             if not answer.member:
                 return answer
             system = system or answer.system
@@ -256,12 +269,14 @@ class ValueSets:
                 return include.displays[code]
         return None
 
-    def codes(self, canonical: str, depth: int = 0) -> list[str]:
+    def codes(self, canonical: str, depth: int = 0, seen: set[str] | None = None) -> list[str]:
         """Codes that the value set surely holds, for near-miss hints."""
+        seen = set() if seen is None else seen
         found = self._find(canonical)
         out: list[str] = []
-        if found is None or depth > 4:
+        if found is None or depth > 4 or canonical in seen:
             return out
+        seen.add(canonical)
         for include in found.includes:
             if include.codes is not None:
                 out.extend(include.codes)
@@ -269,7 +284,7 @@ class ValueSets:
                 system = self.systems.find(include.system)
                 out.extend(list(system.displays)[:2000] if system else ())
             for canonical_ in include.value_sets:
-                out.extend(self.codes(canonical_, depth + 1))
+                out.extend(self.codes(canonical_, depth + 1, seen))
         return out
 
 

@@ -17,6 +17,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.hl7.fhir.common.hapi.validation.support.CommonCodeSystemsTerminologyService;
@@ -27,15 +28,13 @@ import org.hl7.fhir.common.hapi.validation.support.UnknownCodeSystemWarningValid
 import org.hl7.fhir.common.hapi.validation.support.ValidationSupportChain;
 import org.hl7.fhir.common.hapi.validation.validator.FhirInstanceValidator;
 import org.hl7.fhir.instance.model.api.IBaseResource;
-import org.hl7.fhir.r4.model.CodeSystem;
-import org.hl7.fhir.r4.model.StructureDefinition;
-import org.hl7.fhir.r4.model.ValueSet;
 import org.hl7.fhir.utilities.npm.NpmPackage;
 
 /**
- * The reference Java validator over many files in one warm process, for R4.
+ * The reference Java validator over many files in one warm process, for R4 or STU3.
  *
- * <p>Arguments: paths of FHIR NPM packages, the core package first; {@code --repeat N} before them. Standard input: a
+ * <p>Arguments: paths of FHIR NPM packages, the core package first; {@code --repeat N} and {@code --fhir 3.0} before them.
+ * Of two definitions of one address the first counts, as for ours. Standard input: a
  * line a file, the path and, after a tab, the profiles to validate against, separated by spaces. Standard output: a line
  * of JSON a file: verdict, findings, and the least time of N runs in microseconds. Nothing is asked of a network.
  */
@@ -46,15 +45,18 @@ public final class Oracle {
 
   public static void main(String[] arguments) throws IOException {
     int repeat = 1;
+    FhirContext context = null;
     List<Path> packages = new ArrayList<>();
     for (int index = 0; index < arguments.length; index++) {
       if (arguments[index].equals("--repeat")) {
         repeat = Integer.parseInt(arguments[++index]);
+      } else if (arguments[index].equals("--fhir")) {
+        context = arguments[++index].startsWith("3") ? FhirContext.forDstu3() : FhirContext.forR4();
       } else {
         packages.add(Path.of(arguments[index]));
       }
     }
-    FhirValidator validator = validator(packages);
+    FhirValidator validator = validator(context == null ? FhirContext.forR4() : context, packages);
     PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
     BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     for (String line = in.readLine(); line != null; line = in.readLine()) {
@@ -63,13 +65,13 @@ public final class Oracle {
     }
   }
 
-  private static FhirValidator validator(List<Path> packages) throws IOException {
-    FhirContext context = FhirContext.forR4();
+  private static FhirValidator validator(FhirContext context, List<Path> packages) throws IOException {
     context.setParserErrorHandler(new LenientErrorHandler(false));
     PrePopulatedValidationSupport given = new PrePopulatedValidationSupport(context);
     int loaded = 0;
+    Set<String> seen = new HashSet<>();
     for (Path path : packages) {
-      loaded += load(context, given, path);
+      loaded += load(context, given, path, seen);
     }
     ValidationSupportChain plain = new ValidationSupportChain(
         given,
@@ -87,7 +89,8 @@ public final class Oracle {
     return validator;
   }
 
-  private static int load(FhirContext context, PrePopulatedValidationSupport into, Path path) throws IOException {
+  private static int load(FhirContext context, PrePopulatedValidationSupport into, Path path, Set<String> seen)
+      throws IOException {
     IParser parser = context.newJsonParser();
     parser.setParserErrorHandler(new LenientErrorHandler(false));
     int loaded = 0;
@@ -103,14 +106,15 @@ public final class Oracle {
         }
         try {
           IBaseResource resource = parser.parseResource(text);
-          if (resource instanceof StructureDefinition definition) {
-            into.addStructureDefinition(definition);
-          } else if (resource instanceof ValueSet set) {
-            into.addValueSet(set);
-          } else if (resource instanceof CodeSystem system) {
-            into.addCodeSystem(system);
-          } else {
+          String type = context.getResourceType(resource);
+          String url = context.newTerser().getSinglePrimitiveValueOrNull(resource, "url");
+          if (!DEFINITIONS.contains(type) || url == null || !seen.add(type + " " + url)) {
             continue;
+          }
+          switch (type) {
+            case "StructureDefinition" -> into.addStructureDefinition(resource);
+            case "ValueSet" -> into.addValueSet(resource);
+            default -> into.addCodeSystem(resource);
           }
           loaded++;
         } catch (RuntimeException error) {

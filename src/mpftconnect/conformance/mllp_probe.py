@@ -1,0 +1,206 @@
+"""Speaks MLLP for a probe: sends and keeps what was answered, listens and keeps what came. It raises for nothing that
+the other side does; how an exchange ended is a fact of it: `answered`, `silent`, `closed`.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from mpftconnect.adapters import Deadline
+from mpftconnect.adapters.failures import adapter_error
+from mpftconnect.adapters.mllp_frames import Frame, FrameReader, Oversize
+from mpftconnect.adapters.mllp_server import MllpServer, Reply
+from mpftconnect.adapters.mllp_settings import SendSettings
+from mpftconnect.conformance.evidence import Recorded
+from mpftconnect.conformance.mllp_lines import SenderLine
+from mpftconnect.errors import ConfigurationError, MpftConnectError
+from mpftconnect.hl7v2 import ack, parse
+
+__all__ = ["deliver", "listen", "recorded_message"]
+
+_MOST_MESSAGES = 500
+
+
+def deliver(
+    settings: SendSettings,
+    step: str,
+    messages: Sequence[bytes],
+    *,
+    pieces: Sequence[bytes],
+    deadline: Deadline,
+    pause: float = 0.05,
+    expect: int | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> Recorded:
+    """Send pieces over one connection of their own, and take acknowledgements until there are enough or time is spent.
+
+    Args:
+        messages: What the pieces hold, for the record.
+        pieces: Bytes as they go out, one write each.
+        expect: How many acknowledgements are waited for; as many as messages if not said.
+    """
+    wanted = len(messages) if expect is None else expect
+    limit = deadline.earlier(settings.answer_seconds)
+    began, ended, rule = time.monotonic(), "answered", ""
+    answers: list[bytes] = []
+    error: str | None = None
+    line: socket.socket | None = None
+    try:
+        tls = settings.context()
+        line = socket.create_connection((settings.host, settings.port), settings.connect_timeout)
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            line = tls.wrap_socket(line, server_hostname=settings.host)
+    except (OSError, MpftConnectError) as failure:
+        known = adapter_error(failure) if isinstance(failure, OSError) else None
+        error, rule, ended = "unreachable", known.rule if known else "no connection", "unreachable"
+    if line is not None and error is None:
+        reader = FrameReader(settings.max_bytes)
+        try:
+            for number, piece in enumerate(pieces):
+                if number:
+                    time.sleep(min(pause, max(0.0, limit.remaining())))
+                line.settimeout(max(0.001, limit.remaining()))
+                line.sendall(piece)
+            while len(answers) < wanted:
+                line.settimeout(max(0.001, limit.remaining()))
+                if limit.passed:
+                    ended = "silent"
+                    break
+                data = line.recv(65_536)
+                if not data:
+                    ended = "closed"
+                    break
+                found = reader.feed(data)
+                answers += [each.data for each in found if isinstance(each, Frame)]
+                if any(isinstance(each, Oversize) for each in found):
+                    ended = "too-long"
+                    break
+        except TimeoutError:
+            ended = "silent"
+        except OSError:
+            ended = "closed"
+    if line is not None:
+        with suppress(OSError):
+            line.close()
+    return Recorded(
+        id="",
+        step=step,
+        method="MLLP",
+        url=f"mllp://{settings.host}:{settings.port}",
+        protocol="mllp",
+        request_body=b"".join(_ended(message) for message in messages),
+        response_body=b"".join(_ended(answer) for answer in answers) or None,
+        error=error,
+        error_rule=rule,
+        facts={"ended": ended, "sent": len(messages), "answers": len(answers), **(facts or {})},
+        duration_ms=round((time.monotonic() - began) * 1000, 1),
+    )
+
+
+def listen(
+    line: SenderLine,
+    *,
+    deadline: Deadline,
+    facts: Callable[[bytes], Mapping[str, Any]],
+    step: str = "message received",
+) -> list[Recorded]:
+    """Listen until the product is quiet or time is spent. The first message is not answered and its connection closed,
+    once: a sender sends it again. Every other one is acknowledged by AA.
+    """
+    if line.listen is None:
+        return []
+    taken: list[tuple[bytes, str]] = []
+    lock = threading.Lock()
+    last = [time.monotonic()]
+
+    def handle(batch: Sequence[bytes]) -> Sequence[Reply]:
+        replies = []
+        for raw in batch:
+            with lock:
+                first = not taken
+                if len(taken) < _MOST_MESSAGES:
+                    taken.append((raw, "closed" if first else "AA"))
+                last[0] = time.monotonic()
+            if first:
+                raise _NotAnsweredError
+            try:
+                answer = bytes(ack(parse(raw), "AA"))
+            except MpftConnectError:
+                replies.append(Reply(()))
+                continue
+            replies.append(Reply((answer,), "AA"))
+        return replies
+
+    server = MllpServer(line.listen, handle)
+    limit = deadline.earlier(line.seconds)
+    try:
+        server.start()
+    except ConfigurationError as error:
+        return [_line(line, step="line", error="unreachable", rule="; ".join(error.problems))]
+    try:
+        while not limit.passed and len(taken) < _MOST_MESSAGES:
+            time.sleep(0.02)
+            if taken and time.monotonic() - last[0] > line.quiet_seconds:
+                break
+    finally:
+        server.stop(1.0)
+    with lock:
+        found = list(taken)
+    stray = sorted({finding.rule for finding in server.findings})
+    made = [_line(line, step="line", facts={"messages": len(found), "stray": stray, "listened": True})]
+    for raw, answered in found:
+        made.append(_line(line, step=step, body=raw, facts={"answered": answered, **facts(raw)}))
+    return made
+
+
+class _NotAnsweredError(Exception):
+    """Ends a connection without an answer, as a crash of the receiver would."""
+
+
+def _line(
+    line: SenderLine,
+    *,
+    step: str,
+    body: bytes | None = None,
+    facts: Mapping[str, Any] | None = None,
+    error: str | None = None,
+    rule: str = "",
+) -> Recorded:
+    port = line.listen.port if line.listen else 0
+    return Recorded(
+        id="",
+        step=step,
+        method="MLLP",
+        url=f"mllp://{line.listen.host if line.listen else 'file'}:{port}",
+        protocol="mllp",
+        direction="received",
+        request_body=None if body is None else _ended(body),
+        error=error,
+        error_rule=rule,
+        facts=dict(facts or {}),
+    )
+
+
+def recorded_message(raw: bytes, facts: Mapping[str, Any], step: str = "message received") -> Recorded:
+    """A message that the supplier gives as evidence: it came from a file and was answered by nobody."""
+    return Recorded(
+        id="",
+        step=step,
+        method="MLLP",
+        url="file",
+        protocol="mllp",
+        direction="received",
+        request_body=_ended(raw),
+        facts={"answered": "file", **facts},
+    )
+
+
+def _ended(message: bytes) -> bytes:
+    """With its last carriage return, so that the next one begins a line."""
+    return message if message.endswith((b"\r", b"\n")) else message + b"\r"
