@@ -98,3 +98,20 @@ def test_entities_of_a_form_are_not_read(tmp_path: Path) -> None:
         archive.writestr("content.xml", '<!DOCTYPE a [<!ENTITY b "c">]>' + ODT)
     with pytest.raises(UsageError, match="document type"):
         fill_form(path, ANSWERS)
+
+
+@pytest.mark.parametrize("name", ["form.docx", "form.odt", "form.xlsx"])
+def test_a_form_that_unpacks_without_end_is_refused(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("content.xml", b"\0" * 50_000_001)
+    with pytest.raises(UsageError, match="larger than is allowed"):
+        fill_form(tmp_path / name, ANSWERS)
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"], indirect=True)
+def test_an_answer_is_one_line_of_one_cell(form: Path) -> None:
+    """A line that begins like a formula could be read as a row of its own."""
+    filled = fill_form(form, {"C1.2": "yes\r\n=cmd()\tmore"})
+    assert "Supplier's answer: yes =cmd() more" in "\n".join(lines_of(form.suffix[1:], filled.data))
+    if form.suffix == ".csv":
+        assert filled.data.count(b"\n") == form.read_bytes().count(b"\n")

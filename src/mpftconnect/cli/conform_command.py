@@ -268,7 +268,9 @@ def report_lines(document: Any) -> Iterator[str]:
         yield f"PARTIAL: {partial}"
     for finding in document["environment"]:
         touched = len(finding.get("requirements", ()))
-        yield f"{finding['kind']}: {finding['words']}" + (f" ({touched} requirements)" if touched else "")
+        yield f"{finding['kind']}: {finding['words']}" + (
+            f" ({touched} requirement{'' if touched == 1 else 's'})" if touched else ""
+        )
         yield f"  {finding['mend']}"
     for pack in document["packs"]:
         yield f"{pack['name']} {pack['revision']}: {VERDICT_WORDS[pack['verdict']]} - {pack['because']}"

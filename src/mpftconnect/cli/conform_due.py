@@ -24,11 +24,11 @@ __all__ = ["due"]
 def due(path: Path, days: int, names: tuple[str, ...], as_json: bool) -> int:
     """What has run out, or will: documents, exceptions, a report's signature, days that a standard names.
 
-    Looks at a supplier.toml, or at a report's folder. Exit code 1: something has, or will within so many days. 3: a
-    document's last day is not known.
+    Looks at a supplier.toml, or at a report's folder. Exit code 1: something has, or will within so many days. 3:
+    the last day of a document, an exception or a signature is not known.
     """
     from mpftconnect.conformance.catalog import load_catalog
-    from mpftconnect.conformance.due import Due, due_documents, due_exceptions, due_requirements, due_signature
+    from mpftconnect.conformance.due import Due, due_documents, due_exceptions, due_requirements, due_signature, is_day
     from mpftconnect.conformance.reporting.folder import read_folder
     from mpftconnect.conformance.signing.attestation import FILE
     from mpftconnect.conformance.signing.envelope import read_sealed, unseal
@@ -49,7 +49,9 @@ def due(path: Path, days: int, names: tuple[str, ...], as_json: bool) -> int:
         if (path / FILE).is_file():
             try:
                 predicate = unseal(read_sealed(path / FILE), {}, name=FILE).statement.get("predicate")
-                found += due_signature(predicate if isinstance(predicate, dict) else {}, today, days)
+                said = predicate if isinstance(predicate, dict) else {}
+                found += due_signature(said, today, days)
+                unseen += [] if is_day(said.get("expires")) else ["signature: its last day is not known"]
             except UsageError as error:
                 unseen.append(str(error))
     else:
@@ -60,11 +62,12 @@ def due(path: Path, days: int, names: tuple[str, ...], as_json: bool) -> int:
     found += due_documents(files, catalog.due, today, days)
     found += due_exceptions(asked, today, days)
     found += due_requirements((r for pack in packs for r in pack.requirements), today, days)
+    unseen += [f"exception: {name}: its last day is not known" for name, day in asked if not is_day(day)]
     unseen += [
         f"{each.kind}: {each.name}: its last day is not known"
         for rows in files.values()
         for each in rows
-        if not catalog.due(each)
+        if not is_day(catalog.due(each))
     ]
     for one in sorted(found, key=lambda each: (each.on, each.kind, each.name)):
         row = {**asdict(one), "on": one.on.isoformat()}

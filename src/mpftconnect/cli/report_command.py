@@ -210,14 +210,16 @@ def _grants(report: Path, trust: Path | None) -> tuple[Mapping[str, str], ...]:
 def _grant_lines(report: Path, trust: Path | None) -> Iterator[str]:
     there = len(list(report.glob("grant-*.dsse.json")))
     if there and trust is None:
-        yield f"{there} signed grants stand beside it: --trust FILE says whose are believed"
+        many = "1 signed grant stands" if there == 1 else f"{there} signed grants stand"
+        yield f"{many} beside it: --trust FILE says whose are believed"
     found = _grants(report, trust)
     for each in found:
         state = "granted, and run out," if each["expired"] else "granted"
         yield f"exception {state} until {each['until']}: {each['requirement']} by {each['granted_by']}"
         yield f"  {each['reason']}"
     if there and trust is not None and not found:
-        yield "grants stand beside it, and none is of a key that the trust file believes"
+        many = "1 grant stands beside it, and is not" if there == 1 else f"{there} grants stand beside it, and none is"
+        yield f"{many} of a key that the trust file believes"
 
 
 def _say_altered(altered: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from mpftconnect.conformance.evidence import EvidenceFile
 from mpftconnect.conformance.requirement import Requirement
 
-__all__ = ["Due", "due_documents", "due_exceptions", "due_requirements", "due_signature"]
+__all__ = ["Due", "due_documents", "due_exceptions", "due_requirements", "due_signature", "is_day"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,19 @@ def due_requirements(requirements: Iterable[Requirement], today: date, days: int
         found = list(_one("requirement", f"{each.id} ({each.ref}): {each.title}", each.due, today, days, each.due_note))
         # A day that is long past is a requirement like any other.
         yield from (one for one in found if one.on >= today - timedelta(days=days))
+
+
+def is_day(given: object) -> bool:
+    """Whether it is a day, ISO.
+
+    >>> is_day("2026-11-25"), is_day("soon"), is_day(None)
+    (True, False, False)
+    """
+    try:
+        date.fromisoformat(str(given))
+    except ValueError:
+        return False
+    return True
 
 
 def _one(kind: str, name: str, day: str, today: date, days: int, note: str = "") -> Iterator[Due]:

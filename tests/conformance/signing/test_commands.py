@@ -136,7 +136,7 @@ def test_grants_are_shown_under_a_trust_file_and_not_without(report: Path, keys:
     buyer = str(keys.buyer.path)
     called(grant, str(report), "WARD-01", "--key", buyer, "--until", "2027-01-01", "--reason", "next release")
     _, said = called(open_report, str(report), "--no-browser")
-    assert "1 signed grants stand beside it" in said and "Digital team" not in said
+    assert "1 signed grant stands beside it" in said and "Digital team" not in said
     _, said = called(open_report, str(report), "--no-browser", "--trust", str(keys.path))
     assert "ward-feed#1 by Digital team" in said
     page = tmp_path / "page.html"

@@ -60,6 +60,8 @@ def fill_form(path: Path, answers: Mapping[str, Any], *, mark: str = "") -> Fill
     lead = f"{mark}. {_SAYS}" if mark else _SAYS
     said = {code: clean(lead + _words(value)) for code, value in answers.items() if _words(value)}
     try:
+        if path.suffix.lower() != ".csv":
+            _refuse_large(path.name, data)
         filled, found = filler(data, said)
     except ImportError:
         raise UsageError(f"{path.name}: needs pip install 'mpftconnect[{path.suffix[1:].lower()}]'") from None
@@ -68,6 +70,13 @@ def fill_form(path: Path, answers: Mapping[str, Any], *, mark: str = "") -> Fill
     except Exception as error:  # noqa: BLE001 - a file of any kind may be given
         raise UsageError(f"{path.name}: is no such file ({type(error).__name__})") from None
     return Filled(filled, tuple(c for c in said if c in found), tuple(c for c in said if c not in found))
+
+
+def _refuse_large(name: str, data: bytes) -> None:
+    """The others are Zip: what they hold is as large as it says, since more than that is never unpacked."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if sum(member.file_size for member in archive.infolist()) > _LARGEST:
+            raise UsageError(f"{name}: is larger than is allowed")
 
 
 def _words(value: Any) -> str:
@@ -121,8 +130,6 @@ def _odt(data: bytes, said: Mapping[str, str]) -> tuple[bytes, set[str]]:
     found: set[str] = set()
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
-        if sum(member.file_size for member in source.infolist()) > _LARGEST:
-            raise UsageError("the form is larger than is allowed")
         for member in source.infolist():
             content = source.read(member)
             if member.filename == "content.xml":
