@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["mpft_checks", "mpft_packs", "mpft_twins"]
 
-PACKS = ("uk-core-r4", "mpft-safety", "open-api", "dtac-2.0", "mpft-local")
-TWINS = ("uk_core",)
+PACKS = ("uk-core-r4", "mpft-safety", "open-api", "hl7v2-uk", "dtac-2.0", "mpft-local")
+TWINS = ("uk_core", "hl7v2_receiver", "hl7v2_sender")
 
 _HERE = Path(__file__).parent
 

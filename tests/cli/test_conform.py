@@ -134,6 +134,21 @@ def test_init_by_questions(cli: Callable[..., tuple[int, Result]], tmp_path: Pat
     assert "set SUPPLIER_TOKEN" in result.output
 
 
+def test_init_of_a_product_that_speaks_mllp_alone(cli: Callable[..., tuple[int, Result]], tmp_path: Path) -> None:
+    flags = [*FLAGS[: FLAGS.index("--base-url")], "--base-url", "", *FLAGS[FLAGS.index("--base-url") + 2 :]]
+    lines = ("--mllp-receiver", "127.0.0.1:2575", "--mllp-sender", "2576")
+    code, result = cli("conform", "init", "supplier.toml", *flags, *lines)
+    assert code == 0, result.output
+    assert "--pack hl7v2-uk" in result.output
+    supplier = read_supplier(tmp_path / "supplier.toml")
+    assert supplier.endpoint is None
+    assert supplier.mllp.receiver is not None
+    assert supplier.mllp.receiver.port == 2575
+    assert supplier.mllp.sender is not None
+    code, _ = cli("conform", "init", "other.toml", *flags, "--mllp-receiver", "nowhere")
+    assert code == 2
+
+
 def test_every_mistake_of_a_supplier_file_is_said_at_once(tmp_path: Path) -> None:
     file = tmp_path / "supplier.toml"
     file.write_text(

@@ -50,3 +50,8 @@ def reference_pages() -> ModuleType:
 @pytest.fixture(scope="session")
 def hl7v2_pages() -> ModuleType:
     return rendering("hl7v2_mapping")
+
+
+@pytest.fixture(scope="session")
+def hl7v2_conformance() -> ModuleType:
+    return rendering("hl7v2_conformance")

@@ -49,3 +49,12 @@ def test_every_reason_for_parking_and_every_local_target_is_on_the_page(root: Pa
     assert len(codes) > 12
     assert {code for code in codes if f"`{code}`" not in page} == set()
     assert [target for target in LOCAL_TARGETS if f"`{target}`" not in page] == []
+
+
+def test_what_the_pack_decides_of_the_published_messages(root: Path, hl7v2_conformance: ModuleType) -> None:
+    packed = hl7v2_conformance.archive()
+    if not packed.exists():
+        pytest.skip("the published messages are not here; MPFT_MATERIAL names the folder that holds hl7v2.tgz")
+    page = root / "docs" / "conformance" / "hl7v2.md"
+    made = hl7v2_conformance.table(packed)
+    assert generated(hl7v2_conformance, page) == made, "run docs/rendering/hl7v2_conformance.py --write"

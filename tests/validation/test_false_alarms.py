@@ -106,15 +106,28 @@ def test_an_unknown_modifier_extension_is_an_error_whoever_publishes_it(core: Va
     assert rules(core.validate(extended(BASE + "absent", "modifierExtension"))) == ["extension-unknown"]
 
 
-@pytest.mark.parametrize(("url", "verdict"), [(BASE + "absent", "undecided"), (CORE + "absent", "invalid")])
-def test_a_dependency_that_is_missing_may_define_an_extension(tmp_path: Path, url: str, verdict: str) -> None:
+@pytest.mark.parametrize(
+    ("absent", "url", "verdict"),
+    [
+        ("zz.absent", BASE + "absent", "undecided"),
+        ("zz.absent", CORE + "absent", "invalid"),
+        ("zz.absent", "http://hl7.org/fhir/uv/zz/StructureDefinition/absent", "invalid"),
+        ("hl7.fhir.uv.zz", "http://hl7.org/fhir/uv/zz/StructureDefinition/absent", "undecided"),
+        ("hl7.fhir.uv.zz", BASE + "absent", "invalid"),
+        # It holds code systems and value sets, and publishes at an address of its own.
+        ("hl7.terminology.r4", "http://hl7.org/fhir/uv/zz/StructureDefinition/absent", "invalid"),
+    ],
+)
+def test_a_dependency_that_is_missing_may_define_an_extension(
+    tmp_path: Path, absent: str, url: str, verdict: str
+) -> None:
     folder = tmp_path / "zz.needing" / "package"
     folder.mkdir(parents=True)
-    manifest = {"name": "zz.needing", "version": "1.0.0", "dependencies": {"zz.absent": "2.0.0"}}
+    manifest = {"name": "zz.needing", "version": "1.0.0", "dependencies": {absent: "2.0.0"}}
     (folder / "package.json").write_text(json.dumps(manifest), encoding="utf-8")
     (folder / "shift.json").write_text(json.dumps(shift()), encoding="utf-8")
     validator = Validator([folder.parent])
     report = validator.validate(extended(url))
     assert report.verdict == verdict
     reasons = [item.reason for item in report.not_checked if item.rule == "extension-unknown"]
-    assert any("mpftconnect packages install zz.absent" in reason for reason in reasons) is (verdict == "undecided")
+    assert any(f"mpftconnect packages install {absent}" in reason for reason in reasons) is (verdict == "undecided")

@@ -185,6 +185,9 @@ def _faults(document: Document) -> Iterator[Fault]:
         given = document.info.get(name)
         if not isinstance(given, str) or not given.strip():
             yield Fault(f"info-{name}", f"info.{name} is missing, or no text", f"info.{name}")
+    servers = document.root.get("servers", [])
+    if not isinstance(servers, list) or not all(isinstance(table_of(row).get("url"), str) for row in servers):
+        yield Fault("servers", "servers is no list of objects with a url", "servers")
     paths = document.root.get("paths")
     if not isinstance(paths, Mapping):
         yield Fault("paths", "paths is missing, or no object", "paths")
@@ -228,8 +231,14 @@ def _of_operation(document: Document, operation: Operation) -> Iterator[Fault]:
             yield Fault("status", f"{place}: a response is named neither by status nor default", place)
         elif response and not isinstance(response.get("description"), str):
             yield Fault("response-description", f"{place}: response {status} has no description", f"{place} {status}")
+        elif any("json" in str(kind) and "schema" not in table_of(row) for kind, row in _content(response)):
+            yield Fault("schema", f"{place}: the JSON of response {status} has no schema", f"{place} {status}")
     if not any(status[0] in "45d" for status in responses):
         yield Fault("error-response", f"{place}: says nothing of what happens on an error", place)
+
+
+def _content(response: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return list(table_of(response.get("content")).items())
 
 
 def _of_references(document: Document) -> Iterator[Fault]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from mpftconnect.adapters import Fault, TriedAgainst, TwinRequest, TwinResponse, TwinSpec, json_response
 from mpftconnect.sandbox import FhirTwin, Person, Refused, SystemView
+from mpftconnect_conformance.twins.uk_core_answers import ANSWERS, EVIDENCE
 from mpftconnect_conformance.twins.uk_core_identity import PATIENT_FAULTS
 from mpftconnect_conformance.twins.uk_core_open import OPEN_FAULTS, answer_openly, tls_of
 from mpftconnect_conformance.twins.uk_core_record import LOCAL_ID, full_record, shared_resources, sparse_record
@@ -380,7 +381,9 @@ SPEC = TwinSpec(
         },
         "answers": {
             "OAPI-13": {"functions": [{"name": "problems", "operations": ["searchCondition"]}]},
+            "dtac": ANSWERS,
         },
+        "evidence": EVIDENCE,
         "people": {"full": {"entered": "2025-09-01"}, "sparse": {"entered": "2025-09-01"}},
     },
     default=False,

@@ -59,9 +59,14 @@ class Evidence:
         self.system, self.environment, self.place = system, environment, place
         self._recorder, self.events = recorder, events
 
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody takes what is recorded or announced."""
+        return self._recorder is not None or self.events.listened_to
+
     def keep(self, tried: MllpAttempt, answer: bytes, acknowledged: str | None, error: str | None = None) -> None:
         """Record what came of a message. Whatever a recorder raises is its caller's to judge."""
-        if self._recorder is None and not self.events.listened_to:
+        if not self.wanted:
             return
         duration = (time.monotonic() - tried.started) * 1000
         request_id = tried.request_id or str(uuid.uuid4())

@@ -337,6 +337,9 @@ class MllpServer:
     def _handle(self, line: socket.socket, batch: Sequence[bytes]) -> None:
         if not batch:
             return
+        if not self._evidence.wanted:
+            self._send(line, self._handler(batch))
+            return
         tried = [MllpAttempt("mllp-receive", message) for message in batch]
         replies = self._handler(batch)
         lost: str | None = "unreachable"  # taken, but its sender may not know: it will send again

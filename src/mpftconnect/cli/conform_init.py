@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,11 @@ _ROLES = ("full", "sparse", "restricted", "deceased")
 @click.option("--ods", help="Its ODS code.")
 @click.option("--environment", type=click.Choice(["test", "live"]), help="An environment is live unless declared test.")
 @click.option("--base-url", help="FHIR base URL.")
+@click.option("--mllp-receiver", metavar="HOST:PORT", help="Where the product takes HL7 v2 over MLLP.")
+@click.option(
+    "--mllp-sender", type=click.IntRange(1, 65_535), metavar="PORT", help="Where we listen for what it sends."
+)
+@click.option("--mllp-recorded", metavar="PATH", help="A file or folder of messages that it sent.")
 @click.option("--package", help="FHIR package that it was built for, as name@version.")
 @click.option("--auth", type=click.Choice(["none", "bearer", "client-credentials", "signed-jwt"]))
 @click.option("--token-url", help="Where a token is fetched, for client-credentials and signed-jwt.")
@@ -61,10 +67,11 @@ def init(path: Path, force: bool, **given: Any) -> None:
         product["ods"] = given["ods"]
     else:
         product["companies_house"] = ask("companies_house", "Companies House number (or use --ods)")
+    mllp = _mllp(given)
     target: dict[str, Any] = {
         "environment": ask("environment", "Environment", "test", ("test", "live")),
         "adapter": "fhir-r4",
-        "base_url": ask("base_url", "FHIR base URL"),
+        "base_url": ask("base_url", "FHIR base URL", "" if mllp else None),
         "package": ask("package", "FHIR package, as name@version (empty: none)", ""),
         "allow_writes": False,
     }
@@ -93,12 +100,33 @@ def init(path: Path, force: bool, **given: Any) -> None:
         },
         "people": _people(),
     }
+    if mllp:
+        table["mllp"] = mllp
     write_private(path, tomli_w.dumps(table))
     click.echo(f"wrote {path}")
     for name, reference in target.get("secrets", {}).items():
         click.echo(f"  set {reference['env']} to the {name}")
     click.echo("  enter the test people, then state the day in people.full.entered and people.sparse.entered")
-    click.echo(f"next: mpftconnect conform run {path} --pack uk-core-r4 --out report")
+    if "receiver" in mllp:
+        click.echo("  messages are sent only with target.allow_writes = true; state whether the line speaks TLS")
+    packs = [*(["uk-core-r4"] if target["base_url"] else []), *(["hl7v2-uk"] if mllp else [])]
+    named = " ".join(f"--pack {name}" for name in packs or ["uk-core-r4"])
+    click.echo(f"next: mpftconnect conform run {path} {named} --out report")
+
+
+def _mllp(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The lines of a product that speaks HL7 v2; empty if no flag names one."""
+    made: dict[str, Any] = {}
+    if given["mllp_receiver"]:
+        host, _, port = str(given["mllp_receiver"]).rpartition(":")
+        if not host or not port.isdigit():
+            raise UsageError("--mllp-receiver: expected HOST:PORT")
+        made["receiver"] = {"host": host, "port": int(port), "tls": False}
+    if given["mllp_sender"]:
+        made["sender"] = {"host": "127.0.0.1", "port": given["mllp_sender"]}
+    if given["mllp_recorded"]:
+        made["sender"] = {**made.get("sender", {}), "recorded": [str(given["mllp_recorded"])]}
+    return made
 
 
 def _people() -> dict[str, dict[str, str]]:

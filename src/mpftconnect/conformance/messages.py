@@ -68,6 +68,8 @@ def _pid(person: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     number = next((i["value"] for i in person.get("identifier", ()) if i.get("system") == _NHS_NUMBER), "")
     if number:
         yield from (("PID-3.1", number), ("PID-3.4", "NHS"), ("PID-3.5", "NH"))
+        if status := _status(person):
+            yield "PID-32", status
     name: Mapping[str, Any] = next(iter(person.get("name", ())), {})
     given = name.get("given", ())
     parts = (
@@ -92,6 +94,16 @@ def _pid(person: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     died = person.get("deceasedDateTime", "")
     if died:
         yield from (("PID-29", _time(died)), ("PID-30", "Y"))
+
+
+def _status(person: Mapping[str, Any]) -> str:
+    """The verification status of the NHS number, which DMS 1.1 has in PID-32 (table 0445)."""
+    for identifier in person.get("identifier", ()):
+        for extension in identifier.get("extension", ()):
+            if extension.get("url", "").endswith("NHSNumberVerificationStatus"):
+                codings = extension.get("valueCodeableConcept", {}).get("coding", ())
+                return str(next((coding.get("code", "") for coding in codings), ""))
+    return ""
 
 
 def _result(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

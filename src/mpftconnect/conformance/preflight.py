@@ -62,7 +62,7 @@ def missing_before(
                 kind="configuration",
                 code="line-missing",
                 words="supplier.toml has neither [mllp.receiver] nor [mllp.sender], so no message can be exchanged",
-                mend="describe the product's line (conform init --mllp), or the files of messages that it sent",
+                mend="describe the product's line (conform init --mllp-receiver), or the files that it sent",
                 requirements=tuple(check.name for check in probing if check.protocol != "http"),
             )
         )

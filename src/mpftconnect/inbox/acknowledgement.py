@@ -53,27 +53,53 @@ def acknowledgement(header: Header | None, code: str, at: datetime, problem: Pro
     >>> acknowledgement(header, "AA", datetime(2026, 1, 2, tzinfo=UTC)).split(b"\r")[1]
     b'MSA|AA|7'
     """
-    # MSH-2 is given back only where it is encoding characters: a broken header may have anything there.
-    marks = header.separators if header and _are_marks(header.separators) else "|^~\\&"
-    bar, hat, amp = marks[0], marks[1], marks[4]
-    trigger = header.kind.split(hat)[1] if header and hat in header.kind else ""
-    first = bar.join(
-        (
-            f"MSH{bar}{marks[1:]}",
-            *(header.receiver if header else ("", "")),
-            *((header.application, header.facility) if header else ("", "")),
+    before, between, after = (
+        _around(
+            header.separators,
+            header.kind,
+            header.receiver,
+            header.application,
+            header.facility,
+            header.processing,
+            header.version,
             _stamp(at.replace(microsecond=0)),
-            "",
-            hat.join(("ACK", trigger)) if trigger else "ACK",
-            f"{_ORIGIN}{next(_SERIAL):x}",
-            header.processing if header else "P",
-            header.version if header else "2.4",
+            code,
         )
+        if header
+        else _around("", "", ("", ""), "", "", "P", "2.4", _stamp(at.replace(microsecond=0)), code)
     )
-    lines = [first, bar.join(("MSA", code, header.control_id if header else ""))]
+    text = f"{before}{_ORIGIN}{next(_SERIAL):x}{between}{header.control_id if header else ''}{after}"
     if problem is not None:
-        lines.append(_error(problem, header.version if header else "2.4", bar, hat, amp))
-    return ("\r".join(lines) + "\r").encode("latin-1", errors="replace")
+        marks = _marks(header.separators if header else "")
+        text += _error(problem, header.version if header else "2.4", marks[0], marks[1], marks[4]) + "\r"
+    return text.encode("latin-1", errors="replace")
+
+
+# What a sender's messages of one kind have in common is put together once a second.
+@lru_cache(maxsize=256)
+def _around(
+    separators: str,
+    kind: str,
+    receiver: tuple[str, str],
+    application: str,
+    facility: str,
+    processing: str,
+    version: str,
+    stamp: str,
+    code: str,
+) -> tuple[str, str, str]:
+    """What stands before the acknowledgement's own control id, between that and the message's, and after it."""
+    marks = _marks(separators)
+    bar, hat = marks[0], marks[1]
+    trigger = kind.split(hat)[1] if hat in kind else ""
+    first = (f"MSH{bar}{marks[1:]}", *receiver, application, facility, stamp, "")
+    before = bar.join((*first, hat.join(("ACK", trigger)) if trigger else "ACK", ""))
+    return before, f"{bar}{processing}{bar}{version}\rMSA{bar}{code}{bar}", "\r"
+
+
+def _marks(separators: str) -> str:
+    # MSH-2 is given back only where it is encoding characters: a broken header may have anything there.
+    return separators if _are_marks(separators) else "|^~\\&"
 
 
 def _are_marks(text: str) -> bool:

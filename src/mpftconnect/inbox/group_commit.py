@@ -43,7 +43,9 @@ class GroupCommit(Generic[W, R]):
     def __init__(self, commit: Callable[[Sequence[W]], Sequence[R]], most: int = 1000) -> None:
         self._commit, self._most = commit, most
         self._waiting: list[_Ticket[W, R]] = []
-        self._changed = threading.Condition()
+        # A plain lock: the condition is for those who wait, and one receiver alone never does.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._busy = False
 
     def submit(self, work: Sequence[W]) -> list[R]:
@@ -53,13 +55,19 @@ class GroupCommit(Generic[W, R]):
             Exception: Whatever `commit` raised, to everybody whose work it held. None of that work was taken.
         """
         mine: _Ticket[W, R] = _Ticket(work)
-        with self._changed:
-            self._waiting.append(mine)
-            while self._busy and not mine.done:
-                self._changed.wait()
+        with self._lock:
+            if self._busy:
+                self._waiting.append(mine)
+                while self._busy and not mine.done:
+                    self._changed.wait()
+                batch = [] if mine.done else self._next()
+            elif self._waiting:
+                self._waiting.append(mine)
+                batch = self._next()
+            else:
+                batch = [mine]
             if not mine.done:
                 self._busy = True
-                batch = self._next()
         if not mine.done:
             self._lead(batch, mine)
         if mine.error is not None:
@@ -81,15 +89,22 @@ class GroupCommit(Generic[W, R]):
         try:
             while True:
                 self._do(batch)
-                with self._changed:
-                    self._changed.notify_all()
+                with self._lock:
                     if mine.done:
+                        self._leave(batch)
                         return
+                    self._changed.notify_all()
                     batch = self._next()
-        finally:
-            with self._changed:
-                self._busy = False
-                self._changed.notify_all()
+        except BaseException:
+            with self._lock:
+                self._leave(batch)
+            raise
+
+    def _leave(self, batch: list[_Ticket[W, R]]) -> None:
+        """Let another commit. Nobody is woken where nobody waits: that would cost as much as the rest."""
+        self._busy = False
+        if self._waiting or len(batch) > 1:
+            self._changed.notify_all()
 
     def _do(self, batch: list[_Ticket[W, R]]) -> None:
         error: Exception | None = None

@@ -104,6 +104,7 @@ class SqliteStore:
         max_pages: int | None = None,
     ) -> None:
         self.path = folder / "inbox.sqlite"
+        self._file = str(self.path)  # looked at for every flush
         self.protection: Protection = protection or Unencrypted()
         self._lock_seconds, self._synchronous, self._max_pages = lock_seconds, synchronous, max_pages
         self._together: GroupCommit[Arrival, Receipt] = GroupCommit(self._append)
@@ -400,7 +401,7 @@ class SqliteStore:
         """The receivers' connection; opened anew where the file was moved or replaced, so as not to write unseen."""
         with self._opening:
             try:
-                found = self.path.stat()
+                found = os.stat(self._file)  # noqa: PTH116 - a third of the time of Path.stat
                 now = (found.st_dev, found.st_ino)
             except FileNotFoundError:
                 now = None

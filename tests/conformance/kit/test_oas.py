@@ -51,6 +51,11 @@ def test_a_good_document_has_no_fault() -> None:
         (lambda d: d["info"].pop("version"), "info-version"),
         (lambda d: d["info"].update(title=7), "info-title"),
         (lambda d: d.pop("paths"), "paths"),
+        (lambda d: d.update(servers=[{"description": "sandbox"}]), "servers"),
+        (
+            lambda d: d["paths"]["/Patient/{id}"]["get"]["responses"]["200"].update(content={"application/json": {}}),
+            "schema",
+        ),
         (lambda d: d.update(paths={}), "no-operation"),
         (lambda d: d["paths"].update({"no-slash": {}}), "path-slash"),
         (lambda d: d["paths"]["/Patient/{id}"]["get"].pop("summary"), "summary"),
@@ -169,6 +174,7 @@ def test_a_bomb_of_schemas_ends() -> None:
 def test_a_pattern_that_could_run_for_ever_is_not_tried() -> None:
     schemas = Schemas(changed())
     assert schemas.problems({"type": "string", "pattern": "(a+)+$"}, "a" * 60 + "b") == []
+    assert schemas.problems({"type": "string", "pattern": "^[[a]$"}, "a") == []  # Python warns of it
     assert schemas.problems({"type": "string", "pattern": "^[0-9]{10}$"}, "12") == [("", "pattern")]
 
 

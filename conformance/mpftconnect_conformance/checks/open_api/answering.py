@@ -21,7 +21,8 @@ __all__ = [
     *("judge_errors", "judge_request_id", "judge_tls"),
 ]
 
-FULL, STRANGER, WRONG_TOKEN = "data of full", "data of full as a stranger", "data of full with a wrong token"
+# Not "... of full": under such names uk-core-r4 keeps what a record holds, and would read these as more of it.
+FULL, STRANGER, WRONG_TOKEN = "search with credentials", "search as a stranger", "search with a wrong token"
 NOWHERE, UNTRUE, NO_METHOD = "address that is not", "parameter of no meaning", "method that is not"
 ENCRYPTION, SMART, OPENID = "encryption", "smart configuration", "openid configuration"
 
@@ -265,6 +266,8 @@ def judge_request_id(evidence: Evidence) -> Outcome:
     An answer that names another request never comes this far: the wire rejects it.
     """
     found = evidence.answered("metadata")
+    if table_of(evidence.json("metadata")).get("resourceType") != "CapabilityStatement":
+        raise undecided("metadata is no CapabilityStatement", "another may have answered", "check target.base_url")
     if found.header("X-Request-ID") or found.header("X-Correlation-ID"):
         return Outcome.passed(1, "mirrored on the capability statement")
     message = "the answer carries neither X-Request-ID nor X-Correlation-ID"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from mpftconnect.conformance import (
@@ -16,6 +16,7 @@ from mpftconnect.conformance import (
     Recorded,
     Undecided,
 )
+from mpftconnect.errors import MpftConnectError
 from mpftconnect_conformance.oas.document import Document, document_in
 from mpftconnect_conformance.oas.text import Unreadable
 
@@ -23,12 +24,14 @@ __all__ = [
     "DOCUMENT",
     "DOCUMENT_LET_IN",
     "ask_document",
+    "body_of",
     "described",
     "failed",
     "sent",
     "supplier",
     "undecided",
     "unreadable",
+    "whole_elsewhere",
 ]
 
 DOCUMENT, DOCUMENT_LET_IN = "openapi document", "openapi document with credentials"
@@ -85,12 +88,32 @@ def described(evidence: Evidence) -> tuple[Document, Recorded]:
         NotInEvidence, Undecided: There is none that can be read.
     """
     came = sent(evidence)
-    if came.response_body is None:
-        raise NotInEvidence(came.step)
     try:
-        return document_in(came.response_body), came
+        return document_in(body_of(came)), came
     except Unreadable as error:
         raise Undecided(unreadable(error, "it cannot be read; open-api#1 says what is wrong with it")) from None
+
+
+def body_of(came: Recorded) -> bytes:
+    """The body of the document.
+
+    Raises:
+        NotInEvidence: It was not kept.
+        Unreadable: It was no text, and is not kept for that.
+    """
+    if came.response_body is None:
+        if "json" in came.facts:
+            raise Unreadable("syntax", str(came.facts["json"]))
+        raise NotInEvidence(came.step)
+    return came.response_body
+
+
+def whole_elsewhere(evidence: Evidence) -> bool:
+    """Whether another answer came whole by the same connection: only then is what is broken the product's own."""
+    try:
+        return isinstance(evidence.json("metadata"), Mapping)
+    except MpftConnectError:
+        return False
 
 
 def unreadable(error: Unreadable, words: str = "") -> Outcome:

@@ -9,10 +9,12 @@ from typing import Any
 from mpftconnect.conformance import Cause, CauseKind, Evidence, Finding, Outcome
 from mpftconnect_conformance.checks.open_api.described import (
     DOCUMENT_LET_IN,
+    body_of,
     described,
     failed,
     sent,
     unreadable,
+    whole_elsewhere,
 )
 from mpftconnect_conformance.oas.document import Document, Operation, document_in, faults_of, leads, table_of
 from mpftconnect_conformance.oas.schema import Schemas, TooMuch
@@ -52,9 +54,9 @@ def judge_document(evidence: Evidence) -> Outcome:
         message = "the document comes only to those who sign in"
         findings.append(_finding("login", message, came.id, "OpenAPI document"))
     try:
-        document = document_in(came.response_body or b"")
+        document = document_in(body_of(came))
     except Unreadable as error:
-        page = came.content_type in ("text/html", "application/xhtml+xml") or not came.response_body
+        page = came.content_type in ("text/html", "application/xhtml+xml") or not whole_elsewhere(evidence)
         if error.rule in ("no-yaml", "too-large") or page:
             return failed(findings, "publish it without a login") if findings else unreadable(error)
         findings.append(_finding("syntax", f"the document cannot be read: {error}", came.id, "OpenAPI document"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -134,9 +134,8 @@ def _drawn(strategy: Any, limits: Any, made: list[Any]) -> None:
     def take(case: Any) -> None:  # a function of Python's own: what wraps it looks at its code
         made.append(case)
 
-    drawn: Any = given(strategy)
-    run: Callable[[], None] = limits(drawn(take))
-    run()
+    hand_over: Any = given(strategy)
+    limits(hand_over(take))()
 
 
 def judge_generated(evidence: Evidence) -> Outcome:

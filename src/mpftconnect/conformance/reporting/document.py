@@ -174,7 +174,7 @@ def target_of(subject: Subject, exchanges: Sequence[Recorded]) -> dict[str, Any]
     for each in exchanges:
         if "certificate_sha256" in each.facts:
             out["certificate_sha256"] = each.facts["certificate_sha256"]
-        if each.step == "metadata" and each.ok:
+        if each.step == "metadata" and each.ok and "version_reported" not in out:
             try:
                 software = each.json().get("software", {})
                 reported = software.get("version")
@@ -183,7 +183,6 @@ def target_of(subject: Subject, exchanges: Sequence[Recorded]) -> dict[str, Any]
             if isinstance(reported, str):
                 out["version_reported"] = reported[:100]
                 out["version_agrees"] = reported == subject.version
-                break
     return out
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import zip_longest
+from typing import Any
 
 from mpftconnect.hl7v2.changes import Change, Parked, Replace, Retract, Stated, Upsert
 from mpftconnect.hl7v2.mapping.datatypes import moment
@@ -53,7 +56,8 @@ class Mapped:
     changes: tuple[Change, ...]
     parked: tuple[Parked, ...]
     envelope: Envelope
-    _trace: tuple[list[Segment], list[Draft], list[tuple[Segment, Place, str]], list[tuple[Segment, str]]]
+    _read: Callable[[bool], _Trace]
+    _results: tuple[Any, ...]
 
     @cached_property
     def items(self) -> tuple[Item, ...]:
@@ -62,8 +66,15 @@ class Mapped:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """What became of every populated field. Worked out when first asked for."""
-        return build_ledger(*self._trace)
+        """What became of every populated field. Worked out when first asked for, against what stands in the items.
+
+        Where every leaf went is written down when the message is read leaf by leaf, which is done here; whether it can
+        be written back is then asked of the items and changes of this mapping.
+        """
+        trace = self._read(False)
+        for draft, result in zip_longest(trace.drafts, self._results[: len(trace.drafts)]):
+            draft.result = result
+        return build_ledger(trace.segments, trace.drafts, trace.dropped, trace.parked)
 
     def __repr__(self) -> str:
         return f"<Mapped {len(self.changes)} changes, {len(self.parked)} parked>"
@@ -86,8 +97,48 @@ def map_message(message: Message, site: Site | None = None, *, received: datetim
     ('DOE, Jane', 'Patient/RRE/77')
     """
     site = site or _DEFAULT
-    segments = read_segments(message)
-    header = segments[0] if segments and segments[0].name == "MSH" else Segment("MSH", 1, {}, {}, {})
+    received = received or datetime.now(UTC)
+    # The ledger is for the message as it was now: who changes the message later changes other lists.
+    names, lines, delimiters, codec = message.names, list(message.lines), message.delimiters, message.charset.codec
+
+    def read(plain: bool) -> _Trace:
+        return _map(read_segments(names, lines, delimiters, codec, plain=plain), site, received)
+
+    trace = read(True)
+    return Mapped(
+        changes=tuple(trace.work.changes),
+        parked=tuple(trace.work.parked),
+        envelope=trace.envelope,
+        _read=read,
+        _results=tuple([draft.result for draft in trace.drafts]),
+    )
+
+
+@dataclass(slots=True)
+class _Trace:
+    """One reading of a message: what came of it, and where every leaf went (of what was read leaf by leaf)."""
+
+    segments: list[Segment]
+    work: Work
+    head: Draft
+    envelope: Envelope
+    parked: list[tuple[Segment, str]]
+
+    @property
+    def drafts(self) -> list[Draft]:
+        return [self.head, *self.work.drafts]
+
+    @property
+    def dropped(self) -> list[tuple[Segment, Place, str]]:
+        return self.work.dropped
+
+
+def _map(segments: list[Segment], site: Site, received: datetime) -> _Trace:
+    if segments and segments[0].name == "MSH":
+        header = segments[0]
+    else:
+        header = Segment("MSH", 1)
+        header.hold({}, {}, {})
     event = next((segment for segment in segments if segment.name == "EVN"), None)
     head = Draft(None, site, "")
     code, trigger = _type(header, event)
@@ -100,7 +151,7 @@ def map_message(message: Message, site: Site | None = None, *, received: datetim
         segments,
         site,
         stated=stated,
-        received=received or datetime.now(UTC),
+        received=received,
         authority=authority,
         trigger=trigger,
         organisation=organisation,
@@ -115,7 +166,7 @@ def map_message(message: Message, site: Site | None = None, *, received: datetim
     ]
     whole = {id(segment) for segment, _ in parked}
     for segment in segments:
-        if segment.left and id(segment) not in whole:
+        if segment.remains and id(segment) not in whole:
             head.keep(segment)
     envelope = Envelope(
         stated=stated,
@@ -124,12 +175,7 @@ def map_message(message: Message, site: Site | None = None, *, received: datetim
         extra=tuple(head.extras),
     )
     head.result = envelope
-    return Mapped(
-        changes=tuple(work.changes),
-        parked=tuple(work.parked),
-        envelope=envelope,
-        _trace=(segments, [head, *work.drafts], work.dropped, parked),
-    )
+    return _Trace(segments, work, head, envelope, parked)
 
 
 _DEFAULT = Site()

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from mpftconnect.hl7v2.changes import Key
 from mpftconnect.hl7v2.mapping.datatypes import concept, words
-from mpftconnect.hl7v2.mapping.draft import Draft
+from mpftconnect.hl7v2.mapping.draft import EXTRA, Draft
 from mpftconnect.hl7v2.mapping.leaves import Segment
 from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest
@@ -67,7 +67,9 @@ def _flag(work: Work, segment: Segment, field: int, someone: Person) -> None:
         return
     if code.text is None and len(code.coding) == 1 and code.coding[0].system is None and code.coding[0].display is None:
         # A bare text without a coding system is what the alert says, not a code.
-        draft.taken = [(segment, place, "code.text", way) for segment, place, _, way in draft.taken]
+        draft.taken = [
+            (segment, place, path if way is EXTRA else "code.text", way) for segment, place, path, way in draft.taken
+        ]
         code = Concept(text=code.coding[0].code)
     draft.values["code"] = code
     own = digest(f"{segment.name}-{field}", code.words())

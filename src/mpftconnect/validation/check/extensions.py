@@ -32,6 +32,13 @@ def _host(url: str) -> str:
     return url.split("/", 3)[2].lower() if url.startswith(("http://", "https://")) else url
 
 
+def _may_publish(package: str, host: str) -> bool:
+    """Whether a package of a name may define what stands at a host: HL7's own do at HL7's, and nobody else's."""
+    if package.startswith("hl7.terminology"):
+        return host == "terminology.hl7.org"
+    return package.startswith("hl7.") == (host == "hl7.org")
+
+
 class _Known:
     """A defined extension, compiled."""
 
@@ -209,10 +216,8 @@ class Extensions:
             return "no definition of this publisher is loaded: load the package that defines the extension"
         if url.startswith(CORE):
             return ""
-        # HL7's own packages (`hl7.`) publish under HL7's address, and nobody else's do.
-        of_hl7 = _host(url) in ("hl7.org", "terminology.hl7.org")
         absent = self._checks.definitions.missing_packages
-        able = sorted(how for name, how in absent.items() if name.startswith("hl7.") == of_hl7)
+        able = sorted(how for name, how in absent.items() if _may_publish(name, _host(url)))
         return f"a package that is not here may define this extension: {'; '.join(able[:3])}" if able else ""
 
     def _allowed(self, known: _Known, place: Place, run: Run) -> bool:
