@@ -47,6 +47,7 @@ bench: $(VENV)/.bench                 ## speed, as ratios beside a peer in the s
 	$(BIN)/python benchmarks/fuzz_hl7v2.py
 	$(BIN)/python benchmarks/fuzz_mllp.py
 	$(BIN)/python benchmarks/inbox_kills.py
+	$(BIN)/python benchmarks/compiled_mapping.py
 
 browser: $(VENV)/.test tests/browser/node_modules/.package-lock.json   ## only the pages, in headless Chromium
 	$(BIN)/python -m pytest -q tests/browser

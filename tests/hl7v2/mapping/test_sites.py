@@ -91,3 +91,11 @@ def test_every_system_is_written_back_to_its_name() -> None:
 def test_a_zone_that_does_not_exist_is_refused_and_not_taken_for_no_time() -> None:
     with pytest.raises(UsageError, match="time zone"):
         Site(zone="Nowhere/Town")
+
+
+def test_an_alert_from_a_text_with_doubled_spaces_has_a_ledger(mapped: Any) -> None:
+    site = Site(fields={"ZAL-1": "Flag"})
+    made = mapped("ADT^A31", "PID|1||77^^^RRE^MR||DOE^JO", "ZAL|Two  nurses at every visit", site=site)
+    (flag,) = [item for item in made.items if type(item).__name__ == "Flag"]
+    assert "Two nurses" in flag.words()
+    assert {entry.outcome for entry in made.ledger if entry.location == "ZAL-1"} == {"mapped"}

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import zip_longest
-from typing import Any
 
 from mpftconnect.hl7v2.changes import Change, Parked, Replace, Retract, Stated, Upsert
 from mpftconnect.hl7v2.mapping.datatypes import moment
@@ -56,8 +53,7 @@ class Mapped:
     changes: tuple[Change, ...]
     parked: tuple[Parked, ...]
     envelope: Envelope
-    _read: Callable[[bool], _Trace]
-    _results: tuple[Any, ...]
+    _trace: tuple[list[Segment], list[Draft], list[tuple[Segment, Place, str]], list[tuple[Segment, str]]]
 
     @cached_property
     def items(self) -> tuple[Item, ...]:
@@ -66,15 +62,8 @@ class Mapped:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """What became of every populated field. Worked out when first asked for, against what stands in the items.
-
-        Where every leaf went is written down when the message is read leaf by leaf, which is done here; whether it can
-        be written back is then asked of the items and changes of this mapping.
-        """
-        trace = self._read(False)
-        for draft, result in zip_longest(trace.drafts, self._results[: len(trace.drafts)]):
-            draft.result = result
-        return build_ledger(trace.segments, trace.drafts, trace.dropped, trace.parked)
+        """What became of every populated field. Worked out when first asked for."""
+        return build_ledger(*self._trace)
 
     def __repr__(self) -> str:
         return f"<Mapped {len(self.changes)} changes, {len(self.parked)} parked>"
@@ -97,48 +86,8 @@ def map_message(message: Message, site: Site | None = None, *, received: datetim
     ('DOE, Jane', 'Patient/RRE/77')
     """
     site = site or _DEFAULT
-    received = received or datetime.now(UTC)
-    # The ledger is for the message as it was now: who changes the message later changes other lists.
-    names, lines, delimiters, codec = message.names, list(message.lines), message.delimiters, message.charset.codec
-
-    def read(plain: bool) -> _Trace:
-        return _map(read_segments(names, lines, delimiters, codec, plain=plain), site, received)
-
-    trace = read(True)
-    return Mapped(
-        changes=tuple(trace.work.changes),
-        parked=tuple(trace.work.parked),
-        envelope=trace.envelope,
-        _read=read,
-        _results=tuple([draft.result for draft in trace.drafts]),
-    )
-
-
-@dataclass(slots=True)
-class _Trace:
-    """One reading of a message: what came of it, and where every leaf went (of what was read leaf by leaf)."""
-
-    segments: list[Segment]
-    work: Work
-    head: Draft
-    envelope: Envelope
-    parked: list[tuple[Segment, str]]
-
-    @property
-    def drafts(self) -> list[Draft]:
-        return [self.head, *self.work.drafts]
-
-    @property
-    def dropped(self) -> list[tuple[Segment, Place, str]]:
-        return self.work.dropped
-
-
-def _map(segments: list[Segment], site: Site, received: datetime) -> _Trace:
-    if segments and segments[0].name == "MSH":
-        header = segments[0]
-    else:
-        header = Segment("MSH", 1)
-        header.hold({}, {}, {})
+    segments = read_segments(message)
+    header = segments[0] if segments and segments[0].name == "MSH" else Segment("MSH", 1, {}, {}, {})
     event = next((segment for segment in segments if segment.name == "EVN"), None)
     head = Draft(None, site, "")
     code, trigger = _type(header, event)
@@ -151,7 +100,7 @@ def _map(segments: list[Segment], site: Site, received: datetime) -> _Trace:
         segments,
         site,
         stated=stated,
-        received=received,
+        received=received or datetime.now(UTC),
         authority=authority,
         trigger=trigger,
         organisation=organisation,
@@ -166,7 +115,7 @@ def _map(segments: list[Segment], site: Site, received: datetime) -> _Trace:
     ]
     whole = {id(segment) for segment, _ in parked}
     for segment in segments:
-        if segment.remains and id(segment) not in whole:
+        if segment.left and id(segment) not in whole:
             head.keep(segment)
     envelope = Envelope(
         stated=stated,
@@ -175,7 +124,12 @@ def _map(segments: list[Segment], site: Site, received: datetime) -> _Trace:
         extra=tuple(head.extras),
     )
     head.result = envelope
-    return _Trace(segments, work, head, envelope, parked)
+    return Mapped(
+        changes=tuple(work.changes),
+        parked=tuple(work.parked),
+        envelope=envelope,
+        _trace=(segments, [head, *work.drafts], work.dropped, parked),
+    )
 
 
 _DEFAULT = Site()

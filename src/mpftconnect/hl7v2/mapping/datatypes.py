@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from mpftconnect.errors import NotAnNhsNumber
-from mpftconnect.hl7v2.mapping import plain
-from mpftconnect.hl7v2.mapping.draft import PLAIN, Draft, Reader, read_plainly
+from mpftconnect.hl7v2.mapping.draft import Draft, Reader
 from mpftconnect.hl7v2.mapping.leaves import Segment
 from mpftconnect.hl7v2.mapping.making import coding_of, concept_of, concept_of_one, make
 from mpftconnect.hl7v2.mapping.tables import (
@@ -95,7 +94,7 @@ def coded_in(table: Any, component: int = 1) -> Reader:
     def read(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> str | None:
         return draft.take_coded(segment, field, repetition, component, path, draft.site.table(table))
 
-    return read_plainly(read, plain.coded_in(table, component))
+    return read
 
 
 # --- codes -----------------------------------------------------------------------------------------------------
@@ -384,7 +383,7 @@ def telecom_of(use: str | None) -> Reader:
             meant = meant or "mobile"
         return make(ContactPoint, system=system or "phone", value=value, use=meant or use)
 
-    return read_plainly(read, plain.telecom_of(use))
+    return read
 
 
 def joined(
@@ -470,7 +469,7 @@ def place_as(role: str) -> Reader:
             return None
         return make(Actor, name=called, role=role, organization=owner)
 
-    return read_plainly(read, plain.place_as(role))
+    return read
 
 
 def ods_actor(code_: str) -> Actor:
@@ -478,20 +477,3 @@ def ods_actor(code_: str) -> Actor:
     return make(
         Actor, organization_code=code_, identifier=make(Identifier, system=ODS_ORGANIZATION_SYSTEM, value=code_)
     )
-
-
-PLAIN.update(
-    {
-        address: plain.address,
-        concept: plain.concept,
-        date: plain.date,
-        entity_identifier: plain.entity_identifier,
-        identifier: plain.identifier,
-        moment: plain.moment,
-        name: plain.name,
-        organisation: plain.organisation,
-        person: plain.person,
-        text: plain.text,
-        words: plain.words,
-    }
-)

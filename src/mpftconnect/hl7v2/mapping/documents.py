@@ -86,7 +86,7 @@ def read_document(work: Work, part: Part, someone: Person, encounter: Reference 
 
 def _parent(draft: Draft, txa: Segment) -> Identifier | None:
     """TXA-13: the document that this one adds to or replaces."""
-    return entity_identifier(draft, txa, 13, 1, "based_on[0].identifier") if txa.has(13) else None
+    return entity_identifier(draft, txa, 13, 1, "based_on[0].identifier") if 13 in txa.repetitions else None
 
 
 def _supersede(work: Work, parent: Identifier, someone: Person) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from mpftconnect.hl7v2.mapping.leaves import NULL, Place, Segment, short_path
-from mpftconnect.hl7v2.mapping.making import extra_of, make_of, short_extra
+from mpftconnect.hl7v2.mapping.making import extra_of, make_of
 from mpftconnect.hl7v2.mapping.site import Site
 from mpftconnect.hl7v2.mapping.ways import DATE, NUMBER, TEXT, Way, read_date, read_number, timed
 from mpftconnect.model import Extra, Item, PartialDate, When
 
-__all__ = ["EXTRA", "NOT_PLAIN", "PLAIN", "REMOVED", "Draft", "Plain", "Reader", "Row", "Taken", "read_plainly"]
+__all__ = ["EXTRA", "REMOVED", "Draft", "Reader", "Row", "Taken"]
 
 
 # A plain tuple: there is one a leaf, and most are never looked at.
@@ -26,24 +26,6 @@ EXTRA: Final = Way("extra", lambda value: json.loads(value) if isinstance(value,
 
 Reader = Callable[["Draft", Segment, int, int, str], Any]
 """Reads one repetition of a field: draft, segment, field, repetition, path in the item. None: nothing usable."""
-
-
-class _NotPlain:
-    """What a plain reader gives for a value that needs more than plain reading; it has taken nothing then."""
-
-
-NOT_PLAIN: Final[Any] = _NotPlain()
-Plain = Callable[["Draft", Segment, list[str]], Any]
-"""Reads the components of one repetition, each plain text or empty, and empties those that it takes. None: nothing."""
-
-PLAIN: Final[dict[Reader, Plain]] = {}
-"""The plain reader of a reader: what it gives and takes is the same, for text that is plain."""
-
-
-def read_plainly(read: Reader, plain: Plain) -> Reader:
-    """Name the plain reader of a reader."""
-    PLAIN[read] = plain
-    return read
 
 
 class Row(NamedTuple):
@@ -73,15 +55,13 @@ class Draft:
         authority: Who numbers what has no assigning authority: the sender.
     """
 
-    __slots__ = ("authority", "extras", "kind", "opened", "removed", "result", "site", "taken", "values", "zone")
+    __slots__ = ("authority", "extras", "kind", "removed", "result", "site", "taken", "values", "zone")
 
     def __init__(self, kind: type[Item] | None, site: Site, authority: str) -> None:
         self.kind, self.site, self.authority, self.zone = kind, site, authority, site.zone
         self.values: dict[str, Any] = {}
         self.taken: list[Taken] = []
         self.extras: list[Extra] = []
-        # The segments that were read plainly, each with what was open before.
-        self.opened: list[tuple[Segment, list[str]]] = []
         self.removed: list[str] = []
         self.result: Any = None
 
@@ -223,9 +203,6 @@ class Draft:
 
     def keep(self, segment: Segment) -> None:
         """Keep whatever is left of a segment as extra."""
-        if segment.plain:
-            self._keep_plainly(segment)
-            return
         extras, taken, where = self.extras, self.taken, f"{segment.where}-"
         index = len(extras)
         for place, value in segment.left.items():
@@ -236,36 +213,10 @@ class Draft:
             index += 1
         segment.left.clear()
 
-    def _keep_plainly(self, segment: Segment) -> None:
-        extras, where = self.extras, f"{segment.where}-"
-        fields = segment.open
-        fields[0] = ""
-        for number, text in enumerate(fields):
-            if not text:
-                continue
-            if "^" not in text and "~" not in text:
-                extras.append((short_extra if len(text) < 4 else extra_of)(f"{where}{number}", _json(text)))
-                continue
-            for nth, repetition in enumerate(text.split("~"), 1):
-                for component, part in enumerate(repetition.split("^"), 1):
-                    if part:
-                        path = where + short_path((number, nth, component, 1))
-                        extras.append((short_extra if len(part) < 4 else extra_of)(path, _json(part)))
-        segment.open = [""] * len(fields)
-
     # --- filling -------------------------------------------------------------------------------------------------
 
-    def fill(self, segment: Segment, table: Sequence[Row], *, plain: bool = False) -> None:
-        """Read a segment by its table.
-
-        Args:
-            plain: Nobody asks afterwards which leaves were taken, so that plain text may be read plainly.
-        """
-        if segment.plain and plain:
-            self.opened.append((segment, segment.open.copy()))
-            table = table[self._fill_plainly(segment, table) :]
-            if not table:
-                return
+    def fill(self, segment: Segment, table: Sequence[Row]) -> None:
+        """Read a segment by its table."""
         repetitions = segment.repetitions
         for row in table:
             if row[0] not in repetitions:
@@ -286,45 +237,6 @@ class Draft:
                 value = read(self, segment, field, 1, attribute)
                 if value is not None:
                     self.values[attribute] = value
-
-    def _fill_plainly(self, segment: Segment, table: Sequence[Row]) -> int:
-        """Read by plain readers, and say how many lines of the table are done: up to one that asks for more."""
-        fields, values = segment.open, self.values
-        count = len(fields)
-        for index, row in enumerate(table):
-            number = row[0]
-            if number >= count or not (text := fields[number]):
-                continue
-            _, attribute, read, many, _ = row
-            plain = PLAIN.get(read)
-            if plain is None or (len(text) > 50 and text.count("^") > 50):
-                return index
-            if many:
-                if attribute not in values:
-                    values[attribute] = []
-                texts = text.split("~") if "~" in text else (text,)
-                found = []
-                rest = []
-                for one in texts:
-                    parts = one.split("^")
-                    value = plain(self, segment, parts)
-                    if value is NOT_PLAIN:
-                        return index
-                    if value is not None:
-                        found.append(value)
-                    rest.append("^".join(parts) if any(parts) else "")
-                values[attribute] += found
-                fields[number] = "~".join(rest) if any(rest) else ""
-            elif attribute not in values:
-                first, more, others = text.partition("~")
-                parts = first.split("^")
-                value = plain(self, segment, parts)
-                if value is NOT_PLAIN:
-                    return index
-                if value is not None:
-                    values[attribute] = value
-                    fields[number] = "^".join(parts) + more + others if more or any(parts) else ""
-        return len(table)
 
     def remove(self, segment: Segment, field: int, attribute: str) -> None:
         """The sender removes an attribute: its field is `""`."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from mpftconnect.hl7v2.changes import Key
-from mpftconnect.hl7v2.mapping import plain
 from mpftconnect.hl7v2.mapping.datatypes import coded_in, concept, entity_identifier, moment, person, words
-from mpftconnect.hl7v2.mapping.draft import PLAIN, Draft, Row
+from mpftconnect.hl7v2.mapping.draft import Draft, Row
 from mpftconnect.hl7v2.mapping.leaves import Segment
 from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.tables import ALLERGY_CATEGORY, ALLERGY_SEVERITY
@@ -35,14 +34,6 @@ def _reaction(draft: Draft, segment: Segment, field: int, repetition: int, path:
 def _category(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> str | None:
     return draft.take_coded(segment, field, repetition, 1, path, draft.site.table(ALLERGY_CATEGORY))
 
-
-def _plain_reaction(draft: Draft, segment: Segment, parts: list[str]) -> Reaction | None:
-    said = plain.text(draft, segment, parts)
-    return make(Reaction, manifestation=(Concept(text=said),)) if said else None
-
-
-PLAIN[_reaction] = _plain_reaction
-PLAIN[_category] = plain.coded_in(ALLERGY_CATEGORY)
 
 ALLERGY: Final = (
     Row(2, "category", _category, many=True),
@@ -77,14 +68,6 @@ def _status(system: str, code: str) -> Concept:
 def _severity(draft: Draft, segment: Segment) -> None:
     """AL1-4, IAM-4: how bad the reactions were (FHIR has it of a reaction)."""
     reactions = draft.values.get("reactions")
-    if reactions and segment.plain and (code := segment.first_left(4)):
-        known = draft.site.exact_meaning(ALLERGY_SEVERITY, code)
-        if known is None:
-            return
-        if known:
-            segment.take_first(4)
-            reactions[0] = reactions[0].model_copy(update={"severity": known})
-            return
     severity = (
         draft.take_coded(segment, 4, 1, 1, "reactions[0].severity", draft.site.table(ALLERGY_SEVERITY))
         if reactions
@@ -111,7 +94,7 @@ def read_allergies(work: Work, part: Part, someone: Person) -> None:
         if segment.name not in ("AL1", "IAM"):
             continue
         draft = work.draft(AllergyIntolerance)
-        draft.fill(segment, ALLERGY if segment.name == "AL1" else INTOLERANCE, plain=True)
+        draft.fill(segment, ALLERGY if segment.name == "AL1" else INTOLERANCE)
         if "code" not in draft.values:
             work.undo(draft)
             continue
@@ -137,9 +120,9 @@ def read_diagnoses(work: Work, segments: list[Segment], someone: Person, encount
     """DG1; DG1-21 D withdraws one."""
     for segment in segments:
         draft = work.draft(Condition)
-        draft.fill(segment, DIAGNOSIS, plain=True)
+        draft.fill(segment, DIAGNOSIS)
         code: Concept | None = draft.values.get("code")
-        if segment.first_left(4) and (code is None or code.text is None):
+        if segment.left.get((4, 1, 1, 1)) and (code is None or code.text is None):
             said = draft.take(segment, 4, 1, 1, 1, "code.text")
             draft.values["code"] = code.model_copy(update={"text": said}) if code else Concept(text=said)
         if "code" not in draft.values:

@@ -6,12 +6,11 @@ end is kept as extra.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from mpftconnect.hl7v2.delimiters import STANDARD, Delimiters
+from mpftconnect.hl7v2.delimiters import Delimiters
 from mpftconnect.hl7v2.escapes import unescape
-from mpftconnect.hl7v2.message import HEADERS
+from mpftconnect.hl7v2.message import HEADERS, Message
 
 __all__ = ["NULL", "Place", "Segment", "leaves_of", "read_segments", "short_path"]
 
@@ -26,28 +25,6 @@ NULL: Final = '""'
 
 
 _NO_NULLS: frozenset[int] = frozenset()
-_LEAVES: Final = frozenset(("sent", "left", "repetitions", "components", "nulls"))
-# What is longer is divided: nothing that is read plainly is long.
-_LONGEST: Final = 4000
-
-
-def is_plain(line: str) -> bool:
-    """Whether a segment's text holds no escape, sub-component, null, or value that is not printable or only space.
-
-    >>> is_plain("PID|1||77^^^RRE"), is_plain('PID|1||""'), is_plain("PID|1|| "), is_plain("PID|1||a&b")
-    (True, False, False, False)
-    """
-    return (
-        line[3:4] == "|"
-        and len(line) <= _LONGEST
-        and line.isprintable()
-        and "\\" not in line
-        and "&" not in line
-        and '""' not in line
-        and "| " not in line
-        and "^ " not in line
-        and "~ " not in line
-    )
 
 
 class Segment:
@@ -56,127 +33,28 @@ class Segment:
     Args:
         name: `OBX`.
         number: Which of its name, from 1.
-        line: Its text.
-        delimiters: Of the message.
-        codec: Of the message, for its escapes.
-        plain: It may be read plainly, if its text is plain.
+        sent: Its populated leaves, decoded.
+        repetitions: How many repetitions each populated field has.
+        components: Which components each repetition has, as bits: bit 3 is component 3 (up to 60).
+        nulls: Fields that are `""` as a whole.
 
-    Most segments hold nothing but printable text and the usual delimiters. Such a segment stays `plain` while only
-    plain readers read it: `fields` is its text, and `open` the same text without what was taken. Whoever asks for one
-    of the following gets them, and the segment is plain no more:
-
-    - `sent`: its populated leaves, decoded; `left`: those that no item has taken yet;
-    - `repetitions`: how many repetitions each populated field has;
-    - `components`: which components each repetition has, as bits: bit 3 is component 3 (up to 60);
-    - `nulls`: the fields that are `""` as a whole.
+    `left` is what no item has taken yet.
     """
 
-    __slots__ = (
-        "_source",
-        "components",
-        "fields",
-        "left",
-        "line",
-        "name",
-        "nulls",
-        "number",
-        "open",
-        "plain",
-        "repetitions",
-        "sent",
-    )
-    sent: Leaves
-    left: Leaves
-    repetitions: dict[int, int]
-    components: Components
-    nulls: frozenset[int]
+    __slots__ = ("components", "left", "name", "nulls", "number", "repetitions", "sent")
 
     def __init__(
-        self,
-        name: str,
-        number: int,
-        line: str = "",
-        delimiters: Delimiters = STANDARD,
-        codec: str = "utf-8",
-        *,
-        plain: bool = False,
+        self, name: str, number: int, sent: Leaves, repetitions: dict[int, int], components: Components
     ) -> None:
-        self.name, self.number, self.line, self._source = name, number, line, (delimiters, codec)
-        self.plain = plain and is_plain(line)
-        self.fields: list[str] = line.split("|") if self.plain else []
-        self.open = self.fields.copy()
-
-    def __getattr__(self, name: str) -> Any:
-        # Reached only while what is asked for is not there yet.
-        if name not in _LEAVES:
-            raise AttributeError(name)
-        self.divide()
-        return getattr(self, name)
-
-    def divide(self) -> None:
-        """Make the leaves, and those that are left; the segment is plain no more."""
-        delimiters, codec = self._source
-        sent, repetitions, components = leaves_of(self.line, delimiters, codec, header=self.name in HEADERS)
-        self.hold(sent, repetitions, components)
-        if self.open != self.fields:
-            self.left = leaves_of("|".join(self.open), delimiters, codec)[0]
-        self.plain = False
-
-    def hold(self, sent: Leaves, repetitions: dict[int, int], components: Components) -> None:
-        """The leaves of the segment, of which none is taken yet."""
-        self.sent, self.repetitions, self.components = sent, repetitions, components
+        self.name, self.number, self.sent, self.repetitions = name, number, sent, repetitions
         self.left = sent.copy()
         self.nulls = _nulls(sent, repetitions, components) if NULL in sent.values() else _NO_NULLS
-
-    def among(self, text: str) -> Leaves:
-        """The leaves of a text of this segment."""
-        return leaves_of(text, *self._source)[0]
-
-    @property
-    def remains(self) -> bool:
-        """Whether something may be left of it."""
-        return any(self.open[1:]) if self.plain else bool(self.left)
-
-    def has(self, field: int) -> bool:
-        """Whether a field is populated."""
-        if self.plain:
-            return field < len(self.fields) and bool(self.fields[field].strip("^~"))
-        return field in self.repetitions
-
-    def first_left(self, field: int) -> str | None:
-        """What is left of a field's first component."""
-        if self.plain:
-            text = self.open[field] if field < len(self.open) else ""
-            return text.partition("~")[0].partition("^")[0] or None
-        return self.left.get((field, 1, 1, 1))
+        self.components = components
 
     def get(self, field: int, component: int = 1, repetition: int = 1, sub: int = 1) -> str | None:
         """What was sent there, taken or not; None for absent and null."""
-        if self.plain:
-            text = self.fields[field] if field < len(self.fields) else ""
-            if component == 1 and "^" not in text and "~" not in text:
-                return text or None if repetition == 1 == sub else None
-            return self._get(text, component, repetition, sub)
         value = self.sent.get((field, repetition, component, sub))
         return None if value == NULL else value
-
-    def take_first(self, field: int) -> None:
-        """Take a field's first component, of a plain segment."""
-        text = self.open[field]
-        first = text.partition("~")[0].partition("^")[0]
-        self.open[field] = text[len(first) :]
-
-    @staticmethod
-    def _get(text: str, component: int, repetition: int, sub: int) -> str | None:
-        if not text or sub > 1:
-            return None
-        if repetition > 1 or "~" in text:
-            parts = text.split("~")
-            text = parts[repetition - 1] if repetition <= len(parts) else ""
-        if component > 1 or "^" in text:
-            parts = text.split("^")
-            text = parts[component - 1] if component <= len(parts) else ""
-        return text or None
 
     def location(self, place: Place) -> str:
         """The place as a path: `PID-3[2].1.2`, `OBX[3]-5`."""
@@ -272,18 +150,13 @@ def leaves_of(
     return found, repetitions, components
 
 
-def read_segments(
-    names: Sequence[str], lines: Sequence[str], delimiters: Delimiters, codec: str, *, plain: bool
-) -> list[Segment]:
-    """The segments of a message in order, each numbered among those of its name.
-
-    Args:
-        plain: Those whose text is plain may be read plainly.
-    """
-    plain = plain and delimiters == STANDARD
+def read_segments(message: Message) -> list[Segment]:
+    """The segments of a message in order, each numbered among those of its name."""
+    delimiters, codec = message.delimiters, message.charset.codec
     counts: dict[str, int] = {}
     segments = []
-    for name, line in zip(names, lines, strict=True):
+    for name, line in zip(message.names, message.lines, strict=True):
+        sent, repetitions, components = leaves_of(line, delimiters, codec, header=name in HEADERS)
         number = counts[name] = counts.get(name, 0) + 1
-        segments.append(Segment(name, number, line, delimiters, codec, plain=plain and name not in HEADERS))
+        segments.append(Segment(name, number, sent, repetitions, components))
     return segments

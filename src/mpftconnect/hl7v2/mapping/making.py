@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from mpftconnect.model import Coding, Concept, Extra, Model
 
-__all__ = ["coding_of", "concept_of", "concept_of_one", "extra_of", "make", "make_of", "short_extra"]
+__all__ = ["coding_of", "concept_of", "concept_of_one", "extra_of", "make", "make_of"]
 
 M = TypeVar("M", bound=Model)
 _new: Any = object.__new__
@@ -62,12 +62,6 @@ def extra_of(path: str, json_text: str) -> Extra:
 
 
 _EXTRA = {"path", "json_text"}
-
-
-@lru_cache(maxsize=4096)
-def short_extra(path: str, json_text: str) -> Extra:
-    """The same, one for all: for texts of a few characters, most of which are line numbers and types of values."""
-    return extra_of(path, json_text)
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,6 @@ import re
 from typing import Any, Final
 
 from mpftconnect.hl7v2.changes import Key, Subject
-from mpftconnect.hl7v2.mapping import plain
 from mpftconnect.hl7v2.mapping.datatypes import (
     address,
     coded_in,
@@ -24,7 +23,7 @@ from mpftconnect.hl7v2.mapping.datatypes import (
     telecom_of,
     words,
 )
-from mpftconnect.hl7v2.mapping.draft import NOT_PLAIN, PLAIN, Draft, Row
+from mpftconnect.hl7v2.mapping.draft import Draft, Row
 from mpftconnect.hl7v2.mapping.leaves import Segment
 from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.tables import GENDER
@@ -95,22 +94,6 @@ def _birth_order(draft: Draft, segment: Segment, field: int, repetition: int, pa
     return draft.take_whole(segment, field, path)
 
 
-def _plain_alias(draft: Draft, segment: Segment, parts: list[str]) -> Any:
-    found = plain.name(draft, segment, parts)
-    return found if found is NOT_PLAIN or found is None or found.use else found.model_copy(update={"use": "nickname"})
-
-
-def _plain_yes_or_no(draft: Draft, segment: Segment, parts: list[str]) -> bool | None:
-    value = parts[0]
-    if value not in ("Y", "N"):
-        return None
-    parts[0] = ""
-    return value == "Y"
-
-
-PLAIN[_alias] = _plain_alias
-PLAIN[yes_or_no] = _plain_yes_or_no
-
 PATIENT: Final = (
     Row(3, "identifiers", identifier, many=True),
     Row(2, "identifiers", identifier, many=True, removable=False),
@@ -180,7 +163,7 @@ def read_person(work: Work, part: Part, *, mentions: bool) -> tuple[Person, Draf
         work.park("no-patient", "the message says nowhere whom it is about: it has no PID", "PID")
         return None
     draft = work.draft(Patient)
-    draft.fill(pid, PATIENT, plain=True)
+    draft.fill(pid, PATIENT)
     identifiers: list[Identifier] = draft.values.get("identifiers", [])
     if not identifiers:
         work.undo(draft)
@@ -190,8 +173,8 @@ def read_person(work: Work, part: Part, *, mentions: bool) -> tuple[Person, Draf
         return None
     _verification(draft, pid, identifiers)
     if (more := part.first("PD1")) is not None:
-        draft.fill(more, PATIENT_MORE, plain=True)
-        if more.first_left(12) == "Y":
+        draft.fill(more, PATIENT_MORE)
+        if more.left.get((12, 1, 1, 1)) == "Y":
             draft.take(more, 12, 1, 1, 1, "restriction", RESTRICTED)
             draft.values["restriction"] = "R"
     subject = Subject(identifiers=tuple(identifiers), restricted=confidence(part))
@@ -226,7 +209,7 @@ _STATUS: Final = frozenset(f"0{number}" for number in range(1, 9))
 
 
 def _verification(draft: Draft, pid: Segment, identifiers: list[Identifier]) -> None:
-    status = pid.first_left(32)
+    status = pid.left.get((32, 1, 1, 1))
     if status not in _STATUS:
         return
     for index, known in enumerate(identifiers):
@@ -240,7 +223,7 @@ def read_next_of_kin(work: Work, part: Part, someone: Person) -> None:
     """Each NK1 as a person to contact."""
     for segment in part.all("NK1"):
         draft = work.draft(RelatedPerson)
-        draft.fill(segment, NEXT_OF_KIN, plain=True)
+        draft.fill(segment, NEXT_OF_KIN)
         values = draft.values
         if not values.get("names") and not values.get("telecom"):
             work.undo(draft)
@@ -248,7 +231,7 @@ def read_next_of_kin(work: Work, part: Part, someone: Person) -> None:
         start, end = values.pop("period.start", None), values.pop("period.end", None)
         if start or end:
             values["period"] = make(Period, start=start, end=end)
-        if segment.first_left(7) in ("C", "EC"):  # Table 0131: C emergency contact.
+        if segment.left.get((7, 1, 1, 1)) in ("C", "EC"):  # Table 0131: C emergency contact.
             values["emergency_contact"] = True
         # NK1-1 counts the lines of this message; the names and the relationship are what stays.
         called = values.get("names") or (HumanName(),)

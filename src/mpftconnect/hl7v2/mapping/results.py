@@ -22,11 +22,11 @@ from mpftconnect.hl7v2.mapping.datatypes import (
     organisation,
     person,
 )
-from mpftconnect.hl7v2.mapping.draft import NOT_PLAIN, Draft, Row, Taken
+from mpftconnect.hl7v2.mapping.draft import Draft, Row, Taken
 from mpftconnect.hl7v2.mapping.leaves import Place, Segment
 from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.tables import INTERPRETATION, OBSERVATION_STATUS, REPORT_STATUS
-from mpftconnect.hl7v2.mapping.values import LINES, coding_words, interpretations, observed, observed_plainly, ranges
+from mpftconnect.hl7v2.mapping.values import LINES, coding_words, interpretations, observed, ranges
 from mpftconnect.hl7v2.mapping.ways import sliced, timed
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest, digest_of_code, key_of
 from mpftconnect.model import (
@@ -135,10 +135,6 @@ def _orders(part: Part) -> list[list[Segment]]:
 def notes(draft: Draft, segments: Sequence[Segment]) -> None:
     """NTE-3, line by line."""
     for segment in segments:
-        if segment.plain and (said := segment.first_left(3)) and "~" not in segment.open[3]:
-            segment.take_first(3)
-            draft.add("note", said)
-            continue
         for repetition in range(1, segment.repetitions.get(3, 0) + 1):
             path = draft.next_path("note")
             draft.add("note", draft.take(segment, 3, repetition, 1, 1, path))
@@ -147,14 +143,14 @@ def notes(draft: Draft, segments: Sequence[Segment]) -> None:
 def _read_report(work: Work, group: list[Segment], someone: Person, encounter: Reference | None) -> None:
     obr = next(segment for segment in group if segment.name == "OBR")
     draft = work.draft(DiagnosticReport)
-    draft.fill(obr, REPORT, plain=True)
+    draft.fill(obr, REPORT)
     values = draft.values
     values.setdefault("code", Concept())
     for segment in group:
         if segment.name in ("ORC", "OBR"):
             work.own(draft, segment)
             if segment.name == "ORC" and not values.get("identifiers"):
-                draft.fill(segment, _ORDER_NUMBERS, plain=True)
+                draft.fill(segment, _ORDER_NUMBERS)
     start, end = values.pop("effective.start", None), values.pop("effective.end", None)
     values["effective"] = _span(draft, start, end, "effective")
     if values["effective"] is None:
@@ -351,7 +347,7 @@ def _continues(first: Segment, following: Segment) -> bool:
     """
     if first.get(2) not in LINES or following.get(2) != first.get(2):
         return False
-    if any(segment.has(field) for segment in (first, following) for field in (6, 7, 8)):
+    if any(field in segment.repetitions for segment in (first, following) for field in (6, 7, 8)):
         return False
     if any(first.get(3, part) != following.get(3, part) for part in (1, 2, 3)) or first.get(3) is None:
         return False
@@ -375,13 +371,10 @@ def _read_observation(
     specimen: Reference | None,
     others: Sequence[tuple[str, str]],
 ) -> Reference | None:
-    if more:
-        # What its further lines repeat of the first is looked up leaf by leaf.
-        segment.divide()
     draft = work.draft(Observation)
-    draft.fill(segment, OBSERVATION, plain=True)
+    draft.fill(segment, OBSERVATION)
     values = draft.values
-    if "code" not in values and not segment.has(5):
+    if "code" not in values and 5 not in segment.repetitions:
         work.undo(draft)
         return None
     values.setdefault("code", Concept())
@@ -424,13 +417,6 @@ def _read_observation(
 
 def _value(draft: Draft, segment: Segment, more: Sequence[Segment]) -> None:
     kind = (segment.get(2) or "ST").strip()
-    if segment.plain and not more:
-        if not segment.has(5):
-            return
-        if "~" not in segment.open[5] and (value := observed_plainly(draft, segment, kind)) is not NOT_PLAIN:
-            if value is not None:
-                draft.values["value"] = value
-            return
     count = segment.repetitions.get(5, 0)
     if more or (kind in LINES and count > 1):
         _joined_lines(draft, (segment, *more))

@@ -188,24 +188,6 @@ class Site:
 
         return {**codes, **own}, Way(way.name, back)
 
-    @cached_property
-    def _exact_meanings(self) -> dict[tuple[str, str], str | None]:
-        return {}
-
-    def exact_meaning(self, known: tuple[Mapping[str, str], Way], code: str) -> str | None:
-        """What a code of a table means; None for none, "" where the meaning is not written back as the same code."""
-        key = known[1].name, code
-        try:
-            return self._exact_meanings[key]
-        except KeyError:
-            codes, way = self.table(known)
-            meaning = codes.get(code)
-            if meaning is not None and way.back(meaning) != code:
-                meaning = ""
-            if len(self._exact_meanings) < _MANY:
-                self._exact_meanings[key] = meaning
-            return meaning
-
 
 _WORDS: Final = {
     "name": "the name of the source, in words",

@@ -6,51 +6,22 @@ No unit, range or flag is worked out. What is not the type that OBX-2 says stays
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
-from mpftconnect.hl7v2.mapping import plain
 from mpftconnect.hl7v2.mapping.datatypes import concept, joined
-from mpftconnect.hl7v2.mapping.draft import NOT_PLAIN, Draft
+from mpftconnect.hl7v2.mapping.draft import Draft
 from mpftconnect.hl7v2.mapping.leaves import Segment
-from mpftconnect.hl7v2.mapping.making import coding_of, concept_of, concept_of_one, make, make_of
-from mpftconnect.hl7v2.mapping.ways import NUMBER, TEXT, read_number
+from mpftconnect.hl7v2.mapping.making import coding_of, concept_of, concept_of_one, make
+from mpftconnect.hl7v2.mapping.ways import TEXT, read_number
 from mpftconnect.model import Coding, Concept, Quantity, Range, Ratio, ReferenceRange, Value
 
-__all__ = ["CODED", "LINES", "interpretations", "observed", "observed_plainly", "ranges"]
+__all__ = ["CODED", "LINES", "interpretations", "observed", "ranges"]
 
 CODED: Final = frozenset(("CE", "CWE", "CNE", "CF", "IS", "ID"))
 LINES: Final = frozenset(("TX", "FT", "ST"))
 _TIMES: Final = frozenset(("DT", "TS", "DTM"))
 _UCUM: Final = "http://unitsofmeasure.org"
 _COMPARATORS: Final = frozenset(("<", "<=", ">", ">="))
-
-
-def observed_plainly(draft: Draft, segment: Segment, kind: str) -> Any:
-    """The only repetition of OBX-5 of a plain segment; `NOT_PLAIN`, and nothing taken, where it asks for more."""
-    fields = segment.open
-    parts = fields[5].split("^")
-    value: Any
-    if kind == "NM":
-        if len(parts) > 1 or (number := read_number(parts[0])) is None or NUMBER.back(number) != parts[0]:
-            return NOT_PLAIN
-        unit = fields[6] if len(fields) > 6 else ""
-        if "^" in unit or "~" in unit:
-            return NOT_PLAIN
-        fields[5] = ""
-        if not unit:
-            return make_of(Quantity, {"value": number, "comparator": None})
-        fields[6] = ""
-        return make_of(Quantity, {"value": number, "comparator": None, "unit": unit, "system": None, "code": None})
-    if kind in CODED:
-        value = plain.concept(draft, segment, parts)
-    elif kind == "SN" or kind == "CQ" or kind in _TIMES or len(parts) > 50:
-        return NOT_PLAIN
-    else:
-        value = " ".join([part for part in parts if part]) or None
-        parts = []
-    if value is not NOT_PLAIN and value is not None:
-        fields[5] = "^".join(parts) if any(parts) else ""
-    return value
 
 
 def observed(draft: Draft, segment: Segment, kind: str, repetition: int, path: str) -> Value | None:
@@ -161,12 +132,6 @@ def _structured(draft: Draft, segment: Segment, repetition: int, path: str) -> V
 
 def ranges(draft: Draft, segment: Segment) -> None:
     """OBX-7 as the laboratory wrote it."""
-    if segment.plain:
-        said = segment.first_left(7)
-        if said is not None:
-            segment.take_first(7)
-            draft.add("reference_ranges", make_of(ReferenceRange, {"text": said}))
-        return
     said = draft.take(segment, 7, 1, 1, 1, "reference_ranges[0].text")
     if said is not None:
         draft.add("reference_ranges", make(ReferenceRange, text=said))
@@ -177,31 +142,19 @@ _INTERPRETATION: Final = "http://terminology.hl7.org/CodeSystem/v3-ObservationIn
 
 def interpretations(draft: Draft, segment: Segment, known: frozenset[str]) -> None:
     """OBX-8, each flag as sent; in HL7 v3's code system where that has the letters with the same meaning."""
-    if segment.plain:
-        if not segment.has(8):
-            return
-        parts = segment.open[8].split("^")
-        if "~" not in segment.open[8] and (found := plain.concept(draft, segment, parts)) is not NOT_PLAIN:
-            if found is not None:
-                segment.open[8] = "^".join(parts) if any(parts) else ""
-                draft.add("interpretation", _interpretation(found, known))
-            return
     for repetition in range(1, segment.repetitions.get(8, 0) + 1):
         path = draft.next_path("interpretation")
         found = concept(draft, segment, 8, repetition, path)
-        if found is not None:
-            draft.add("interpretation", _interpretation(found, known))
-
-
-def _interpretation(found: Concept, known: frozenset[str]) -> Concept:
-    coding = found.coding[0] if found.coding else None
-    if coding is not None and coding.system is None and coding.display is None and (coding.code in known):
-        if len(found.coding) == 1 and found.text is None:
-            found = concept_of_one(_INTERPRETATION, coding.code, None, coding.version)
-        else:
-            marked = coding_of(_INTERPRETATION, coding.code, None, coding.version)
-            found = concept_of(found.text, (marked, *found.coding[1:]))
-    return found
+        if found is None:
+            continue
+        coding = found.coding[0] if found.coding else None
+        if coding is not None and coding.system is None and coding.display is None and (coding.code in known):
+            if len(found.coding) == 1 and found.text is None:
+                found = concept_of_one(_INTERPRETATION, coding.code, None, coding.version)
+            else:
+                marked = coding_of(_INTERPRETATION, coding.code, None, coding.version)
+                found = concept_of(found.text, (marked, *found.coding[1:]))
+        draft.add("interpretation", found)
 
 
 def coding_words(concept_: Concept) -> tuple[str | None, str | None]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from mpftconnect.hl7v2.changes import Key
-from mpftconnect.hl7v2.mapping import plain
 from mpftconnect.hl7v2.mapping.datatypes import (
     coded_in,
     concept,
@@ -17,7 +16,7 @@ from mpftconnect.hl7v2.mapping.datatypes import (
     person,
     place_as,
 )
-from mpftconnect.hl7v2.mapping.draft import NOT_PLAIN, Draft, Reader, Row, read_plainly
+from mpftconnect.hl7v2.mapping.draft import Draft, Reader, Row
 from mpftconnect.hl7v2.mapping.leaves import Segment
 from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.tables import ENCOUNTER_CLASS
@@ -37,11 +36,7 @@ def _taking_part(code: str, display: str) -> Reader:
         actor = person(draft, segment, field, repetition, f"{path}.actor")
         return make(Participant, actor=actor, role=role) if actor else None
 
-    def read_plain(draft: Draft, segment: Segment, parts: list[str]) -> Any:
-        actor = plain.person(draft, segment, parts)
-        return actor if actor is NOT_PLAIN or actor is None else make(Participant, actor=actor, role=role)
-
-    return read_plainly(read, read_plain)
+    return read
 
 
 VISIT: Final = (
@@ -95,7 +90,7 @@ def _visit_key(draft: Draft, segment: Segment, work: Work, someone: Person, pid:
     identifiers = draft.values.get("identifiers")
     if identifiers:
         return key_of("Encounter", identifiers[0])
-    if pid is not None and pid.has(18):
+    if pid is not None and 18 in pid.repetitions:
         account = identifier(Draft(None, work.site, work.authority), _copy(pid, 18), 18, 1, "")
         if account is not None:
             return key_of("Encounter", account)
@@ -108,9 +103,7 @@ def _copy(segment: Segment, field: int) -> Segment:
     """The field alone, so that reading the key takes nothing from the segment."""
     sent = {place: value for place, value in segment.sent.items() if place[0] == field}
     held = {key: bits for key, bits in segment.components.items() if key[0] == field}
-    copy = Segment(segment.name, segment.number)
-    copy.hold(sent, {field: 1}, held)
-    return copy
+    return Segment(segment.name, segment.number, sent, {field: 1}, held)
 
 
 def read_visit(work: Work, part: Part, someone: Person, *, mentions: bool) -> Reference | None:
@@ -122,7 +115,7 @@ def read_visit(work: Work, part: Part, someone: Person, *, mentions: bool) -> Re
     if segment is None:
         return None
     draft = work.draft(Encounter)
-    draft.fill(segment, VISIT, plain=True)
+    draft.fill(segment, VISIT)
     key = _visit_key(draft, segment, work, someone, part.first("PID"))
     if key is None:
         work.undo(draft)
@@ -133,7 +126,7 @@ def read_visit(work: Work, part: Part, someone: Person, *, mentions: bool) -> Re
         return None
     work.own(draft, segment)
     if (more := part.first("PV2")) is not None:
-        draft.fill(more, VISIT_MORE, plain=True)
+        draft.fill(more, VISIT_MORE)
         work.own(draft, more)
     for owned in ("ROL", "PDA", "ACC"):
         work.own(draft, *part.all(owned))

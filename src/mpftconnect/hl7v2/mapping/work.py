@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from mpftconnect.hl7v2.changes import Change, Key, Parked, Replace, Retract, Stated, Subject, Upsert
 from mpftconnect.hl7v2.mapping.draft import EXTRA, Draft
 from mpftconnect.hl7v2.mapping.leaves import Place, Segment
-from mpftconnect.hl7v2.mapping.making import make, make_of
+from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.site import AUTHORITY, Site
 from mpftconnect.model import Actor, Identifier, Item, Reference, Source
 
@@ -93,8 +93,6 @@ class Work:
         self._pending: list[_Pending] = []
         self._owners: dict[int, Draft] = {}
         self._seen: dict[str, int] = {}
-        self._sourced: Stated | None = None
-        self._source: dict[str, Any] = {}
 
     # --- making --------------------------------------------------------------------------------------------------
 
@@ -106,19 +104,10 @@ class Work:
 
     def undo(self, draft: Draft) -> None:
         """No item comes of the draft after all: what it took is left again."""
-        taken = [(segment, place) for segment, place, _, _ in draft.taken]
-        for segment, before in draft.opened:
-            if segment.plain:
-                segment.open = before
-            else:
-                taken += [(segment, place) for place in segment.among("|".join(before))]
-        for segment, place in taken:
+        for segment, place, _, _ in draft.taken:
             segment.left[place] = segment.sent[place]
-        for segment in {id(segment): segment for segment, _ in taken}.values():
-            segment.left = {place: value for place, value in segment.sent.items() if place in segment.left}
         draft.taken.clear()
         draft.extras.clear()
-        draft.opened.clear()
         if self.drafts and self.drafts[-1] is draft:
             self.drafts.pop()
 
@@ -139,17 +128,15 @@ class Work:
             self.dropped.append((segment, place, why))
 
     def source(self, key: Key, stated: Stated) -> Source:
-        # All but the id is the same for whatever was stated at one time.
-        if stated is not self._sourced:
-            self._sourced = stated
-            self._source = {
-                "system": self.site.name,
-                "version": stated.control_id,
-                "fetched": self.received,
-                "mode": "feed",
-                "updated": stated.at or stated.sent,
-            }
-        return make_of(Source, {**self._source, "id": key.reference})
+        return make(
+            Source,
+            system=self.site.name,
+            id=key.reference,
+            version=stated.control_id,
+            fetched=self.received,
+            mode="feed",
+            updated=stated.at or stated.sent,
+        )
 
     def upsert(
         self,
@@ -240,7 +227,7 @@ class Work:
     def finish(self, part: Iterable[Segment], last: Draft) -> None:
         """Keep what is left of a part's segments, and make its items and changes in order."""
         for segment in part:
-            if segment.remains:
+            if segment.left:
                 self._owners.get(id(segment), last).keep(segment)
         for draft, made, change in self._pending:
             self.changes.append(change(draft.made(made)))
