@@ -4,11 +4,13 @@ the other side does; how an exchange ended is a fact of it: `answered`, `silent`
 
 from __future__ import annotations
 
+import secrets
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from mpftconnect.adapters import Deadline
@@ -18,12 +20,15 @@ from mpftconnect.adapters.mllp_server import MllpServer, Reply
 from mpftconnect.adapters.mllp_settings import SendSettings
 from mpftconnect.conformance.evidence import Recorded
 from mpftconnect.conformance.mllp_lines import SenderLine
+from mpftconnect.conformance.probe import MESSAGE_MARK
 from mpftconnect.errors import ConfigurationError, MpftConnectError
 from mpftconnect.hl7v2 import ack, parse
 
 __all__ = ["deliver", "listen", "recorded_message"]
 
 _MOST_MESSAGES = 500
+# A sender that floods is listened to, and of what it sends no more than this is kept.
+_MOST_BYTES = 50_000_000
 
 
 def deliver(
@@ -109,13 +114,18 @@ def listen(
     deadline: Deadline,
     facts: Callable[[bytes], Mapping[str, Any]],
     step: str = "message received",
+    mark: Callable[[str], str] = lambda _: "",
 ) -> list[Recorded]:
     """Listen until the product is quiet or time is spent. The first message is not answered and its connection closed,
     once: a sender sends it again. Every other one is acknowledged by AA.
+
+    Args:
+        mark: Of a buyer's challenge, by step: MSH-10 of our acknowledgements begins with it.
     """
     if line.listen is None:
         return []
-    taken: list[tuple[bytes, str]] = []
+    taken: list[_Taken] = []
+    begins = mark(step)[:MESSAGE_MARK]
     lock = threading.Lock()
     last = [time.monotonic()]
 
@@ -124,17 +134,18 @@ def listen(
         for raw in batch:
             with lock:
                 first = not taken
-                if len(taken) < _MOST_MESSAGES:
-                    taken.append((raw, "closed" if first else "AA"))
+                one = _Taken(raw, "closed" if first else "AA")
+                if len(taken) < _MOST_MESSAGES and sum(len(each.raw) for each in taken) + len(raw) <= _MOST_BYTES:
+                    taken.append(one)
                 last[0] = time.monotonic()
             if first:
                 raise _NotAnsweredError
             try:
-                answer = bytes(ack(parse(raw), "AA"))
+                one.answer = bytes(ack(parse(raw), "AA", control_id=_control_id(begins) if begins else None))
             except MpftConnectError:
                 replies.append(Reply(()))
                 continue
-            replies.append(Reply((answer,), "AA"))
+            replies.append(Reply((one.answer,), "AA"))
         return replies
 
     server = MllpServer(line.listen, handle)
@@ -154,9 +165,21 @@ def listen(
         found = list(taken)
     stray = sorted({finding.rule for finding in server.findings})
     made = [_line(line, step="line", facts={"messages": len(found), "stray": stray, "listened": True})]
-    for raw, answered in found:
-        made.append(_line(line, step=step, body=raw, facts={"answered": answered, **facts(raw)}))
+    for one in found:
+        said = {"answered": one.answered, **facts(one.raw)}
+        made.append(_line(line, step=step, body=one.raw, answer=one.answer, facts=said))
     return made
+
+
+@dataclass(slots=True)
+class _Taken:
+    raw: bytes
+    answered: str
+    answer: bytes | None = None
+
+
+def _control_id(begins: str) -> str:
+    return begins + "".join(secrets.choice("ABCDEFGHIJKLMNOP") for _ in range(20 - len(begins)))
 
 
 class _NotAnsweredError(Exception):
@@ -168,6 +191,7 @@ def _line(
     *,
     step: str,
     body: bytes | None = None,
+    answer: bytes | None = None,
     facts: Mapping[str, Any] | None = None,
     error: str | None = None,
     rule: str = "",
@@ -181,6 +205,7 @@ def _line(
         protocol="mllp",
         direction="received",
         request_body=None if body is None else _ended(body),
+        response_body=None if answer is None else _ended(answer),
         error=error,
         error_rule=rule,
         facts=dict(facts or {}),
