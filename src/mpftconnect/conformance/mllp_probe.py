@@ -4,10 +4,13 @@ the other side does; how an exchange ended is a fact of it: `answered`, `silent`
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import socket
+import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +25,7 @@ from mpftconnect.conformance.evidence import Recorded
 from mpftconnect.conformance.mllp_lines import SenderLine
 from mpftconnect.conformance.probe import MESSAGE_MARK
 from mpftconnect.errors import ConfigurationError, MpftConnectError
+from mpftconnect.events import Code, Event, EventStream
 from mpftconnect.hl7v2 import ack, parse
 
 __all__ = ["deliver", "listen", "recorded_message"]
@@ -55,12 +59,15 @@ def deliver(
     answers: list[bytes] = []
     error: str | None = None
     line: socket.socket | None = None
+    certificates: list[str] = []
     try:
         tls = settings.context()
         line = socket.create_connection((settings.host, settings.port), settings.connect_timeout)
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
-            line = tls.wrap_socket(line, server_hostname=settings.host)
+            agreed = tls.wrap_socket(line, server_hostname=settings.host)
+            line = agreed
+            certificates = [hashlib.sha256(agreed.getpeercert(binary_form=True) or b"").hexdigest()]
     except (OSError, MpftConnectError) as failure:
         known = adapter_error(failure) if isinstance(failure, OSError) else None
         error, rule, ended = "unreachable", known.rule if known else "no connection", "unreachable"
@@ -88,6 +95,14 @@ def deliver(
                     break
         except TimeoutError:
             ended = "silent"
+        except ssl.SSLEOFError:
+            ended = "closed"
+        except ssl.SSLError as failure:
+            # In TLS 1.3 a client learns only here that its certificate is not taken (RFC 8446, 4.4.2.4 and 6.2).
+            ended = "closed"
+            if not answers:
+                known = adapter_error(failure)
+                error, rule, ended = "unreachable", known.rule if known else "no secure connection", "unreachable"
         except OSError:
             ended = "closed"
     if line is not None:
@@ -103,7 +118,13 @@ def deliver(
         response_body=b"".join(_ended(answer) for answer in answers) or None,
         error=error,
         error_rule=rule,
-        facts={"ended": ended, "sent": len(messages), "answers": len(answers), **(facts or {})},
+        facts={
+            "ended": ended,
+            "sent": len(messages),
+            "answers": len(answers),
+            **({"certificates": certificates} if certificates else {}),
+            **(facts or {}),
+        },
         duration_ms=round((time.monotonic() - began) * 1000, 1),
     )
 
@@ -148,7 +169,8 @@ def listen(
             replies.append(Reply((one.answer,), "AA"))
         return replies
 
-    server = MllpServer(line.listen, handle)
+    ends: Counter[str] = Counter()
+    server = MllpServer(line.listen, handle, events=EventStream([lambda event: _count(event, ends)]))
     limit = deadline.earlier(line.seconds)
     try:
         server.start()
@@ -163,12 +185,44 @@ def listen(
         server.stop(1.0)
     with lock:
         found = list(taken)
-    stray = sorted({finding.rule for finding in server.findings})
-    made = [_line(line, step="line", facts={"messages": len(found), "stray": stray, "listened": True})]
+    said: dict[str, Any] = {"messages": len(found), "stray": _stray(server), "listened": True}
+    if server.peers:
+        said["certificates"] = list(server.peers[:5])
+    # Connections that brought no whole message: to a line that should have one they say why none came.
+    if trouble := {**ends, **_broken(server)}:
+        said["trouble"] = dict(sorted(trouble.items()))
+    made = [_line(line, step="line", facts=said)]
     for one in found:
-        said = {"answered": one.answered, **facts(one.raw)}
-        made.append(_line(line, step=step, body=one.raw, answer=one.answer, facts=said))
+        known = {"answered": one.answered, **facts(one.raw)}
+        made.append(_line(line, step=step, body=one.raw, answer=one.answer, facts=known))
     return made
+
+
+def _stray(server: MllpServer) -> list[str]:
+    """Rules of what stood between or inside messages of a peer that speaks MLLP.
+
+    What never was MLLP is another's (a health check, a scanner, TLS on a line in clear); what was cut off by the end of
+    a connection, or is longer than this side takes, is no mistake of framing.
+    """
+    found = (each for each in server.findings if each.connection in server.talked and not each.ended)
+    return sorted({each.rule for each in found if each.rule != "too-long"})
+
+
+def _broken(server: MllpServer) -> dict[str, int]:
+    many: Counter[str] = Counter()
+    for each in server.findings:
+        if each.rule == "too-long":
+            many["too-long"] += 1
+        elif each.ended:
+            many["cut-off"] += 1
+        elif each.connection not in server.talked:
+            many["no-mllp"] += 1
+    return dict(many)
+
+
+def _count(event: Event, ends: Counter[str]) -> None:
+    if event.code is Code.LINE_CLOSED and event.reason in ("tls", "too-slow", "connection-lost", "idle", "no-room"):
+        ends[str(event.reason)] += 1
 
 
 @dataclass(slots=True)

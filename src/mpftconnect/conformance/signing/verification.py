@@ -321,6 +321,8 @@ def _notes(
     if target.get("host"):
         fingerprint = target.get("certificate_sha256")
         yield f"target: {target['host']}, certificate {fingerprint or 'not seen'}"
+    for line in target.get("lines", ()):
+        yield f"{line['role']} at {line['address']}, certificate {', '.join(line['certificates']) or 'not seen'}"
     reported = target.get("version_reported")
     declared = report["subject"].get("version", "")
     if reported and reported != declared:
