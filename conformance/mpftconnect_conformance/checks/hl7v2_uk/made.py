@@ -71,7 +71,7 @@ def _message(
     at = datetime.now(UTC) - ago
     event = type_.split("^")[1]
     stated = {"EVN-1": event, "EVN-2": at.strftime("%Y%m%d%H%M%S")} if type_.startswith("ADT") else {}
-    visit = {"PV1-2": "N"} if type_.startswith("ADT") and event != "A40" else {}
+    visit = {"PV1-2": "N"} if type_.startswith("ADT") and event != "A40" and "PV1-2" not in values else {}
     message = build(
         type_,
         version="2.4",
@@ -81,7 +81,7 @@ def _message(
         at=at,
         processing="T",
         charset=charset,
-        values={**stated, **visit, **values},
+        values={**stated, **values, **visit},
     )
     message.set("MSH-12", version)
     for segment in segments:
@@ -199,7 +199,7 @@ MADE: dict[str, Callable[[Case], Made]] = {
     "the admission taken back": lambda c: _admitted(c, "ADT^A11^ADT_A09", 0),
     "an admission to move": lambda c: _admitted(c, "ADT^A01^ADT_A01", 1),
     "a transfer": lambda c: _admitted(c, "ADT^A02^ADT_A02", 1, WARDS[1], WARDS[0]),
-    "the transfer taken back": lambda c: _admitted(c, "ADT^A12^ADT_A12", 1, WARDS[0], WARDS[1]),
+    "the transfer taken back": lambda c: _admitted(c, "ADT^A12^ADT_A09", 1, WARDS[0], WARDS[1]),
     "an admission to end": lambda c: _admitted(c, "ADT^A01^ADT_A01", 2),
     "a discharge": lambda c: _admitted(c, "ADT^A03^ADT_A03", 2),
     "the discharge taken back": lambda c: _admitted(c, "ADT^A13^ADT_A01", 2),
