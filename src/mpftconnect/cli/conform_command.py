@@ -19,6 +19,7 @@ from mpftconnect.cli.conform_patients import patients
 from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.output import printable
 from mpftconnect.cli.signing_commands import challenge
+from mpftconnect.conformance.numbers import many
 from mpftconnect.errors import UsageError
 from mpftconnect.events import Code, Event, EventStream, Listener, NdjsonListener
 
@@ -289,9 +290,7 @@ def report_lines(document: Any) -> Iterator[str]:
         yield f"PARTIAL: {partial}"
     for finding in document["environment"]:
         touched = len(finding.get("requirements", ()))
-        yield f"{finding['kind']}: {finding['words']}" + (
-            f" ({touched} requirement{'' if touched == 1 else 's'})" if touched else ""
-        )
+        yield f"{finding['kind']}: {finding['words']}" + (f" ({many(touched, 'requirement')})" if touched else "")
         yield f"  {finding['mend']}"
     for pack in document["packs"]:
         yield f"{pack['name']} {pack['revision']}: {VERDICT_WORDS[pack['verdict']]} - {pack['because']}"

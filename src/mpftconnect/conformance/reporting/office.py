@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from mpftconnect.conformance.numbers import many
 from mpftconnect.conformance.reporting.forms import COLUMNS, clean, row_of
 from mpftconnect.conformance.reporting.page import lists_of, power_words
 from mpftconnect.conformance.reporting.summary import ResultView, Summary
@@ -18,7 +19,6 @@ from mpftconnect.conformance.reporting.words import (
     LEVEL_WORDS,
     RUN_WORDS,
     STATUS_WORDS,
-    many,
     sentence,
 )
 from mpftconnect.rendering import clock_words

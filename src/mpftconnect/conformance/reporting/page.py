@@ -16,6 +16,7 @@ from importlib.resources import files
 from jinja2 import Environment
 from markupsafe import Markup
 
+from mpftconnect.conformance.numbers import many
 from mpftconnect.conformance.outcome import ORDER, Status
 from mpftconnect.conformance.reporting.summary import PackView, ResultView, Summary
 from mpftconnect.conformance.reporting.words import (
@@ -24,7 +25,6 @@ from mpftconnect.conformance.reporting.words import (
     LEVEL_WORDS,
     RUN_WORDS,
     STATUS_WORDS,
-    many,
     sentence,
     stopped,
 )

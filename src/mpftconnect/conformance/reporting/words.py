@@ -17,7 +17,6 @@ __all__ = [
     "RUN_WORDS",
     "STATUS_WORDS",
     "VERDICT_WORDS",
-    "many",
     "sentence",
     "stopped",
 ]
@@ -105,12 +104,3 @@ def stopped(text: str) -> str:
     ('none.', 'None.', '')
     """
     return text if not text or text[-1] in ".!?:" else f"{text}."
-
-
-def many(number: int, what: str, plural: str = "") -> str:
-    """A number of things, in words that agree with it.
-
-    >>> many(1, "requirement"), many(2, "entry", "entries")
-    ('1 requirement', '2 entries')
-    """
-    return f"{number} {what if number == 1 else plural or what + 's'}"
