@@ -79,6 +79,8 @@ def _lines(requirement: Requirement, catalog: Catalog) -> list[str]:
             lines.append(f"  asks about: {', '.join(check.people)}")
         if check.writes:
             lines.append("  changes something: needs allow_writes")
+        if check.may_write:
+            lines.append("  changes something where allow_writes is set, and sees less where it is not")
         lines.append(
             f"  must catch: {', '.join(f'{c.fault} ({c.twin})' for c in check.catches) or 'no fault is named'}"
         )
