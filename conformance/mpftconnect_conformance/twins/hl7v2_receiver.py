@@ -23,7 +23,7 @@ _GENDERS = {"F": "female", "M": "male", "O": "other"}
 _FAULTS = (
     *("any-version-accepted", "any-type-accepted", "wrong-control-id", "broken-accepted", "long-dropped"),
     *("older-update-applied", "one-read-one-frame", "repeat-refused", "unknown-created", "utf8-refused"),
-    *("z-segment-refused", "birth-date-lost", "attachment-dropped"),
+    *("z-segment-refused", "birth-date-lost", "attachment-dropped", "acknowledgement-header-empty"),
 )
 
 
@@ -81,6 +81,8 @@ class ReceiverTwin:
         answer = ack(message, "AA" if good else "AE")
         if "wrong-control-id" in on:
             answer.set("MSA-2", "OTHER")
+        if "acknowledgement-header-empty" in on:
+            answer.set("MSH-10", None)
         return bytes(answer)
 
     def _takes(self, message: Message) -> bool:
