@@ -26,7 +26,14 @@ _FAULTS = (
     *("any-version-accepted", "any-type-accepted", "wrong-control-id", "broken-accepted", "long-dropped"),
     *("older-update-applied", "one-read-one-frame", "repeat-refused", "unknown-created", "utf8-refused"),
     *("z-segment-refused", "birth-date-lost", "attachment-dropped", "wrong-number-kept", "merge-lost"),
-    *("merge-undone", "withdrawal-lost", "correction-lost", "comment-lost", "unit-lost"),
+    *(
+        "merge-undone",
+        "withdrawal-lost",
+        "correction-lost",
+        "comment-lost",
+        "unit-lost",
+        "acknowledgement-header-empty",
+    ),
 )
 
 
@@ -93,6 +100,8 @@ class ReceiverTwin:
         answer = ack(message, "AA" if good else "AE")
         if "wrong-control-id" in on:
             answer.set("MSA-2", "OTHER")
+        if "acknowledgement-header-empty" in on:
+            answer.set("MSH-10", None)
         return bytes(answer)
 
     def _takes(self, message: Message) -> bool:

@@ -115,6 +115,11 @@ class Probe:
     def base_url(self) -> str:
         return self._need_wire().endpoint.base_url
 
+    @property
+    def may_write(self) -> bool:
+        """Whether something may be changed: the check says that it does, and supplier.toml allows it."""
+        return self._writes and self.subject.allow_writes
+
     def person(self, role: str) -> TestPerson:
         """The test person of that role.
 
@@ -192,6 +197,20 @@ class Probe:
             path,
         )
 
+    def put(
+        self, path: str, *, step: str, json: Any, headers: Mapping[str, str] | None = None, person: str = ""
+    ) -> Recorded:
+        """PUT below the base URL: to change what the probe itself made. Needs `allow_writes`."""
+        self._need_writes()
+        wire = self._ready(True)
+        return self._exchange(
+            step,
+            person,
+            lambda: wire.put(path, json=json, headers=self._marked(headers, step), label=step),
+            "PUT",
+            path,
+        )
+
     def delete(self, path: str, *, step: str) -> Recorded:
         """DELETE below the base URL: to clear up what the probe itself made. Needs `allow_writes`."""
         self._need_writes()
@@ -258,7 +277,7 @@ class Probe:
         return self._wire
 
     def _need_writes(self) -> None:
-        if not (self._writes and self.subject.allow_writes):
+        if not self.may_write:
             raise ProbeEnded("writes", "it changes something in the system, and supplier.toml does not allow writes")
 
     def _ready(self, credentials: bool) -> Wire:

@@ -15,7 +15,8 @@ Side = Callable[[Evidence, Tally], None]
 _HEADER = (
     *("version-missing", "version-unknown", "uk-version", "type-missing", "structure-unknown", "structure-mismatch"),
     *("trigger-mismatch", "encoding-characters", "segment-missing", "segment-order", "segment-unexpected"),
-    *("segment-repeats", "segment-unknown", "segment-name"),
+    *("segment-repeats", "segment-unknown", "segment-name", "field-required"),
+    *("not-a-date-time", "obx-type-missing", "obx-type-unknown"),
 )
 _NUMBER = (
     *("nhs-number-authority", "nhs-number-type", "nhs-number-invalid", "nhs-number-repeats", "nhs-number-form"),
@@ -201,13 +202,16 @@ CHECKS = [
         *_BAD_KINDS,
         sent=_sent(_HEADER, unreadable=True),
         received=_received(bad=_BAD_KINDS),
-        catches=(*_s("structure-wrong", "version-old"), *_r("any-version-accepted", "any-type-accepted")),
+        catches=(
+            *_s("structure-wrong", "version-old", "control-id-empty", "result-unnamed", "date-impossible"),
+            *_r("any-version-accepted", "any-type-accepted"),
+        ),
     ),
     _check(
         2,
         *("a long message", "a broken header"),
         received=_acknowledged,
-        catches=_r("wrong-control-id", "broken-accepted", "long-dropped"),
+        catches=_r("wrong-control-id", "acknowledgement-header-empty", "broken-accepted", "long-dropped"),
     ),
     _check(
         3,
