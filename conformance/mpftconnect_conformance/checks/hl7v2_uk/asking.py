@@ -79,7 +79,7 @@ def _taken(probe: Probe) -> list[Recorded]:
             for part in read_messages(stream):
                 raw = part.raw if part.raw is not None else b""
                 made += [recorded_message(raw, facts_of(raw))] if raw else []
-    return [*made, *listen(line, deadline=probe.deadline, facts=facts_of, mark=probe.mark)]
+    return [*made, *listen(line, deadline=probe.deadline, facts=facts_of, mark=probe.message_mark)]
 
 
 def facts_of(raw: bytes) -> dict[str, Any]:
@@ -147,14 +147,14 @@ def send_one(probe: Probe, name: str, case: Case) -> None:
     if receiver is None:
         return
     step, control = step_of(name), control_of(name)
-    messages, pieces, expect = MADE[name](replace(case, mark=probe.mark(step)))
+    messages, pieces, expect = MADE[name](replace(case, mark=probe.message_mark(step)))
 
     def speak(step: str, m: Sequence[bytes], p: Sequence[bytes], e: int | None) -> Callable[[], list[Recorded]]:
         return lambda: [deliver(receiver, step, m, pieces=p, expect=e, deadline=probe.deadline)]
 
     (said,) = probe.once(step, speak(step, messages, pieces, expect))
     if said.error is None and (said.facts.get("ended") != "answered" or expect == 0):
-        probe.once(control, speak(control, *good(replace(case, mark=probe.mark(control)))))
+        probe.once(control, speak(control, *good(replace(case, mark=probe.message_mark(control)))))
 
 
 def look(probe: Probe, number: str, step: str) -> Recorded | None:

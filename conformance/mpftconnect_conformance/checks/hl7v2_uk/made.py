@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from mpftconnect.conformance.probe import MESSAGE_MARK
 from mpftconnect.hl7v2 import build, parse
 
 __all__ = ["CLEAN", "MADE", "UNKNOWN", "WARDS", "Case", "Made", "good", "wrong_digit"]
@@ -36,7 +35,7 @@ Values = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Whom messages are about, and the mark of the challenge that they answer; empty if there is none.
+    """Whom messages are about, and how MSH-10 begins in answer to a challenge; empty if there is none.
 
     Args:
         other: A number of the 999 range that nobody has: of a person who is then merged, or with its digit changed.
@@ -54,8 +53,7 @@ class Case:
 
     def control_id(self) -> str:
         """Another one for each message, in letters alone: no digit of it looks like anybody's number to a redactor."""
-        begins = self.mark[:MESSAGE_MARK]
-        return begins + "".join(secrets.choice("ABCDEFGHIJKLMNOP") for _ in range(20 - len(begins)))
+        return self.mark + "".join(secrets.choice("ABCDEFGHIJKLMNOP") for _ in range(20 - len(self.mark)))
 
 
 def _message(
