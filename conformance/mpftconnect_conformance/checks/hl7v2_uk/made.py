@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from mpftconnect.conformance.probe import MESSAGE_MARK
+from mpftconnect.conformance import MESSAGE_MARK
 from mpftconnect.hl7v2 import build, parse
 
 __all__ = ["CLEAN", "MADE", "UNKNOWN", "Case", "Made", "good"]
