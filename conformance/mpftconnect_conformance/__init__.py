@@ -29,7 +29,13 @@ _HERE = Path(__file__).parent
 def mpft_packs() -> Sequence[PackSource]:
     packs = _HERE / "packs"
     return [
-        PackSource(name=name, path=packs / f"{name}.toml", power=packs / f"{name}.power.json", due=_due)
+        PackSource(
+            name=name,
+            path=packs / f"{name}.toml",
+            power=packs / f"{name}.power.json",
+            survivors=packs / f"{name}.survivors.toml",
+            due=_due,
+        )
         for name in PACKS
     ]
 

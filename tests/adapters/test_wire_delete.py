@@ -1,4 +1,4 @@
-"""Writes by DELETE; and that going elsewhere leads to no third place, and leaves evidence all the same."""
+"""Writes by DELETE and PUT; and that going elsewhere leads to no third place, and leaves evidence all the same."""
 
 from __future__ import annotations
 
@@ -88,6 +88,22 @@ def test_a_live_system_is_left_by_https_alone() -> None:
         with pytest.raises(AnswerRejected, match="https"):
             wire.elsewhere("http://documents.example")
         assert wire.elsewhere("https://documents.example").endpoint.environment == "live"
+
+
+class TestPut:
+    def test_it_is_sent_once_with_its_body(self, wire_to: MakeWire) -> None:
+        wire, transport, recorder = wire_to(Answering(503))
+        answer = wire.put("thing/1", json={"a": 1}, headers={"If-Match": 'W/"1"'}, label="change")
+        (sent,) = transport.asked
+        assert (answer.status, sent.method, sent.path, sent.body) == (503, "PUT", "/base/thing/1", b'{"a":1}')
+        assert sent.headers["If-Match"] == 'W/"1"'
+        assert [e.label for e in recorder.exchanges] == ["change"]
+
+    def test_a_lost_answer_is_an_unknown_outcome(self, wire_to: MakeWire) -> None:
+        wire, transport, _ = wire_to(Answering(504))
+        with pytest.raises(OutcomeUnknown):
+            wire.put("thing/1", json={})
+        assert len(transport.asked) == 1
 
 
 class TestDelete:

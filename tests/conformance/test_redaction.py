@@ -46,6 +46,28 @@ def redact(*exchanges: Recorded, people: tuple[TestPerson, ...] = ()) -> list[Re
     return made
 
 
+@pytest.mark.parametrize("id_", ["7", "17", "a-b", "4711"])
+def test_an_id_agrees_wherever_it_points_however_short(id_: str) -> None:
+    patient = {"resourceType": "Patient", "id": id_, "link": [{"other": {"reference": f"Patient/{id_}x"}}]}
+    problem = {"resourceType": "Condition", "id": id_, "subject": {"reference": f"Patient/{id_}"}}
+    bundle = {
+        "resourceType": "Bundle",
+        "entry": [
+            {"fullUrl": f"https://f.example/{each['resourceType']}/{id_}", "resource": each}
+            for each in (patient, problem)
+        ],
+    }
+    (made,) = redact(recorded(bundle, url=f"https://f.example/Condition?patient={id_}&_count={id_}"))
+    entries = made.json()["entry"]
+    new = entries[0]["resource"]["id"]
+    assert new != id_
+    assert entries[0]["fullUrl"] == f"https://f.example/Patient/{new}"
+    assert entries[1]["resource"]["subject"]["reference"] == f"Patient/{new}"
+    assert entries[0]["resource"]["link"][0]["other"]["reference"] == f"Patient/{id_}x"
+    assert entries[1]["fullUrl"] == f"https://f.example/Condition/{entries[1]['resource']['id']}"
+    assert f"?patient={new}&" in made.url
+
+
 @given(st.from_regex(r"\A[0-9]{10}\Z"))
 def test_a_valid_number_becomes_a_valid_one_and_an_invalid_an_invalid(number: str) -> None:
     made = Redactor(key=b"k").number(number)

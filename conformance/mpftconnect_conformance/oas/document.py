@@ -203,6 +203,7 @@ def _faults(document: Document) -> Iterator[Fault]:
             yield Fault("operation-id", f"{operation.name}: its operationId stands twice", operation.name)
         ids.add(operation.id)
         yield from _of_operation(document, operation)
+    yield from _of_security(document)
     if not count and not document.external:
         yield Fault("no-operation", "no path has an operation", "paths")
     yield from _of_references(document)
@@ -222,6 +223,10 @@ def _of_operation(document: Document, operation: Operation) -> Iterator[Fault]:
             if not row:  # it leads out of the document, and is counted there
                 continue
             yield Fault("parameter", f"{place}: a parameter has no name, or stands nowhere", place)
+        elif ("schema" in row) is ("content" in row):
+            yield Fault("parameter-schema", f"{place}: a parameter has neither schema nor content, or both", place)
+        elif row.get("in") == "path" and row.get("required") is not True:
+            yield Fault("parameter-required", f"{place}: a parameter of the path is not said to be required", place)
     responses = document.responses(operation)
     if not responses:
         yield Fault("responses", f"{place}: names no response", place)
@@ -233,8 +238,40 @@ def _of_operation(document: Document, operation: Operation) -> Iterator[Fault]:
             yield Fault("response-description", f"{place}: response {status} has no description", f"{place} {status}")
         elif any("json" in str(kind) and "schema" not in table_of(row) for kind, row in _content(response)):
             yield Fault("schema", f"{place}: the JSON of response {status} has no schema", f"{place} {status}")
+        for header in table_of(response.get("headers")).values():
+            told = table_of(document.resolved(header))
+            if told and ("schema" in told) is ("content" in told):
+                message = f"{place}: a header of response {status} has neither schema nor content, or both"
+                yield Fault("header-schema", message, f"{place} {status}")
     if not any(status[0] in "45d" for status in responses):
         yield Fault("error-response", f"{place}: says nothing of what happens on an error", place)
+
+
+_FLOWS = {
+    "implicit": ("authorizationUrl",),
+    "password": ("tokenUrl",),
+    "clientCredentials": ("tokenUrl",),
+    "authorizationCode": ("authorizationUrl", "tokenUrl"),
+}
+
+
+def _of_security(document: Document) -> Iterator[Fault]:
+    """Source: "OAuth Flows Object" (what each flow must have), "Security Requirement Object" (names are declared)."""
+    schemes = table_of(table_of(document.root.get("components")).get("securitySchemes"))
+    for name, given in schemes.items():
+        flows = table_of(table_of(document.resolved(given)).get("flows"))
+        for flow, needed in _FLOWS.items():
+            missing = [
+                each for each in needed if flow in flows and not isinstance(table_of(flows[flow]).get(each), str)
+            ]
+            if missing:
+                place = f"components.securitySchemes.{str(name)[:80]}"
+                yield Fault("oauth-flow", f"the OAuth flow {flow} lacks {missing[0]}", place)
+    wanted = [document.root.get("security"), *(each.table.get("security") for each in document.operations())]
+    for rows in wanted:
+        for row in rows if isinstance(rows, list) else ():
+            if any(name not in schemes for name in table_of(row)):
+                yield Fault("security-scheme", "a security requirement names a scheme that is not declared", "security")
 
 
 def _content(response: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -5,6 +5,7 @@ Written from HL7 2.4, chapters 2 and 3, and UK Core, Patient. Built for nobody i
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +24,7 @@ _GENDERS = {"F": "female", "M": "male", "O": "other"}
 _FAULTS = (
     *("any-version-accepted", "any-type-accepted", "wrong-control-id", "broken-accepted", "long-dropped"),
     *("older-update-applied", "one-read-one-frame", "repeat-refused", "unknown-created", "utf8-refused"),
-    *("z-segment-refused", "birth-date-lost", "attachment-dropped"),
+    *("z-segment-refused", "birth-date-lost", "attachment-dropped", "acknowledgement-header-empty"),
 )
 
 
@@ -32,15 +33,16 @@ class ReceiverTwin:
 
     Args:
         people: Nobody: then it is not set up, and refuses.
+        tls: Of its line, if that is not in clear.
     """
 
-    def __init__(self, people: Sequence[Person]) -> None:
+    def __init__(self, people: Sequence[Person], tls: ssl.SSLContext | None = None) -> None:
         self.faults = FaultSwitch()
         self._set_up = bool(people)
         self._held: dict[str, dict[str, str]] = {}
         self._seen: set[str] = set()
         self._lock = threading.Lock()
-        self.line = Line(self._answer, self.faults)
+        self.line = Line(self._answer, self.faults, tls)
 
     def close(self) -> None:
         self.line.close()
@@ -81,6 +83,8 @@ class ReceiverTwin:
         answer = ack(message, "AA" if good else "AE")
         if "wrong-control-id" in on:
             answer.set("MSA-2", "OTHER")
+        if "acknowledgement-header-empty" in on:
+            answer.set("MSH-10", None)
         return bytes(answer)
 
     def _takes(self, message: Message) -> bool:

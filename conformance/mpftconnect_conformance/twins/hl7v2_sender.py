@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import socket
+import ssl
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ _FAULTS = (
     *("structure-wrong", "version-old", "nhs-number-wrong-digit", "nhs-number-status-unsaid", "out-of-order"),
     *("merge-incomplete", "correction-unsaid", "result-status-unsaid", "unit-dropped", "range-dropped"),
     *("not-sent-again", "stray-bytes", "charset-unsaid", "ods-misshapen", "attachment-false"),
+    *("control-id-empty", "result-unnamed", "date-impossible"),
 )
 
 
@@ -32,9 +34,11 @@ class SenderTwin:
 
     Args:
         people: Whom it knows; the full person is sent.
+        tls: How it connects, if its line is not in clear.
     """
 
-    def __init__(self, people: Sequence[Person]) -> None:
+    def __init__(self, people: Sequence[Person], tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.faults = FaultSwitch()
         self._numbers = {person.role: str(person.nhs_number) for person in people if person.nhs_number}
         self._stopping = threading.Event()
@@ -144,6 +148,12 @@ class SenderTwin:
         )
         if "charset-unsaid" in self.faults:
             message.set("MSH-18", None)
+        if "control-id-empty" in self.faults:
+            message.set("MSH-10", None)
+        if "result-unnamed" in self.faults and "OBX" in message.names:
+            message.set("OBX-3", None)
+        if "date-impossible" in self.faults:
+            message.set("MSH-7", "20260230")
         if "version-old" in self.faults:
             message.set("MSH-12", "2.2")
         return bytes(message)
@@ -168,7 +178,8 @@ class SenderTwin:
 
     def _connected(self) -> socket.socket | None:
         with suppress(OSError):
-            return socket.create_connection(("127.0.0.1", self.port), 1.0)
+            plain = socket.create_connection(("127.0.0.1", self.port), 1.0)
+            return plain if self._tls is None else self._tls.wrap_socket(plain, server_hostname="localhost")
         return None
 
     def _sent(self, line: socket.socket, message: bytes) -> bool:

@@ -1,7 +1,8 @@
 """Stands in for a system that serves UK Core over FHIR R4, with a named fault for every check of the pack uk-core-r4.
 
-It answers as `FhirTwin` does (HL7 FHIR R4 4.0.1, RESTful API and Search) and takes an Observation by `create` and back
-by `delete`. Built for nobody it is an empty system: it has no capability statement either.
+It answers as `FhirTwin` does (HL7 FHIR R4 4.0.1, RESTful API and Search) and takes an Observation by `create`, changes
+it by `update` and takes it back by `delete`. Built for nobody it is an empty system: it has no capability statement
+either.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class UkCoreTwin(FhirTwin):
         people: Whom it may know.
     """
 
-    methods = ("GET", "POST", "DELETE")
+    methods = ("GET", "POST", "PUT", "DELETE")
     local_id_system = LOCAL_ID
     also_by: Mapping[str, str] = {}
     types = (
@@ -111,10 +112,12 @@ class UkCoreTwin(FhirTwin):
                 return json_response(self._read(type_, id_))
             case "POST", ["Observation"]:
                 return self._create(request)
+            case "PUT", ["Observation", id_] if id_ in self._made:
+                return self._update(id_, request)
             case "DELETE", ["Observation", id_] if id_ in self._made:
                 del self._made[id_]
                 return TwinResponse(204)
-            case "POST" | "DELETE", _:
+            case "POST" | "PUT" | "DELETE", _:
                 raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "not-supported", "only an Observation is taken")
         return super().answer(path, request)
 
@@ -158,6 +161,8 @@ class UkCoreTwin(FhirTwin):
         }
 
     def _read(self, type_: str, id_: str) -> Resource:
+        if type_ == "Observation" and id_ in self._made:
+            return self._made[id_]
         if f"{type_}/{id_}" in self._shared:
             return self._shared[f"{type_}/{id_}"]
         for person in self.held.values():
@@ -175,7 +180,12 @@ class UkCoreTwin(FhirTwin):
         found = [r for r in held if any(t.get("reference") == target for t in r["target"])]
         return self._bundle(found, request)
 
-    def _create(self, request: TwinRequest) -> TwinResponse:
+    def _observation(self, request: TwinRequest) -> Resource:
+        """What is to be kept of an Observation that was sent.
+
+        Raises:
+            Refused: It is none, or has what is not known here.
+        """
         try:
             body = json.loads(request.body)
         except ValueError:
@@ -183,19 +193,37 @@ class UkCoreTwin(FhirTwin):
         if not isinstance(body, dict) or body.get("resourceType") != "Observation":
             raise Refused(HTTPStatus.BAD_REQUEST, "structure", "is not an Observation")
         modifiers = [e.get("url", "") for e in body.get("modifierExtension", ())]
-        unknown = [url for url in modifiers if not url.startswith(_KNOWN_EXTENSIONS)]
-        if unknown and "modifier-extension-accepted" not in self.faults:
+        inside = [e.get("url", "") for part in body.get("component", ()) for e in part.get("modifierExtension", ())]
+        if _unknown(modifiers) and "modifier-extension-accepted" not in self.faults:
+            raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "extension", "a modifier extension is not known here")
+        if _unknown(inside) and "modifier-extension-inside-accepted" not in self.faults:
             raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "extension", "a modifier extension is not known here")
         if body.get("extension") and "extension-refused" in self.faults:
             raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "extension", "an extension is not known here")
-        id_ = f"made-{len(self._made) + 1}"
+        if "words-replaced" in self.faults and "text" in body.get("code", {}):
+            body["code"]["text"] = body["code"]["coding"][0]["display"]
+        return body
+
+    def _create(self, request: TwinRequest) -> TwinResponse:
+        body = self._observation(request)
+        id_ = f"made-{next(_NUMBERS)}"
         self._made[id_] = {**body, "id": id_, "meta": {"versionId": "1"}}
         return json_response(
             self._made[id_], 201, {"Location": f"{request.base_url}/fhir/Observation/{id_}/_history/1"}
         )
 
+    def _update(self, id_: str, request: TwinRequest) -> TwinResponse:
+        """Source: FHIR R4, RESTful API 3.1.0.9 (update)."""
+        version = int(self._made[id_]["meta"]["versionId"]) + ("version-stands-still" not in self.faults)
+        self._made[id_] = {**self._observation(request), "id": id_, "meta": {"versionId": str(version)}}
+        return json_response(self._made[id_], 200)
+
 
 _UNKNOWN = ("mpftconnect-unknown",)
+
+
+def _unknown(urls: Sequence[str]) -> bool:
+    return any(not url.startswith(_KNOWN_EXTENSIONS) for url in urls)
 
 
 def _search_parameter(type_: str) -> Resource:
@@ -297,6 +325,25 @@ def _dangling(body: Resource) -> None:
     body["recorder"] = {"reference": "Practitioner/nobody"}
 
 
+def _dangling_member(body: Resource) -> None:
+    body["participant"][0]["member"] = {"reference": "Practitioner/nobody"}
+
+
+def _contained_missing(body: Resource) -> None:
+    body["asserter"] = {"reference": "#nobody"}
+
+
+def _without_id(body: Resource) -> None:
+    body.pop("id", None)
+
+
+def _described(body: Resource) -> None:
+    """The id of a description (partition 01) in place of the concept's: well formed, and the wrong kind of thing."""
+    for coding in body.get("code", {}).get("coding", ()):
+        if coding.get("code") == "44054006":
+            coding["code"] = "1235012"
+
+
 def _of_another(body: Resource) -> None:
     body["subject"] = {"reference": "Patient/uk-core-somebody-else"}
 
@@ -320,6 +367,18 @@ def _moves_by_itself(body: Resource, request: TwinRequest) -> Resource:
     return {**body, "meta": {**body.get("meta", {}), "versionId": str(next(_NUMBERS))}}
 
 
+def _changed_by_itself(body: Resource, request: TwinRequest) -> Resource:
+    if "entry" in body or body.get("resourceType") == "CapabilityStatement":
+        return body
+    moved = f"2025-09-01T09:00:00.{next(_NUMBERS) % 1000:03d}+01:00"
+    return {**body, "meta": {**body.get("meta", {}), "lastUpdated": moved}}
+
+
+def _addressed_otherwise(body: Resource, request: TwinRequest) -> Resource:
+    entries = [{**entry, "fullUrl": f"{entry['fullUrl']}-old"} for entry in body.get("entry", ())]
+    return {**body, "entry": entries} if entries else body
+
+
 FAULTS: dict[str, Spoil] = {
     "wrong-fhir-version": _each(_statement_of_stu3, "CapabilityStatement"),
     "guide-unsaid": _each(_without_guide, "CapabilityStatement"),
@@ -336,6 +395,12 @@ FAULTS: dict[str, Spoil] = {
     "not-done-without-reason": _each(_no_reason, "Immunization"),
     "plan-without-goal": _each(_no_goal, "CarePlan"),
     "dangling-reference": _each(_dangling, "Condition"),
+    "dangling-team-member": _each(_dangling_member, "CareTeam"),
+    "contained-missing": _each(_contained_missing, "Condition"),
+    "id-left-out": _each(_without_id, "Condition"),
+    "full-url-disagrees": _addressed_otherwise,
+    "last-updated-moves-by-itself": _changed_by_itself,
+    "description-for-concept": _each(_described, "Condition"),
     "another-subject": _each(_of_another, "Condition"),
     "draft-profile-broken": _each(_draft_broken, "CarePlan"),
     "unstable-id": _unstable,
@@ -344,8 +409,8 @@ FAULTS: dict[str, Spoil] = {
 }
 # What changes how a request is taken, and stands in the twin itself.
 _IN_THE_TWIN = (
-    *("modifier-extension-accepted", "extension-refused", "unknown-parameter-ignored"),
-    "impossible-number-found",
+    *("modifier-extension-accepted", "modifier-extension-inside-accepted", "extension-refused"),
+    *("unknown-parameter-ignored", "impossible-number-found", "version-stands-still", "words-replaced"),
 )
 
 

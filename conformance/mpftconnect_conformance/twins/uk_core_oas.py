@@ -150,8 +150,18 @@ def _scheme_missing(root: Table) -> None:
     root["components"].pop("securitySchemes")
 
 
+def _parameter_untyped(root: Table) -> None:
+    root["paths"]["/Condition"]["get"]["parameters"][0].pop("schema")
+
+
+def _flow_without_token(root: Table) -> None:
+    root["components"]["securitySchemes"]["oauth"]["flows"]["clientCredentials"].pop("tokenUrl")
+
+
 OAS_FAULTS: dict[str, Callable[[Table], None]] = {
     "oas-invalid": _invalid,
+    "oas-parameter-untyped": _parameter_untyped,
+    "oas-flow-without-token": _flow_without_token,
     "oas-version-unsaid": _version_unsaid,
     "oas-example-broken": _example_broken,
     "oas-sandbox-unnamed": _sandbox_unnamed,

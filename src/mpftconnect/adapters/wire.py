@@ -264,6 +264,20 @@ class Wire:
         ask = self._ask("POST", path, None, headers, label, accept=_JSON_ACCEPT, safe=safe)
         return self._send(with_body(ask, json, data))
 
+    def put(
+        self, path: str, *, json: Any, headers: Mapping[str, str] | None = None, label: str | None = None
+    ) -> Answer:
+        """PUT below the base URL. Sent once.
+
+        Args:
+            json: Sent as JSON, decimals as numbers.
+        Raises:
+            OutcomeUnknown: As for `post`.
+            AdapterError: As for `get`; then nothing was done.
+        """
+        ask = self._ask("PUT", path, None, headers, label, accept=_JSON_ACCEPT, safe=False)
+        return self._send(with_body(ask, json, None))
+
     def delete(self, path: str, *, headers: Mapping[str, str] | None = None, label: str | None = None) -> Answer:
         """DELETE below the base URL. Sent once.
 

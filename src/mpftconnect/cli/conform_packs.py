@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from mpftconnect.conformance.catalog import Catalog
     from mpftconnect.conformance.power.mutations import MutationPower
     from mpftconnect.conformance.power.named import NamedPower
+    from mpftconnect.conformance.power.survivors import Classes, SurvivorClass
     from mpftconnect.conformance.requirement import Requirement
 
 __all__ = ["coverage", "packs", "power", "show"]
@@ -79,6 +81,8 @@ def _lines(requirement: Requirement, catalog: Catalog) -> list[str]:
             lines.append(f"  asks about: {', '.join(check.people)}")
         if check.writes:
             lines.append("  changes something: needs allow_writes")
+        if check.may_write:
+            lines.append("  changes something where allow_writes is set, and sees less where it is not")
         lines.append(
             f"  must catch: {', '.join(f'{c.fault} ({c.twin})' for c in check.catches) or 'no fault is named'}"
         )
@@ -123,7 +127,7 @@ def coverage(pack: str | None, form: str) -> None:
 
 @click.command("power")
 @click.argument("pack")
-@click.option("--mutants", type=click.IntRange(0, 100_000), default=300, show_default=True, help="How many to try.")
+@click.option("--mutants", type=click.IntRange(0, 100_000), default=100_000, help="How many to try at most; else all.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
     "--write", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures for reports to quote."
@@ -132,11 +136,15 @@ def coverage(pack: str | None, form: str) -> None:
 def power(pack: str, mutants: int, form: str, write: Path | None, quiet: bool) -> int:
     """How much the checks of a pack catch: faults that they name, and changes made by operators that know no check.
 
-    Exit code 1: a named fault is not caught, or the clean twin raises an alarm.
+    What no check notices is sorted into the classes of the pack, each with its reason.
+
+    Exit code 1: a named fault is not caught, the clean twin raises an alarm, or a change that nothing notices is of no
+    class.
     """
     from mpftconnect.conformance.catalog import load_catalog
     from mpftconnect.conformance.power.mutations import mutation_power
     from mpftconnect.conformance.power.named import named_power, twin_run
+    from mpftconnect.conformance.power.survivors import read_classes
     from mpftconnect.plugins import load_plugins
 
     def tell(text: str) -> None:
@@ -146,6 +154,7 @@ def power(pack: str, mutants: int, form: str, write: Path | None, quiet: bool) -
     registry = load_plugins()
     catalog = load_catalog(registry)
     catalog.pack(pack)
+    classes = read_classes(registry.packs[pack].survivors)
     named = named_power(registry, catalog, pack, tell=tell)
     chosen = catalog.choose([pack])
     twins = {
@@ -155,10 +164,11 @@ def power(pack: str, mutants: int, form: str, write: Path | None, quiet: bool) -
         twin: mutation_power(twin_run(registry.twins[twin], chosen, catalog), catalog, most=mutants, tell=tell)
         for twin in sorted(twins)
     }
+    figures = {twin: figure.as_dict(classes) for twin, figure in mutated.items()}
     if write is not None:
-        write_private(write, json.dumps(_figures(catalog, pack, named, mutated), indent=1) + "\n")
+        write_private(write, json.dumps(_figures(catalog, pack, named, figures), indent=1, ensure_ascii=False) + "\n")
     if form == "json":
-        told = {"pack": pack, "named": named.as_dict(), "mutations": {t: m.as_dict() for t, m in mutated.items()}}
+        told = {"pack": pack, "named": named.as_dict(), "mutations": figures}
         click.echo(json.dumps(told, indent=2))
     else:
         caught, of = named.caught
@@ -170,13 +180,35 @@ def power(pack: str, mutants: int, form: str, write: Path | None, quiet: bool) -
             click.echo(f"  {name} names no fault")
         for twin, figure in mutated.items():
             click.echo(f"{twin}: {figure.noticed} of {figure.tried} mutants noticed ({figure.made} could be made)")
-            for survivor in figure.as_dict()["survivors"]:
-                click.echo(f"  not noticed: {survivor['change']} ({survivor['survived']} of {survivor['tried']})")
-    return Exit.NOT_MET if named.wrong else Exit.DONE
+            for line in _survivors(figure, classes):
+                click.echo(line)
+    new = any(figure["without_class"] for figure in figures.values())
+    return Exit.NOT_MET if named.wrong or new else Exit.DONE
 
 
-def _figures(catalog: Catalog, pack: str, named: NamedPower, mutated: dict[str, MutationPower]) -> dict[str, Any]:
-    """The figures without the list of survivors, bound to the pack and the checks on which they were measured."""
+def _survivors(figure: MutationPower, classes: Classes) -> Iterator[str]:
+    """Every kind of change that survived, under its class."""
+    from mpftconnect.conformance.power.survivors import WHY
+
+    by_class: dict[SurvivorClass | None, Counter[str]] = {}
+    for (change, step), number in figure.survived.items():
+        by_class.setdefault(classes.of(change, step), Counter())[change] += number
+    for each in (*classes.classes, None):
+        changes = by_class.get(each)
+        if changes is None:
+            continue
+        if each is None:
+            yield f"  without class ({changes.total()}): mend a check, or name a class in the pack's survivors file"
+        else:
+            yield f"  {each.name} ({changes.total()}), {WHY[each.why]}: {each.reason}"
+        for change, number in sorted(changes.items()):
+            yield f"    not noticed: {change} ({number} of {figure.tried_of[change]})"
+
+
+def _figures(
+    catalog: Catalog, pack: str, named: NamedPower, mutated: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The figures without the list of single changes, bound to the pack and the checks on which they were measured."""
     from mpftconnect.conformance.reporting.digests import judge_digests
 
     checks = [check for check in catalog.checks.values() if check.pack == pack]
@@ -186,7 +218,7 @@ def _figures(catalog: Catalog, pack: str, named: NamedPower, mutated: dict[str, 
         "checks_digest": judge_digests(checks, ())["checks"],
         "named": named.as_dict(),
         "mutations": {
-            twin: {name: number for name, number in figure.as_dict().items() if name != "survivors"}
+            twin: {name: number for name, number in figure.items() if name != "survivors"}
             for twin, figure in mutated.items()
         },
     }

@@ -36,6 +36,8 @@ class Check:
         people: Roles that the probe asks about; one that supplier.toml does not name makes it `not-tested`.
         patient: Whether an exchange could carry a patient's data. Live environments are not asked such things.
         writes: Whether the probe changes anything; needs `allow_writes`.
+        may_write: The probe changes something where `allow_writes` is set, and asks less where it is not
+            (`Probe.may_write`).
         protocol: What its probe speaks: `http`, which needs target.base_url; or `mllp`, which has a section of its own.
         after: Packs whose outcomes the judge reads; they are judged before.
     """
@@ -47,6 +49,7 @@ class Check:
     people: tuple[str, ...] = ()
     patient: bool = True
     writes: bool = False
+    may_write: bool = False
     after: tuple[str, ...] = ()
     protocol: str = "http"
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mpftconnect.conformance.evidence import Undecided
 from mpftconnect.conformance.outcome import Cause, CauseKind, Outcome
 from mpftconnect.errors import DefinitionBroken, PackageNotFound, PackageRefused, UsageError
 from mpftconnect.validation import Validator
+from mpftconnect.validation.terminology.releases.place import default_store
+
+if TYPE_CHECKING:
+    from mpftconnect.validation.terminology.imported import ImportedSystem, TerminologyStore
 
 __all__ = ["Definitions"]
 
@@ -19,18 +24,22 @@ class Definitions:
 
     Args:
         search_path: Folders of packages, before the user's cache.
+        terminology: Folder of imported terminologies; the user's, if there is one, unless given.
     """
 
-    def __init__(self, search_path: Sequence[Path] = ()) -> None:
+    def __init__(self, search_path: Sequence[Path] = (), *, terminology: Path | None = None) -> None:
         self._search_path = tuple(search_path)
+        self._terminology = terminology
+        self._store: TerminologyStore | None = None
+        self._systems: set[str] = set()
         self._made: dict[tuple[str, ...], Validator | Outcome] = {}
         self._asked: set[tuple[str, ...]] = set()
         self._lock = threading.Lock()
 
     def again(self) -> Definitions:
         """The same packages, read once, for another run: what that one uses is counted anew."""
-        other = Definitions(self._search_path)
-        other._made, other._lock = self._made, self._lock
+        other = Definitions(self._search_path, terminology=self._terminology)
+        other._made, other._lock, other._store = self._made, self._lock, self._store
         return other
 
     def validator(self, *packages: str) -> Validator:
@@ -50,7 +59,7 @@ class Definitions:
 
     def _make(self, packages: tuple[str, ...]) -> Validator | Outcome:
         try:
-            return Validator(packages, search_path=self._search_path)
+            return Validator(packages, search_path=self._search_path, terminology=self._terminology)
         except PackageNotFound:
             names = ", ".join(packages)
             return Outcome.not_tested(
@@ -72,11 +81,33 @@ class Definitions:
                 ),
             )
 
+    def code_system(self, url: str) -> ImportedSystem | None:
+        """A terminology that the user imported (`mpftconnect packages import-terminology`); None if it was not.
+
+        Raises:
+            ConfigurationError: Its index is broken.
+        """
+        with self._lock:
+            if self._store is None:
+                folder = self._terminology or default_store()
+                if not folder.is_dir():
+                    return None
+                from mpftconnect.validation.terminology.imported import TerminologyStore  # loads SQLite
+
+                self._store = TerminologyStore(folder)
+            found = self._store.find(url)
+            if found is not None:
+                self._systems.add(f"{url} {found.version}")
+            return found
+
     @property
     def used(self) -> tuple[str, ...]:
-        """The packages that judges have used, as `name@version` with the digest where there is one."""
+        """What judges have used: packages as `name@version` with the digest where there is one, and imported
+        terminologies with their version.
+        """
         named: dict[str, None] = {}
         with self._lock:
+            named.update(dict.fromkeys(self._systems))
             for made in (self._made[packages] for packages in sorted(self._asked)):
                 if isinstance(made, Validator):
                     digests = {str(package): package.digest for package in made.resolution.packages}

@@ -18,6 +18,9 @@ from mpftconnect.errors import AdapterError, MpftConnectError, UsageError
 
 MARK = "X-Conformance-Challenge"
 """The header that binds a request to a buyer's challenge."""
+MESSAGE_MARK = 12
+"""How many letters of the mark begin MSH-10 of a message: 48 bits of a keyed digest, and room for 8 of the message's
+own (HL7 2.4, 2.16.9.10: at most 20 characters)."""
 
 __all__ = ["Probe", "ProbeEnded", "Tap"]
 
@@ -112,6 +115,11 @@ class Probe:
     def base_url(self) -> str:
         return self._need_wire().endpoint.base_url
 
+    @property
+    def may_write(self) -> bool:
+        """Whether something may be changed: the check says that it does, and supplier.toml allows it."""
+        return self._writes and self.subject.allow_writes
+
     def person(self, role: str) -> TestPerson:
         """The test person of that role.
 
@@ -189,6 +197,20 @@ class Probe:
             path,
         )
 
+    def put(
+        self, path: str, *, step: str, json: Any, headers: Mapping[str, str] | None = None, person: str = ""
+    ) -> Recorded:
+        """PUT below the base URL: to change what the probe itself made. Needs `allow_writes`."""
+        self._need_writes()
+        wire = self._ready(True)
+        return self._exchange(
+            step,
+            person,
+            lambda: wire.put(path, json=json, headers=self._marked(headers, step), label=step),
+            "PUT",
+            path,
+        )
+
     def delete(self, path: str, *, step: str) -> Recorded:
         """DELETE below the base URL: to clear up what the probe itself made. Needs `allow_writes`."""
         self._need_writes()
@@ -241,6 +263,10 @@ class Probe:
         """The wire itself, for what the methods above cannot say. What goes through it is not in evidence."""
         return self._need_wire()
 
+    def mark(self, step: str) -> str:
+        """The mark of the buyer's challenge for a step; empty if the run answers none."""
+        return "" if self._mark is None else self._mark(step)
+
     def _marked(self, headers: Mapping[str, str] | None, step: str) -> Mapping[str, str] | None:
         """The headers of a request, with the mark of the buyer's challenge if the run answers one."""
         return headers if self._mark is None else {**(headers or {}), MARK: self._mark(step)}
@@ -251,7 +277,7 @@ class Probe:
         return self._wire
 
     def _need_writes(self) -> None:
-        if not (self._writes and self.subject.allow_writes):
+        if not self.may_write:
             raise ProbeEnded("writes", "it changes something in the system, and supplier.toml does not allow writes")
 
     def _ready(self, credentials: bool) -> Wire:

@@ -35,6 +35,7 @@ FILLERS = frozenset(
     }
 )
 _NUMBER_TOKEN = re.compile(r"(?<![\dA-Za-z])\d{3}[ -]?\d{3}[ -]?\d{4}(?![\dA-Za-z])", re.ASCII)
+_SHORT = 4
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 # FHIR elements that hold what people wrote. Structures that may be left out go as a whole.
 _WHOLE = frozenset({"note", "photo"})
@@ -82,7 +83,9 @@ class Redactor:
         self._map: dict[str, str] = {}
         self._taken: set[str] = set()
         self._terms: set[str] = set()
+        self._ids: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
+        self._pointing: re.Pattern[str] | None = None
 
     # Learning
 
@@ -103,7 +106,7 @@ class Redactor:
                     reader.learn(body, self)
                 elif content is not None:
                     self._learn_json(content)
-        self._pattern = None
+        self._pattern = self._pointing = None
 
     def _numbers(self, text: str) -> None:
         for token in _NUMBER_TOKEN.findall(text):
@@ -130,6 +133,8 @@ class Redactor:
     def _learn_object(self, value: Mapping[str, Any], name: str, resource: str) -> None:
         if value.get("resourceType") in ("Patient", "RelatedPerson", "Person"):
             self._text(value.get("id"))
+            if isinstance(value.get("id"), str) and len(value["id"]) < _SHORT:
+                self._ids.add(value["id"])
         if name == "name" and resource in _PEOPLE and "resourceType" not in value:
             for part in ("family", "given", "text"):
                 given = value.get(part)
@@ -226,7 +231,7 @@ class Redactor:
     def _keep(self, original: str, made: str) -> None:
         self._map[original] = made
         self._taken.add(made)
-        self._pattern = None
+        self._pattern = self._pointing = None
 
     # Applying
 
@@ -257,7 +262,8 @@ class Redactor:
         """The text with every value that was learned replaced."""
         if text in self._map:
             return self._map[text]
-        return self._compiled().sub(lambda found: self._map[found.group()], text)
+        made = self._compiled().sub(lambda found: self._map[found.group()], text)
+        return self._pointers().sub(lambda found: found[1] + self._map[found[2]], made)
 
     def remains(self, each: Recorded) -> bool:
         """Whether anything that was learned is still there: nothing may be."""
@@ -269,12 +275,22 @@ class Redactor:
     def _compiled(self) -> re.Pattern[str]:
         if self._pattern is None:
             # What is shorter would be found everywhere, and points at nobody by itself.
-            tokens = sorted((t for t in self._map if len(t) >= 4), key=lambda t: (-len(t), t))
+            tokens = sorted((t for t in self._map if len(t) >= _SHORT), key=lambda t: (-len(t), t))
             whole = "|".join(re.escape(token) for token in tokens)
             # In an address what stands before may be an escape, such as the bar of system|value.
             begins = r"(?:(?<![^\W_])|(?<=%[0-9A-Fa-f]{2}))"
             self._pattern = re.compile(rf"{begins}(?:{whole})(?![^\W_])" if tokens else r"(?!)")
         return self._pattern
+
+    def _pointers(self) -> re.Pattern[str]:
+        """Short ids of people where a resource is pointed at (`Patient/17`), so that what agreed still agrees. Of
+        any type: an id that stands alone is replaced whatever it is the id of.
+        """
+        if self._pointing is None:
+            ids = "|".join(re.escape(token) for token in sorted(self._ids & set(self._map), key=lambda t: (-len(t), t)))
+            begins = r"(?<![A-Za-z])((?:[A-Z][A-Za-z]{2,40}(?:/|%2F))|(?:patient|subject)=)"
+            self._pointing = re.compile(rf"{begins}({ids})(?![\w.\-])" if ids else r"(?!)")
+        return self._pointing
 
     def _address(self, url: str) -> str:
         made = self.text(url)

@@ -201,12 +201,14 @@ class PackSource:
 
     Args:
         power: What `conform power NAME --write FILE` wrote, for reports to quote; None if it was never measured.
+        survivors: Classes of the changes that no check notices, with their reasons; None if the pack has none.
         due: The last day on which a document of the evidence is in date, ISO; empty if the pack knows none.
     """
 
     name: str
     path: Path
     power: Path | None = None
+    survivors: Path | None = None
     due: Callable[[EvidenceFile], str] | None = None
 
     def load(self) -> Pack:

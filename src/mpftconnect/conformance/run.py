@@ -176,7 +176,7 @@ class Run:
             keep=self._keep,
             gate=self._breaker.gate,
             patient=check.patient,
-            writes=check.writes,
+            writes=check.writes or check.may_write,
             deadline=self._deadline.earlier(self.check_seconds),
             mark=self.mark,
             lines=self.supplier.mllp,

@@ -68,6 +68,21 @@ def test_a_good_document_has_no_fault() -> None:
             "response-description",
         ),
         (lambda d: d["paths"].update({"/x": {"get": d["paths"]["/Patient/{id}"]["get"]}}), "operation-id"),
+        (lambda d: d["paths"]["/Patient/{id}"]["get"]["parameters"][0].pop("schema"), "parameter-schema"),
+        (lambda d: d["paths"]["/Patient/{id}"]["get"]["parameters"][0].update(content={}), "parameter-schema"),
+        (lambda d: d["paths"]["/Patient/{id}"]["get"]["parameters"][0].pop("required"), "parameter-required"),
+        (
+            lambda d: d["paths"]["/Patient/{id}"]["get"]["responses"]["200"].update(headers={"ETag": {"example": 1}}),
+            "header-schema",
+        ),
+        (lambda d: d.update(security=[{"nobody": []}]), "security-scheme"),
+        (lambda d: d["paths"]["/Patient/{id}"]["get"].update(security=[{"nobody": []}]), "security-scheme"),
+        (
+            lambda d: d.update(
+                components={"securitySchemes": {"o": {"type": "oauth2", "flows": {"clientCredentials": {}}}}}
+            ),
+            "oauth-flow",
+        ),
         (lambda d: d.update(components={"x": {"$ref": "#/nowhere"}}), "reference"),
         (
             lambda d: d.update(components={"a": {"$ref": "#/components/b"}, "b": {"$ref": "#/components/a"}}),

@@ -14,6 +14,8 @@ from mpftconnect_conformance.checks.hl7v2_uk.asking import CLEAN, control_of, me
 
 __all__ = ["Tally", "accepts", "answers", "baseline", "patients", "refuses", "supplier"]
 
+# HL7 2.4, 2.16.9: required in every message, so in an acknowledgement too.
+_REQUIRED = ("MSH-9", "MSH-10", "MSH-11", "MSH-12")
 _GOOD, _BAD = ("AA", "CA"), ("AE", "AR", "CE", "CR")
 
 
@@ -40,12 +42,17 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The acknowledgements of one step: codes by the control id that they name, in order."""
+    """The acknowledgements of one step: codes by the control id that they name, in order.
+
+    Args:
+        empty: Required fields of their headers that are empty.
+    """
 
     exchange: Recorded
     sent: tuple[str, ...]
     codes: tuple[tuple[str, str], ...]
     unreadable: int
+    empty: tuple[str, ...] = ()
 
     @property
     def answered(self) -> bool:
@@ -60,11 +67,12 @@ def _said(evidence: Evidence, step: str) -> Said:
     found = evidence.one(step)
     if found.error is not None and (trouble := found.trouble()) is not None:
         raise Undecided(trouble)
-    codes, unreadable = [], 0
+    codes, unreadable, empty = [], 0, []
     for raw in messages_of(found.response_body or b""):
         try:
             answer = parse(raw)
             codes.append((str(answer["MSA-1"] or ""), str(answer["MSA-2"] or "")))
+            empty += [each for each in _REQUIRED if not answer[each]]
         except MpftConnectError:
             unreadable += 1
     sent = []
@@ -73,7 +81,7 @@ def _said(evidence: Evidence, step: str) -> Said:
             sent.append(str(parse(raw)["MSH-10"] or ""))
         except MpftConnectError:
             sent.append("")
-    return Said(found, tuple(sent), tuple(codes), unreadable)
+    return Said(found, tuple(sent), tuple(codes), unreadable, tuple(empty))
 
 
 def baseline(evidence: Evidence, *, accepted: bool = True) -> Said:
@@ -179,6 +187,13 @@ def answers(evidence: Evidence, tally: Tally, *names: str) -> None:
             continue
         if said.unreadable:
             tally.say("no-acknowledgement", f"{name}: the answer is no HL7 v2 message", said.exchange, "MSH")
+        elif said.empty:
+            tally.say(
+                "acknowledgement-header",
+                f"{name}: the acknowledgement lacks {said.empty[0]}",
+                said.exchange,
+                said.empty[0],
+            )
         elif any(code not in (*_GOOD, *_BAD) for code, _ in said.codes):
             tally.say("unknown-code", f"{name}: MSA-1 is not of table 0008", said.exchange)
         elif [control for _, control in said.codes] != list(said.sent):

@@ -44,7 +44,7 @@ def _judge_listing(evidence: Evidence) -> Outcome:
 
 
 _STATIC = (
-    (1, judge_document, ("oas-behind-login", "oas-invalid")),
+    (1, judge_document, ("oas-behind-login", "oas-invalid", "oas-parameter-untyped", "oas-flow-without-token")),
     (8, judge_version, ("oas-version-unsaid",)),
     (9, judge_examples, ("oas-example-broken",)),
     (10, judge_sandbox, ("oas-sandbox-unnamed",)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mpftconnect.conformance import Catch, Check
-from mpftconnect_conformance.checks.uk_core_r4.coding import judge_codes, judge_observations
+from mpftconnect_conformance.checks.uk_core_r4.coding import ask_codes, judge_codes, judge_observations
 from mpftconnect_conformance.checks.uk_core_r4.extensions import ask_extensions, judge_extensions
 from mpftconnect_conformance.checks.uk_core_r4.identifiers import judge_ods
 from mpftconnect_conformance.checks.uk_core_r4.invariants import judge_invariants
@@ -63,7 +63,7 @@ CHECKS = [
         judge=judge_extensions,
         people=FULL,
         writes=True,
-        catches=_catches("modifier-extension-accepted", "extension-refused"),
+        catches=_catches("modifier-extension-accepted", "modifier-extension-inside-accepted", "extension-refused"),
     ),
     Check(
         name="uk-core-r4#8",
@@ -91,14 +91,26 @@ CHECKS = [
         probe=ask_references,
         judge=judge_references,
         people=FULL,
-        catches=_catches("dangling-reference", "unstable-id", "version-moves-by-itself"),
+        may_write=True,
+        catches=_catches(
+            "dangling-reference",
+            "dangling-team-member",
+            "contained-missing",
+            "unstable-id",
+            "id-left-out",
+            "full-url-disagrees",
+            "version-moves-by-itself",
+            "last-updated-moves-by-itself",
+            "version-stands-still",
+        ),
     ),
     Check(
         name="uk-core-r4#11",
-        probe=ask_full,
+        probe=ask_codes,
         judge=judge_codes,
         people=FULL,
-        catches=_catches("wrong-display", "display-dropped"),
+        may_write=True,
+        catches=_catches("wrong-display", "display-dropped", "description-for-concept", "words-replaced"),
     ),
     Check(
         name="uk-core-r4#12",

@@ -6,73 +6,46 @@ extensions; Extensibility: a resource should not be refused merely because it ha
 
 from __future__ import annotations
 
-from typing import Any
-
 from mpftconnect.conformance import Cause, CauseKind, Evidence, Finding, Outcome, Probe, Recorded, Undecided, json_of
-from mpftconnect.model import NHS_NUMBER_SYSTEM
-from mpftconnect_conformance.checks.uk_core_r4.gathered import objects, supplier
+from mpftconnect_conformance.checks.uk_core_r4.gathered import supplier
+from mpftconnect_conformance.checks.uk_core_r4.made_up import heart_rate, subject_of_full, take_away
 
 __all__ = ["ask_extensions", "judge_extensions"]
 
 _UNKNOWN = "https://mpftconnect.example/fhir/StructureDefinition/not-known-anywhere"
-_BARE, _PLAIN, _MODIFIED = (
+_BARE, _PLAIN, _MODIFIED, _INSIDE = (
     "create without extension",
     "create with unknown extension",
     "create with unknown modifier",
+    "create with unknown modifier inside",
 )
 
 
 def ask_extensions(probe: Probe) -> None:
-    """Create three Observations of the full person, and take away what was made."""
-    person = probe.person("full")
-    first = probe.get(
-        "Patient", {"identifier": f"{NHS_NUMBER_SYSTEM}|{person.nhs_number}"}, step="Patient of full", person="full"
-    )
-    found = [r for r in objects(first) if r.get("resourceType") == "Patient"]
-    if not found or not isinstance(found[0].get("id"), str):
+    """Create four Observations of the full person, and take away what was made."""
+    who = subject_of_full(probe)
+    if who is None:
         return
-    who = {"reference": f"Patient/{found[0]['id']}"}
-    for step, where in ((_BARE, ""), (_PLAIN, "extension"), (_MODIFIED, "modifierExtension")):
-        made = probe.post("Observation", json=_observation(who, where), step=step, person="full")
-        for resource in objects(made):
-            if isinstance(resource.get("id"), str):
-                probe.delete(f"Observation/{resource['id']}", step="take away what was made")
-
-
-def _observation(who: dict[str, str], where: str) -> dict[str, Any]:
-    return {
-        "resourceType": "Observation",
-        **({where: [{"url": _UNKNOWN, "valueBoolean": True}]} if where else {}),
-        "status": "final",
-        "category": [
-            {
-                "coding": [
-                    {"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "vital-signs"}
-                ]
-            }
-        ],
-        "code": {
-            "coding": [
-                {"system": "http://loinc.org", "code": "8867-4", "display": "Heart rate"},
-                {"system": "http://snomed.info/sct", "code": "364075005", "display": "Heart rate"},
-            ]
-        },
-        "subject": who,
-        "effectiveDateTime": "2025-09-01T09:00:00+01:00",
-        "valueQuantity": {
-            "value": 70,
-            "unit": "per minute",
-            "system": "http://unitsofmeasure.org",
-            "code": "/min",
-        },
+    unknown = [{"url": _UNKNOWN, "valueBoolean": True}]
+    part = {
+        "modifierExtension": unknown,
+        "code": {"text": "Heart rate"},
+        "valueQuantity": heart_rate(who)["valueQuantity"],
     }
+    for step, more in (
+        (_BARE, {}),
+        (_PLAIN, {"extension": unknown}),
+        (_MODIFIED, {"modifierExtension": unknown}),
+        (_INSIDE, {"component": [part]}),
+    ):
+        take_away(probe, probe.post("Observation", json=heart_rate(who, **more), step=step, person="full"))
 
 
 def judge_extensions(evidence: Evidence) -> Outcome:
     json_of(evidence.answered("Patient of full"))
-    bare, plain, modified = (evidence.one(step) for step in (_BARE, _PLAIN, _MODIFIED))
+    bare, plain, modified, inside = (evidence.one(step) for step in (_BARE, _PLAIN, _MODIFIED, _INSIDE))
     # One that differs in nothing must be taken, or the refusal of the others says nothing.
-    for each in (bare, plain, modified):
+    for each in (bare, plain, modified, inside):
         refused = each is bare and not each.ok
         if each.error is not None or refused or each.status in (401, 403, 429) or (each.status or 0) >= 500:
             raise Undecided(_no_answer(each))
@@ -84,6 +57,15 @@ def judge_extensions(evidence: Evidence) -> Outcome:
                 message="an Observation with an unknown modifier extension was taken",
                 exchange=modified.id,
                 place="modifierExtension",
+            )
+        )
+    if inside.ok:
+        findings.append(
+            Finding(
+                rule="modifier-accepted",
+                message="an Observation with an unknown modifier extension in a component was taken",
+                exchange=inside.id,
+                place="component.modifierExtension",
             )
         )
     if not plain.ok:
@@ -100,8 +82,8 @@ def judge_extensions(evidence: Evidence) -> Outcome:
             "the requests differ in the kind of extension alone, and the one without any was taken",
             "pass over an extension that is not known; refuse a modifier extension that is not known, with 4xx",
         )
-        return Outcome.failed(findings, cause, observations=3, observed="3 creates")
-    return Outcome.passed(3, "3 creates that differ in the kind of extension alone")
+        return Outcome.failed(findings, cause, observations=4, observed="4 creates")
+    return Outcome.passed(4, "4 creates that differ in the kind and place of an extension alone")
 
 
 def _no_answer(each: Recorded) -> Outcome:

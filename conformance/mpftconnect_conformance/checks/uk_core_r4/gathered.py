@@ -59,9 +59,9 @@ _RELATIVE = re.compile(r"(?:.*/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9.\-]{
 # Asking
 
 
-def ask_person(probe: Probe, role: str) -> None:
+def ask_person(probe: Probe, role: str) -> list[Recorded]:
     """Ask for the capability statement, the person, everything that the system says it holds of people, and for the
-    organisations and practitioners that it points to.
+    organisations and practitioners that it points to. Gives the answers about the person and about those.
     """
     probe.get("metadata", step="metadata")
     person = probe.person(role)
@@ -72,8 +72,9 @@ def ask_person(probe: Probe, role: str) -> None:
         first = probe.get(f"Patient/{person.local_id}", step=f"Patient of {role}", person=role)
     patients = [r for r in objects(first) if r.get("resourceType") == "Patient"]
     id_ = patients[0].get("id") if patients else None
+    told = [first]
     if not isinstance(id_, str):
-        return
+        return told
     wanted: dict[str, None] = {}
     for type_ in offered(probe.get("metadata", step="metadata")):
         if type_ not in MAY_HOLD:
@@ -82,6 +83,7 @@ def ask_person(probe: Probe, role: str) -> None:
         page = probe.get(type_, {"patient": id_}, step=step, person=role)
         seen: set[str] = set()
         for _ in range(_MOST_PAGES):
+            told.append(page)
             for resource in objects(page):
                 wanted.update((r, None) for r in references(resource))
             link = link_of(page, "next")
@@ -91,8 +93,9 @@ def ask_person(probe: Probe, role: str) -> None:
             page = probe.get(link, step=step, person=role)
     for resource in patients:
         wanted.update((r, None) for r in references(resource))
-    for reference in [r for r in wanted if r.partition("/")[0] in _SHARED][:_MOST_READS]:
-        probe.get(reference, step=f"read {reference.partition('/')[0]}", person=role)
+    shared = [r for r in wanted if r.partition("/")[0] in _SHARED][:_MOST_READS]
+    told.extend(probe.get(each, step=f"read {each.partition('/')[0]}", person=role) for each in shared)
+    return told
 
 
 # Reading evidence

@@ -2,8 +2,9 @@
 are listed.
 
 A mutant is one exchange changed in one place: a header or an element dropped, a status, text, code, number or truth
-value altered. A mutant is noticed if any outcome changes. Those that survive are classified by what was changed and
-where, because that is what a reader can judge: a display that nobody compares is another thing than a dropped dose.
+value altered. A mutant is noticed if any outcome changes. Those that survive are listed by what was changed and where,
+and sorted into the classes of the pack (`survivors`), each with its reason: a display that nobody compares is another
+thing than a dropped dose.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +21,7 @@ from mpftconnect.conformance.check import decide
 from mpftconnect.conformance.evidence import Evidence, Recorded
 from mpftconnect.conformance.outcome import Status
 from mpftconnect.conformance.power.er7_mutations import er7_changes
+from mpftconnect.conformance.power.survivors import Classes
 from mpftconnect.conformance.run import RunResult
 from mpftconnect.errors import MpftConnectError
 from mpftconnect.fhir.json_text import dump_json
@@ -52,6 +54,7 @@ class MutationPower:
     Args:
         survivors: Kind of mutant to how many of it survived.
         tried_of: Kind to how many of it were tried.
+        survived: Kind and the step of the exchange that was changed, to how many survived.
     """
 
     made: int
@@ -59,8 +62,10 @@ class MutationPower:
     noticed: int
     survivors: Mapping[str, int]
     tried_of: Mapping[str, int]
+    survived: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self, classes: Classes | None = None) -> dict[str, Any]:
+        """Figures, every surviving kind, and how many survivors each class took; see `Classes.sorted_out`."""
         return {
             "mutants": self.made,
             "tried": self.tried,
@@ -69,6 +74,7 @@ class MutationPower:
                 {"change": kind, "survived": number, "tried": self.tried_of[kind]}
                 for kind, number in sorted(self.survivors.items(), key=lambda pair: (-pair[1], pair[0]))
             ],
+            **(classes or Classes()).sorted_out(self.survived),
         }
 
 
@@ -91,6 +97,7 @@ def mutation_power(
     users = {j.requirement.id: set(j.exchanges) for j in result.judged}
     before = {j.requirement.id: j.outcome.status for j in result.judged}
     survivors: Counter[str] = Counter()
+    survived: Counter[tuple[str, str]] = Counter()
     tried: Counter[str] = Counter()
     noticed = 0
     for number, mutant in enumerate(chosen, start=1):
@@ -99,9 +106,10 @@ def mutation_power(
             noticed += 1
         else:
             survivors[mutant.kind] += 1
+            survived[mutant.kind, mutant.exchange.step] += 1
         if number % 50 == 0:
             tell(f"{number} of {len(chosen)} mutants")
-    return MutationPower(len(mutants), len(chosen), noticed, dict(survivors), dict(tried))
+    return MutationPower(len(mutants), len(chosen), noticed, dict(survivors), dict(tried), dict(survived))
 
 
 def _notices(
