@@ -134,9 +134,9 @@ def test_a_fault_is_not_met_and_only_what_failed_is_run_again(
 def test_a_preset_narrows_the_run(cli: Callable[..., tuple[int, Result]], tmp_path: Path) -> None:
     code, result = cli("conform", "run", "--sandbox", "--pack", PACK, "--preset", "procurement-minimum", "--out", "r")
     assert code == 0
-    said = (
-        "Only what belongs to the use procurement-minimum was asked: 9 requirements are outside it, and nobody looked."
-    )
+    said = "Only what belongs to the use procurement-minimum was asked: 9 requirements are outside it, "
+    said += "and nobody looked."
+
     assert said in result.output and said in (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
     rows = json.loads((tmp_path / "r" / "report.json").read_text())["results"]
     assert {row["ref"] for row in rows if row["pack"] == PACK} == {"UKC-01", "UKC-02", "UKC-05", "UKC-09"}
