@@ -117,7 +117,7 @@ def test_a_fault_is_not_met_and_only_what_failed_is_run_again(
     assert [(row["ref"], row["changed"]) for row in report["results"]] == [("UKC-08", "resolved")]
     assert report["packs"][0]["verdict"] == "undetermined"
     assert "UKC-01" in report["packs"][0]["not_run"] and "UKC-08" not in report["packs"][0]["not_run"]
-    said = "Only 1 of 13 requirements of uk-core-r4 were run, after report "
+    said = "Only 1 of 13 requirements of uk-core-r4 was run, after report "
     assert said in result.output
     for name in ("report.html", "requirements.csv", "junit.xml"):
         assert said in (tmp_path / "r2" / name).read_text(encoding="utf-8-sig"), name
@@ -132,8 +132,12 @@ def test_a_fault_is_not_met_and_only_what_failed_is_run_again(
 
 
 def test_a_preset_narrows_the_run(cli: Callable[..., tuple[int, Result]], tmp_path: Path) -> None:
-    code, _ = cli("conform", "run", "--sandbox", "--pack", PACK, "--preset", "procurement-minimum", "--out", "r")
+    code, result = cli("conform", "run", "--sandbox", "--pack", PACK, "--preset", "procurement-minimum", "--out", "r")
     assert code == 0
+    said = "Only what belongs to the use procurement-minimum was asked: 9 requirements are outside it, "
+    said += "and nobody looked."
+
+    assert said in result.output and said in (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
     rows = json.loads((tmp_path / "r" / "report.json").read_text())["results"]
     assert {row["ref"] for row in rows if row["pack"] == PACK} == {"UKC-01", "UKC-02", "UKC-05", "UKC-09"}
 

@@ -280,7 +280,7 @@ def exit_of(document: Any) -> int:
 
 def report_lines(document: Any) -> Iterator[str]:
     """A report in a few lines: what it is not, the environment, each pack, and what was not passed."""
-    from mpftconnect.conformance.reporting.scope import partial_words
+    from mpftconnect.conformance.reporting.scope import partial_words, preset_words
     from mpftconnect.conformance.reporting.words import STATUS_WORDS, VERDICT_WORDS
 
     words = {str(status): text for status, text in STATUS_WORDS.items()}
@@ -288,6 +288,8 @@ def report_lines(document: Any) -> Iterator[str]:
         yield document["demonstration"]
     if partial := partial_words(document):
         yield f"PARTIAL: {partial}"
+    if narrowed := preset_words(document):
+        yield narrowed
     for finding in document["environment"]:
         touched = len(finding.get("requirements", ()))
         yield f"{finding['kind']}: {finding['words']}" + (f" ({many(touched, 'requirement')})" if touched else "")

@@ -242,4 +242,4 @@ def test_what_was_left_out_of_a_run_leaves_its_pack_undetermined(ward_feed: Pack
     told = left_out(pack, {"ward-feed#1", "ward-feed#2"}, "minimum")
     assert verdict_of([row, row], musts_left_out(pack, told))[0] == "met-the-checks-run"
     said = {"run": {"only_failed": "r1"}, "packs": [{"name": "p", "judged": 1, "requirements": 2, "not_run": ["A"]}]}
-    assert partial_words(said) == "Only 1 of 2 requirements of p were run, after report r1; not run here: A."
+    assert partial_words(said) == "Only 1 of 2 requirements of p was run, after report r1; not run here: A."

@@ -62,7 +62,12 @@ def docx_bytes(summary: Summary) -> bytes:
     made.add_heading(clean(_title(summary)), 1)
     _say(
         made,
-        [f"{summary.subject['entity']} {summary.subject.get('entity_code', '')}", _target(summary), _leave(summary)],
+        [
+            f"{summary.subject['entity']} {summary.subject.get('entity_code', '')}",
+            _target(summary),
+            _leave(summary),
+            *filter(None, [summary.narrowed]),
+        ],
     )
     if summary.partial:
         made.add_paragraph().add_run(clean(f"Partial report. {summary.partial}")).bold = True
@@ -128,6 +133,7 @@ def workbook_of(summary: Summary, sheets: Mapping[str, Sequence[Sequence[object]
         *(("This is", line) for line in summary.is_),
         *(("This is not", line) for line in summary.is_not),
         (_target(summary),),
+        *([(summary.narrowed,)] if summary.narrowed else []),
     ]
     sheet: Any = book.active
     sheet.title = "Read first"

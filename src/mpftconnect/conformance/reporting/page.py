@@ -131,6 +131,7 @@ def power_words(pack: PackView) -> str:
         f"{found['noticed']} of {many(found['tried'], 'change')} made without knowing the checks (twin {twin})"
         for twin, found in told["mutations"].items()
     ]
+    parts.append(f"{many(named['false_alarms'], 'false alarm')} on the clean twin")
     parts += [] if told.get("current") else ["measured on another revision of the pack or the checks"]
     return f"What the checks catch: {'; '.join(parts)}."
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from mpftconnect.conformance.numbers import many
 from mpftconnect.conformance.requirement import Pack
 
-__all__ = ["left_out", "musts_left_out", "partial_words"]
+__all__ = ["left_out", "musts_left_out", "partial_words", "preset_words"]
 
 
 def left_out(pack: Pack, judged: Collection[str], preset: str = "") -> dict[str, Any]:
@@ -47,7 +48,25 @@ def partial_words(report: Mapping[str, Any]) -> str:
         if pack.get("not_run"):
             earlier = f", after report {run['only_failed']}" if run.get("only_failed") else ""
             said.append(
-                f"Only {pack['judged']} of {pack['requirements']} requirements of {pack['name']} were run{earlier}; "
+                f"Only {pack['judged']} of {many(pack['requirements'], 'requirement')} of {pack['name']} "
+                f"{'was' if pack['judged'] == 1 else 'were'} run{earlier}; "
                 f"not run here: {', '.join(pack['not_run'])}."
             )
     return " ".join(said)
+
+
+def preset_words(report: Mapping[str, Any]) -> str:
+    """To which use the run was narrowed, in a sentence; empty if it was not.
+
+    >>> preset_words({"run": {"preset": "patient-app"}, "packs": [{"outside_preset": 1}, {}]})
+    'Only what belongs to the use patient-app was asked: 1 requirement is outside it, and nobody looked.'
+    """
+    preset = report["run"].get("preset")
+    if not preset:
+        return ""
+    outside = sum(pack.get("outside_preset", 0) for pack in report["packs"])
+    verb = "is" if outside == 1 else "are"
+    return (
+        f"Only what belongs to the use {preset} was asked: {many(outside, 'requirement')} {verb} outside it, "
+        "and nobody looked."
+    )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpftconnect.conformance.outcome import ORDER, Status
-from mpftconnect.conformance.reporting.scope import partial_words
+from mpftconnect.conformance.reporting.scope import partial_words, preset_words
 from mpftconnect.conformance.reporting.words import IS, IS_NOT, STATUS_WORDS, VERDICT_WORDS
 
 __all__ = ["ExchangeView", "PackView", "ResultView", "Summary", "summary_of"]
@@ -107,6 +107,7 @@ class Summary:
         is_: Sentences that say what this is; `is_not` what it is not. They come first, in every form.
         demonstration: The marking of a run against a twin; empty otherwise. It comes before everything.
         partial: Why the report is partial, in sentences; empty if it is whole.
+        narrowed: To which use the run was narrowed, in a sentence; empty if it was not.
         environment: Findings that concern the run and not a requirement: `kind`, `words`, `mend`, `requirements`.
         results: All, in the order of the packs.
         files: Documents of the evidence: `kind`, `name`, `issued`, `due` (the last day on which it is in date).
@@ -118,6 +119,7 @@ class Summary:
     is_: tuple[str, ...]
     is_not: tuple[str, ...]
     partial: str
+    narrowed: str
     subject: Mapping[str, Any]
     target: Mapping[str, Any]
     authorised_by: Mapping[str, str]
@@ -168,6 +170,7 @@ def summary_of(
         is_=IS,
         is_not=IS_NOT,
         partial=partial_words(report),
+        narrowed=preset_words(report),
         subject=report["subject"],
         target=report.get("target", {}),
         authorised_by=report.get("authorised_by", {}),
