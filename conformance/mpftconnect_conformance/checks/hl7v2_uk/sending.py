@@ -20,6 +20,7 @@ __all__ = [
     "sent_order",
     "sent_results",
     "sent_sites",
+    "sent_types",
     "sent_units",
 ]
 
@@ -81,6 +82,18 @@ def sent_codes(evidence: Evidence, tally: Tally, codes: tuple[str, ...], *, of_b
             tally.say(code, words, sent.exchange, place)
         if not wrong and (not only or sent.exchange.facts.get(only)):
             tally.seen += 1
+
+
+def sent_types(evidence: Evidence, tally: Tally) -> None:
+    """A structure that is named is one of the message's type: every name of table 0354 begins with its type. And the
+    processing id says whether the message is a test, in the words of table 0103.
+    """
+    for sent in messages(evidence):
+        type_, structure = (str(sent.message[f"MSH-9.{n}"] or "") if sent.message is not None else "" for n in (1, 3))
+        if structure and type_ != structure.partition("_")[0]:
+            tally.say("type-mismatch", "MSH-9.3 names a structure of another message type", sent.exchange, "MSH-9.1")
+        if sent.message is not None and str(sent.message["MSH-11.1"] or "P") not in ("P", "T", "D"):
+            tally.say("processing-id", "MSH-11 is not of table 0103 (P, T, D)", sent.exchange, "MSH-11")
 
 
 def sent_order(evidence: Evidence, tally: Tally) -> None:
