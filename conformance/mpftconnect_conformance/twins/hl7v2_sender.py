@@ -24,7 +24,7 @@ _FAULTS = (
     *("structure-wrong", "version-old", "nhs-number-wrong-digit", "nhs-number-status-unsaid", "out-of-order"),
     *("merge-incomplete", "correction-unsaid", "result-status-unsaid", "unit-dropped", "range-dropped"),
     *("not-sent-again", "stray-bytes", "charset-unsaid", "ods-misshapen", "attachment-false"),
-    *("type-mismatch", "control-id-empty", "result-unnamed", "date-impossible"),
+    *("processing-unknown", "type-mismatch", "control-id-empty", "result-unnamed", "date-impossible"),
 )
 
 
@@ -147,6 +147,8 @@ class SenderTwin:
             message.set("MSH-18", None)
         if "control-id-empty" in self.faults:
             message.set("MSH-10", None)
+        if "processing-unknown" in self.faults:
+            message.set("MSH-11", "LIVE")
         if "type-mismatch" in self.faults:
             message.set("MSH-9.1", "ADTX")
         if "result-unnamed" in self.faults and "OBX" in message.names:

@@ -201,6 +201,7 @@ CHECKS = [
             *_s(
                 "structure-wrong",
                 "type-mismatch",
+                "processing-unknown",
                 "version-old",
                 "control-id-empty",
                 "result-unnamed",
