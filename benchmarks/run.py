@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import conforming
 import exchanging
 import fhirpath
 import first_record
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Callable[[Size], list[Result]]] = {
     "hl7v2_mapping": hl7v2_mapping.run,
     "validation": validation.run,
     "terminology": terminology.run,
+    "conforming": conforming.run,
 }
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"

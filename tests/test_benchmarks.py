@@ -56,6 +56,10 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]
         r"^an admission \(ADT\^A01\) parsed, mapped, items made, CPU$",
         r"^peak memory, \d+ lines of NDJSON$",
         r"^mpftconnect validate one-patient\.json .*, wall$",
+        r"^first event of conform run, from the start of the process, wall$",
+        r"^conform run of \d+ packs?, clean twins, until all is judged, wall$",
+        r"^conform run of \d+ packs?, clean twins, all forms of the report written, wall$",
+        r"^longest time without an event in it, wall$",
     ],
 )
 def test_each_benchmark_gives_a_number_beside_a_peer(small: tuple[str, dict[str, Any], str], measured: str) -> None:
@@ -126,3 +130,9 @@ def test_an_import_loads_only_what_is_asked_for() -> None:
     names = loaded_by("from mpftconnect import AccessContext, connect")
     assert "pydantic" in names
     assert names & {"requests", "sqlite3", "mpftconnect.hub.hub", "mpftconnect.sandbox"} == set()
+
+
+@pytest.mark.parametrize("command", ["conform", "report", "keys"])
+def test_a_command_says_that_it_began_before_it_loads_what_it_runs(command: str) -> None:
+    loaded = loaded_by(f"import mpftconnect.cli.{command}_command")
+    assert loaded & {"pydantic", "requests", "sqlite3", "pluggy", "jinja2", "cryptography", "joserfc"} == set()

@@ -16,10 +16,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mpftconnect.cli.app import commands
+from mpftconnect.cli.conform_command import conform_progress
 from mpftconnect.cli.exits import run as run_command
 from mpftconnect.conformance.catalog import Catalog, load_catalog
 from mpftconnect.conformance.supplier_file import read_supplier
 from mpftconnect.errors import ConfigurationError
+from mpftconnect.events import Code, Event
 from mpftconnect.plugins import load_plugins
 from mpftconnect.sandbox import Sandbox
 
@@ -75,6 +77,33 @@ def test_a_demonstration_leaves_a_report(cli: Callable[..., tuple[int, Result]],
     assert "No outcome differs." in result.output
     code, result = cli("report", "export", "csv", "r", "--out", "mine.csv")
     assert code == 0
+
+
+def test_the_progress_that_is_shown_is_the_stream_of_events(
+    cli: Callable[..., tuple[int, Result]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, result = cli("conform", "run", "--sandbox", "--pack", PACK, "--out", "r", "--events", "events.ndjson")
+    show = conform_progress()
+    for line in (tmp_path / "events.ndjson").read_text(encoding="utf-8").splitlines():
+        told = json.loads(line)
+        show(Event(Code(told.pop("code")), **{n: v for n, v in told.items() if n != "at"}))
+    assert capsys.readouterr().err == result.stderr
+    shown = result.stderr.splitlines()
+    assert shown[0] == "starting ..." and shown[1] == "13 requirements ..."
+    assert sum(line.lstrip().startswith(tuple(f"{n}/13 " for n in range(1, 14))) for line in shown) == 13
+    # Writing takes longer than a short run: nobody waits without being told for what.
+    written = [line.split()[1] for line in shown if line.startswith("writing ")]
+    assert shown.index("done") < shown.index("writing report.html ...")
+    assert {"report.html", "report.pdf", "report.docx", "report.xlsx", "junit.xml", "requirements.csv"} == set(written)
+
+
+def test_standard_output_belongs_to_the_events_if_they_go_there(cli: Callable[..., tuple[int, Result]]) -> None:
+    code, result = cli("conform", "run", "--sandbox", "--pack", PACK, "--out", "r", "--events", "-", "--quiet")
+    assert code == 0
+    codes = [json.loads(line)["code"] for line in result.stdout.splitlines()]
+    assert codes[0] == "step-started" and codes[-1] == "step-finished"
+    assert "DEMONSTRATION: says nothing about any product" in result.stderr
+    assert "Report: r" in result.stderr
 
 
 def test_a_fault_is_not_met_and_only_what_failed_is_run_again(

@@ -20,6 +20,7 @@ from mpftconnect.conformance.definitions import Definitions
 from mpftconnect.conformance.demonstration import supplier_of_twin
 from mpftconnect.conformance.reporting.document import report_of
 from mpftconnect.conformance.reporting.folder import write_folder
+from mpftconnect.conformance.reporting.office import docx_bytes, xlsx_bytes
 from mpftconnect.conformance.reporting.summary import Summary, summary_of
 from mpftconnect.conformance.reporting.words import DEMONSTRATION, IS, IS_NOT
 from mpftconnect.conformance.run import Run, RunResult
@@ -59,6 +60,11 @@ def failing(registry: PluginRegistry, catalog: Catalog, definitions: Definitions
 @pytest.fixture(scope="module")
 def report(failing: RunResult, catalog: Catalog) -> dict[str, Any]:
     return report_of(failing, catalog.checks, power=catalog.power)
+
+
+@pytest.fixture
+def summary(report: dict[str, Any]) -> Summary:
+    return summary_of(report)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -127,3 +133,24 @@ def test_a_form_whose_extra_is_missing_is_said_plainly_and_costs_no_other(
     )
     assert problems == [f"report.{form}: was not written: it needs pip install 'mpftconnect[{form}]'"]
     assert (tmp_path / "r" / "requirements.csv").is_file()
+
+
+def test_the_document_says_what_the_page_says_of_causes_leave_power_and_judge(summary: Summary) -> None:
+    made = docx.Document(io.BytesIO(docx_bytes(summary)))
+    text = "\n".join(paragraph.text for paragraph in made.paragraphs)
+    failed = summary.failed_musts[0]
+    assert f"{failed.title}. Failed. " in text and "Likely cause: the supplier's system. " in text
+    assert f"Allowed by {summary.authorised_by['name']}" in text
+    assert "What the checks catch: " in text and summary.judge["engine"] in text
+    assert "by the supplier itself; nobody else was there" in text and "ruled_out" not in text
+    assert 'w:val="en-GB"' in made.styles.element.xml
+    assert "w:tblHeader" in made.tables[0].rows[0]._tr.xml
+
+
+def test_a_sheet_keeps_its_headings_in_sight_and_wraps_long_texts(summary: Summary) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(xlsx_bytes(summary)))
+    sheet = book["Requirements"]
+    assert sheet["A1"].value == summary.demonstration and sheet["A2"].value == "pack"
+    assert sheet.freeze_panes == "A3" and sheet.auto_filter.ref.startswith("A2:")
+    assert sheet["A2"].font.bold and sheet["H3"].alignment.wrap_text
+    assert all(10 <= column.width <= 48 for column in sheet.column_dimensions.values())

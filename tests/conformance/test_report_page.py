@@ -88,6 +88,59 @@ def test_failed_musts_come_first_and_each_opens_to_cause_and_exchange(page: str,
         assert words in first, words
 
 
+def part(page: str, id_: str) -> str:
+    return page[page.index(f'<h2 id="{id_}">') :].split("</section>")[0]
+
+
+def test_it_speaks_in_sentences(report: dict[str, Any]) -> None:
+    finding = {
+        "kind": "test-data",
+        "code": "x",
+        "words": "nobody is named",
+        "mend": "name one",
+        "requirements": ["a#1"],
+    }
+    rows = [dict(row) for row in report["results"]]
+    cause = {"kind": "environment", "because": "supplier.toml names nobody", "mend": "name one"}
+    rows[0] |= {"outcome": {"status": "not-tested", "observations": 0, "reason": "no person came", "cause": cause}}
+    cause = {"kind": "environment", "because": "no answer came"}
+    rows[1] |= {"outcome": {"status": "not-tested", "observations": 0, "reason": "no answer came", "cause": cause}}
+    page = re.sub(
+        r"<[^>]+>", "", page_bytes(summary_of({**report, "results": rows, "environment": [finding]})).decode()
+    )
+    assert "Test data: nobody is named. Name one. It touches 1 requirement." in page
+    assert "No person came.Likely cause: the environment. supplier.toml names nobody." in page
+    assert "No answer came.Likely cause: the environment." in page
+    assert "the environment. No answer came" not in page  # what was just said is not said again
+
+
+def test_a_short_reason_says_where(page: str, report: dict[str, Any]) -> None:
+    places = [r["outcome"]["findings"][0]["place"] for r in report["results"] if r["outcome"]["status"] == "fail"]
+    assert places and all(f"(<bdi>{place}</bdi>)" in part(page, "failed") for place in places)
+
+
+def test_the_minute_of_a_short_run_is_said_once(report: dict[str, Any]) -> None:
+    run = {**report["run"], "started": "2026-11-25T10:00:01+00:00", "finished": "2026-11-25T10:00:04+00:00"}
+    said = "<dt>Run</dt><dd><bdi>25 November 2026, 10:00 GMT</bdi></dd>"
+    assert said in page_bytes(summary_of({**report, "run": run})).decode()
+    run["finished"] = "2026-11-25T10:02:04+00:00"
+    both = "25 November 2026, 10:00 GMT to 25 November 2026, 10:02 GMT"
+    assert both in page_bytes(summary_of({**report, "run": run})).decode()
+
+
+def test_exchanges_that_are_not_shown_are_counted(report: dict[str, Any], failing: RunResult) -> None:
+    shown = exchanges_shown(failing.exchanges)
+    of_outcomes = {id_ for row in report["results"] for id_ in row["exchanges"]}
+    beside = len(shown) - len(of_outcomes)
+    assert beside > 0, "the first request, which no requirement stands on"
+    verb = "does" if beside == 1 else "do"
+    said = f"So {verb} {beside} more that no outcome stands on."
+    assert said in part(page_bytes(summary_of(report, shown)).decode(), "exchanges")
+    assert (
+        "more that no outcome" not in page_bytes(summary_of({**report, "exchanges": len(of_outcomes)}, shown)).decode()
+    )
+
+
 def test_a_real_product_is_not_marked_as_a_demonstration(report: dict[str, Any]) -> None:
     real = {name: value for name, value in report.items() if name != "demonstration"}
     assert "DEMONSTRATION" not in page_bytes(summary_of(real)).decode()

@@ -103,9 +103,10 @@ def test_a_storm_of_401_is_one_finding_of_the_environment(
     document = report_of(run_on(refuse, registry, catalog, definitions), catalog.checks)
     assert document["packs"][0]["verdict"] == "undetermined"
     assert len(asked) < 10
-    touched = [finding for finding in document["environment"] if finding["code"] == "at-fault"]
-    assert 1 <= len(touched) <= 2  # asked and refused; not asked any more
-    assert any("401" in finding["words"] for finding in document["environment"])
+    (found,) = document["environment"]  # asked first, asked and refused, not asked any more: one thing to mend
+    assert found["kind"] == "environment" and "401" in found["words"] and "secrets" in found["mend"]
+    assert found["requirements"] == [row["id"] for row in document["results"]]
+    assert {row["outcome"]["cause"]["kind"] for row in document["results"]} == {"environment"}
 
 
 LIES = {

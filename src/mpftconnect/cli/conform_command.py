@@ -19,6 +19,7 @@ from mpftconnect.cli.conform_patients import patients
 from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.output import printable
 from mpftconnect.cli.signing_commands import challenge
+from mpftconnect.conformance.numbers import many
 from mpftconnect.errors import UsageError
 from mpftconnect.events import Code, Event, EventStream, Listener, NdjsonListener
 
@@ -63,7 +64,11 @@ for _each in (init, patients, packs, show, coverage, power, due, challenge):
     help="Say of each result whether it changed since that report.",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("report"), show_default=True)
-@click.option("--events", metavar="FILE", help="Write the stream of events as NDJSON; - for standard output.")
+@click.option(
+    "--events",
+    metavar="FILE",
+    help="Write the stream of events as NDJSON; - for standard output, which then holds nothing else.",
+)
 @click.option("--seconds", type=click.FloatRange(min=1), default=900.0, show_default=True, help="For the whole run.")
 @click.option(
     "--sandbox",
@@ -104,7 +109,19 @@ def run_command(
         stream = EventStream(listeners)
         stream.emit(Code.STEP_STARTED, step="conform-run")
         return _run(
-            supplier, pack_names, preset, only_failed, baseline, out, stream, seconds, twin, faults, challenge, trust
+            supplier,
+            pack_names,
+            preset,
+            only_failed,
+            baseline,
+            out,
+            stream,
+            seconds,
+            twin,
+            faults,
+            challenge,
+            trust,
+            aside=events == "-",
         )
 
 
@@ -121,7 +138,10 @@ def _run(
     faults: Sequence[str],
     challenge_file: Path | None,
     trust: Path | None,
+    *,
+    aside: bool,
 ) -> int:
+    """`aside`: standard output belongs to the events, and what is to be read goes to standard error."""
     from mpftconnect.conformance.catalog import load_catalog
     from mpftconnect.conformance.reporting.document import report_of
     from mpftconnect.conformance.reporting.folder import check_target, read_folder, write_folder
@@ -169,12 +189,14 @@ def _run(
         today=result.started.date().isoformat(),
         formats=[form for form in registry.report_formats.values() if form.always],
         attached=sealed,
+        events=stream,
     )
+    stream.emit(Code.STEP_FINISHED, step="conform-run")
     for problem in problems:
         click.echo(f"mpftconnect: {problem}", err=True)
     for line in report_lines(document):
-        click.echo(printable(line))
-    click.echo(f"\nReport: {out}")
+        click.echo(printable(line), err=aside)
+    click.echo(f"\nReport: {out}", err=aside)
     return Exit.INTERRUPTED if result.partial == "interrupted" else exit_of(document)
 
 
@@ -268,9 +290,7 @@ def report_lines(document: Any) -> Iterator[str]:
         yield f"PARTIAL: {partial}"
     for finding in document["environment"]:
         touched = len(finding.get("requirements", ()))
-        yield f"{finding['kind']}: {finding['words']}" + (
-            f" ({touched} requirement{'' if touched == 1 else 's'})" if touched else ""
-        )
+        yield f"{finding['kind']}: {finding['words']}" + (f" ({many(touched, 'requirement')})" if touched else "")
         yield f"  {finding['mend']}"
     for pack in document["packs"]:
         yield f"{pack['name']} {pack['revision']}: {VERDICT_WORDS[pack['verdict']]} - {pack['because']}"
@@ -285,13 +305,15 @@ def report_lines(document: Any) -> Iterator[str]:
 
 
 def conform_progress() -> Listener:
-    """Writes a line when a run starts, when something is missing, and for each requirement."""
+    """Writes a line when a run starts, when something is missing, for each requirement and for each form written."""
     total = 0
 
     def listen(event: Event) -> None:
         nonlocal total
         if event.code is Code.STEP_STARTED and event.step == "conform-run":
             click.echo("starting ...", err=True)
+        elif event.code is Code.STEP_STARTED:
+            click.echo(f"writing {event.step} ...", err=True)
         elif event.code is Code.RUN_STARTED:
             total = event.count or 0
             click.echo(f"{total} requirements ...", err=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from mpftconnect.conformance.signing.keys import KeyFile, load_key, make_key
-from mpftconnect.conformance.signing.trust import read_trust
 from mpftconnect.errors import UsageError
+
+if TYPE_CHECKING:
+    from mpftconnect.conformance.signing.keys import KeyFile
 
 __all__ = ["command", "key_from", "passphrase_option"]
 
@@ -38,6 +40,8 @@ def command() -> None:
 @passphrase_option
 def make(path: Path, name: str, organisation: str, role: str, passphrase: str | None) -> None:
     """Make a key at PATH, and print what a trust file says of it."""
+    from mpftconnect.conformance.signing.keys import make_key
+
     key = make_key(path, passphrase=secret_from(passphrase))
     _say(key, name=name, organisation=organisation, role=role)
 
@@ -60,6 +64,8 @@ def rotate(
     new_passphrase: str | None,
 ) -> None:
     """Make the key NEW in the place of OLD, and print what a trust file says of both."""
+    from mpftconnect.conformance.signing.keys import load_key, make_key
+
     before = load_key(old, passphrase=secret_from(passphrase))
     key = make_key(new, passphrase=secret_from(new_passphrase))
     _say(key, name=name, organisation=organisation, role=role, replaces=before.id)
@@ -86,6 +92,8 @@ def revoke(key_id: str, because: str, day: str | None) -> None:
 @passphrase_option
 def show(path: Path, passphrase: str | None) -> None:
     """Print the id and the public part of the key at PATH."""
+    from mpftconnect.conformance.signing.keys import load_key
+
     key = load_key(path, passphrase=secret_from(passphrase))
     click.echo(f"id      {key.id}")
     click.echo(f"public  {key.public}")
@@ -95,6 +103,8 @@ def show(path: Path, passphrase: str | None) -> None:
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
 def trust(path: Path) -> None:
     """Read the trust file at PATH and list whose keys it believes today."""
+    from mpftconnect.conformance.signing.trust import read_trust
+
     known = read_trust(path)
     today = datetime.now(UTC).date()
     for key in known.keys.values():
@@ -106,6 +116,8 @@ def trust(path: Path) -> None:
 
 def key_from(path: Path, passphrase: str | None) -> KeyFile:
     """The key of an option."""
+    from mpftconnect.conformance.signing.keys import load_key
+
     return load_key(path, passphrase=secret_from(passphrase))
 
 

@@ -5,26 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.keys_command import day_from, key_from, passphrase_option
 from mpftconnect.cli.output import printable
-from mpftconnect.conformance.catalog import load_catalog
-from mpftconnect.conformance.signing import (
-    Verification,
-    grant_exception,
-    make_challenge,
-    read_trust,
-    sign_report,
-    verify_report,
-    witness_report,
-)
-from mpftconnect.conformance.signing.decisions import sign_document
-from mpftconnect.conformance.signing.trust import Trust
-from mpftconnect.plugins import load_plugins
+from mpftconnect.conformance.numbers import many
+
+if TYPE_CHECKING:
+    from mpftconnect.conformance.signing import Verification
 
 __all__ = ["challenge", "grant", "sign", "sign_file", "verify", "witness"]
 
@@ -44,12 +35,13 @@ def sign(report: Path, key: Path, until: str | None, passphrase: str | None) -> 
 
     A signature says that nothing was altered since. It does not say that the run was honest.
     """
+    from mpftconnect.conformance.signing import sign_report
+
     expires = day_from(until, "--until") if until else None
     statement = sign_report(report, key_from(key, passphrase), expires=expires)
     product = statement["predicate"]["product"]
-    click.echo(
-        f"signed: {printable(product['product'])} {printable(product['version'])}, {len(statement['subject'])} files"
-    )
+    files = many(len(statement["subject"]), "file")
+    click.echo(f"signed: {printable(product['product'])} {printable(product['version'])}, {files}")
 
 
 @click.command("sign-file")
@@ -58,6 +50,8 @@ def sign(report: Path, key: Path, until: str | None, passphrase: str | None) -> 
 @passphrase_option
 def sign_file(file: Path, key: Path, passphrase: str | None) -> None:
     """Sign a document, such as assessment.toml; the signature stands beside it."""
+    from mpftconnect.conformance.signing.decisions import sign_document
+
     click.echo(f"signed: {sign_document(file, key_from(key, passphrase)).name}")
 
 
@@ -71,6 +65,11 @@ def verify(report: Path, trust_file: Path | None, as_json: bool) -> int:
     Exit code 0: unaltered since signed by a key that the trust file believes. 1: something does not match, named
     exactly. 3: nothing shows whether it was altered, or its day is past.
     """
+    from mpftconnect.conformance.catalog import load_catalog
+    from mpftconnect.conformance.signing import read_trust, verify_report
+    from mpftconnect.conformance.signing.trust import Trust
+    from mpftconnect.plugins import load_plugins
+
     trust = read_trust(trust_file) if trust_file else Trust()
     registry = load_plugins()
     catalog = load_catalog(registry)
@@ -94,6 +93,8 @@ def verify(report: Path, trust_file: Path | None, as_json: bool) -> int:
 @passphrase_option
 def grant(report: Path, requirement: str, key: Path, until: str, reason: str, passphrase: str | None) -> None:
     """Accept, with a buyer's key, an exception that the report asks for. The outcome stays as it is."""
+    from mpftconnect.conformance.signing import grant_exception
+
     day = day_from(until, "--until")
     name = grant_exception(report, requirement, key_from(key, passphrase), until=day, reason=reason)
     click.echo(f"granted until {day}: {name}")
@@ -106,6 +107,8 @@ def grant(report: Path, requirement: str, key: Path, until: str, reason: str, pa
 @passphrase_option
 def witness(report: Path, key: Path, says: str, passphrase: str | None) -> None:
     """Say, with a buyer's key, to have been there when the run was made."""
+    from mpftconnect.conformance.signing import witness_report
+
     click.echo(f"witnessed: {witness_report(report, key_from(key, passphrase), says=says)}")
 
 
@@ -132,6 +135,10 @@ def challenge(
 
     The supplier runs `mpftconnect conform run supplier.toml --challenge FILE`.
     """
+    from mpftconnect.conformance.catalog import load_catalog
+    from mpftconnect.conformance.signing import make_challenge
+    from mpftconnect.plugins import load_plugins
+
     catalog = load_catalog(load_plugins())
     data = make_challenge(
         key_from(key, passphrase),
@@ -154,7 +161,7 @@ def _lines(found: Verification, trusted: bool) -> list[str]:
     lines += [f"  doubt: {printable(doubt)}" for doubt in found.doubts]
     lines.append(f"Run by: {found.run_by}")
     if found.signed:
-        age = f", {found.age_days} days ago" if found.age_days is not None else ""
+        age = f", {many(found.age_days, 'day')} ago" if found.age_days is not None else ""
         lines.append(f"Signed: {printable(found.signed)}{age}; stands until {printable(found.expires)}")
     if found.expired:
         lines.append("EXPIRED: the day for which the signer stands by it is past.")

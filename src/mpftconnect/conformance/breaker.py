@@ -7,41 +7,26 @@ import threading
 from mpftconnect.conformance.evidence import Recorded
 from mpftconnect.conformance.outcome import Cause, CauseKind
 from mpftconnect.conformance.probe import ProbeEnded
+from mpftconnect.conformance.trouble import TROUBLES, trouble_of_status
 from mpftconnect.errors import GapReason
 
 __all__ = ["Breaker", "trouble_of"]
 
 _IN_A_ROW = 3
-_WORDS = {
-    "401": "the system answers 401: the credentials are missing, wrong or expired",
-    "403": "the system answers 403: the credentials are known there and not allowed",
-    "429": "the system's rate limit is reached",
-    "5xx": "the system, or a gateway before it, answers with errors of its own",
-    str(GapReason.UNREACHABLE): "no connection is to be had",
-    str(GapReason.TIMED_OUT): "no whole answer comes before the deadline",
-    str(GapReason.RATE_LIMITED): "the rate limit is reached",
-    str(GapReason.NOT_PERMITTED): "no credentials are to be had",
-    str(GapReason.ANSWER_REJECTED): "no whole HTTP answer of the system itself comes",
-}
-_MEND = {
-    "401": "check the secrets that supplier.toml refers to, and where a token comes from",
-    "403": "ask for the permissions that the pack needs",
-    "429": "set target.rate_per_second, and run again with --only-failed",
-    "5xx": "look in the system's log; run again with --only-failed",
-    str(GapReason.UNREACHABLE): "check name look-up, firewall, proxy and certificates between here and base_url",
-    str(GapReason.TIMED_OUT): "time one request by hand; target.deadline_seconds allows more",
-    str(GapReason.ANSWER_REJECTED): "look at what answers at base_url from this machine: a proxy may stand between",
-}
+# A write whose answer was lost, or one exchange that failed beyond this machine, says nothing of the next.
+_OPENS = frozenset(TROUBLES) - {str(GapReason.OUTCOME_UNKNOWN), str(GapReason.SYSTEM_FAILED)}
+_AT_FAULT = Cause(
+    kind=CauseKind.ENVIRONMENT,
+    because="the environment is at fault",
+    mend="try one request by hand from this machine",
+)
 
 
 def trouble_of(recorded: Recorded) -> str | None:
     """What of the environment an exchange shows to be at fault, as a code; None if nothing."""
     if recorded.error is not None:
-        return recorded.error if recorded.error in _WORDS else None
-    status = recorded.status or 0
-    if status in (401, 403, 429):
-        return str(status)
-    return "5xx" if status >= 500 else None
+        return recorded.error if recorded.error in _OPENS else None
+    return trouble_of_status(recorded.status or 0)
 
 
 class Breaker:
@@ -89,16 +74,7 @@ class Breaker:
 
     @property
     def words(self) -> str:
-        return _WORDS.get(self._open or "", "the environment is at fault")
+        return self.cause().because
 
     def cause(self) -> Cause:
-        return cause_of(self._open or "")
-
-
-def cause_of(trouble: str) -> Cause:
-    return Cause(
-        kind=CauseKind.ENVIRONMENT,
-        because=_WORDS.get(trouble, "the environment is at fault"),
-        otherwise="the product itself fails so",
-        mend=_MEND.get(trouble, "try one request by hand from this machine"),
-    )
+        return TROUBLES.get(self._open or "", _AT_FAULT)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mpftconnect.conformance.outcome import Cause, CauseKind, Outcome, Status
+from mpftconnect.conformance.trouble import TROUBLES, trouble_of_status
 from mpftconnect.errors import AnswerRejected, GapReason, MpftConnectError
 from mpftconnect.fhir.json_text import parse_json
 
@@ -106,31 +107,14 @@ class Recorded:
         it is inconclusive, with the environment as likely cause. A check that tests statuses looks at `status` itself.
         """
         if self.error is not None:
-            cause = _WIRE.get(self.error, _WIRE[str(GapReason.ANSWER_REJECTED)])
+            cause = TROUBLES.get(self.error, TROUBLES[str(GapReason.ANSWER_REJECTED)])
             return Outcome.inconclusive(f"{self.step}: {self.error_rule or self.error}", cause)
         if self.ok:
             return None
         status = self.status or 0
-        if status in (401, 403):
-            return Outcome.inconclusive(
-                f"{self.step}: status {status}",
-                Cause(
-                    kind=CauseKind.ENVIRONMENT,
-                    because=f"the system answered {status} to a request that carried the configured credentials",
-                    otherwise="the product refuses what it should allow",
-                    mend="check the credentials that supplier.toml refers to, and what they are allowed",
-                ),
-            )
-        if status == 429 or status >= 500:
-            return Outcome.inconclusive(
-                f"{self.step}: status {status}",
-                Cause(
-                    kind=CauseKind.ENVIRONMENT,
-                    because=f"the system or a gateway before it answered {status}, tried {self.attempts} times",
-                    otherwise="the product fails on this request",
-                    mend="find the request in the system's log by its X-Request-ID, then run again with --only-failed",
-                ),
-            )
+        if trouble := trouble_of_status(status):
+            tried = f", tried {self.attempts} times" if self.attempts > 1 else ""
+            return Outcome.inconclusive(f"{self.step}: status {status}{tried}", TROUBLES[trouble])
         return Outcome.inconclusive(
             f"{self.step}: status {status}",
             Cause(
@@ -140,55 +124,6 @@ class Recorded:
                 mend="try the request by hand; then correct base_url, the people, or what the product offers",
             ),
         )
-
-
-_WIRE: dict[str, Cause] = {
-    str(reason): Cause(kind=CauseKind.ENVIRONMENT, because=because, otherwise=otherwise, mend=mend)
-    for reason, because, otherwise, mend in (
-        (
-            GapReason.UNREACHABLE,
-            "no connection was made",
-            "the product was not running",
-            "check that this machine reaches base_url: name look-up, firewall, proxy, certificates",
-        ),
-        (
-            GapReason.TIMED_OUT,
-            "no whole answer came before the deadline",
-            "the product is too slow for this request",
-            "try the request by hand and time it; target.deadline_seconds allows more",
-        ),
-        (
-            GapReason.RATE_LIMITED,
-            "the rate limit was reached",
-            "another client uses the same credentials",
-            "set target.rate_per_second to what the system allows",
-        ),
-        (
-            GapReason.NOT_PERMITTED,
-            "no credentials were to be had",
-            "the token service is at fault",
-            "check the secrets that supplier.toml refers to",
-        ),
-        (
-            GapReason.OUTCOME_UNKNOWN,
-            "a write was sent and its answer was lost",
-            "a gateway between gave up",
-            "look in the system whether it was done, and remove it",
-        ),
-        (
-            GapReason.ANSWER_REJECTED,
-            "what came back was no whole HTTP answer of the system asked: cut short, endless, redirected or another's",
-            "a proxy or gateway between changed it; or the product sends it so",
-            "try the request by hand from this machine and from beside the system, and compare",
-        ),
-        (
-            GapReason.SYSTEM_FAILED,
-            "the exchange failed beyond this machine",
-            "the product fails on this request",
-            "find the request in the system's log by its X-Request-ID",
-        ),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

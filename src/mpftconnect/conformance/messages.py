@@ -60,7 +60,8 @@ def _message(type_: str, control_id: str, values: Mapping[str, str]) -> Message:
         at=_AT,
         processing="T",
         charset="UNICODE UTF-8",
-        values=values,
+        # MSH-17, ISO 3166: by it a message is judged by the UK's conventions too.
+        values={"MSH-17": "GBR", **values},
     )
 
 

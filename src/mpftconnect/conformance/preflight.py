@@ -11,6 +11,7 @@ from mpftconnect.conformance.check import Check
 from mpftconnect.conformance.evidence import Recorded
 from mpftconnect.conformance.requirement import Requirement
 from mpftconnect.conformance.supplier import Supplier
+from mpftconnect.conformance.trouble import TROUBLES
 
 __all__ = ["PreflightFinding", "missing_before", "reach_finding"]
 
@@ -120,11 +121,12 @@ def reach_finding(first: Recorded, requirements: Iterable[str]) -> PreflightFind
     trouble = trouble_of(first)
     if trouble is None:
         return None
-    words = first.error_rule or f"status {first.status}"
+    cause = TROUBLES[trouble]
+    detail = first.error_rule or f"status {first.status}"
     return PreflightFinding(
         kind="environment",
         code="unreachable" if trouble == "unreachable" else f"answers-{trouble}",
-        words=f"the first request came to nothing: {words}",
-        mend="try base_url by hand from this machine, then the credentials",
+        words=f"{cause.because} (the first request: {detail})",
+        mend=cause.mend,
         requirements=tuple(requirements),
     )

@@ -18,6 +18,7 @@ from mpftconnect.conformance.reporting.words import DEMONSTRATION, IS, IS_NOT
 from mpftconnect.conformance.requirement import Pack
 from mpftconnect.conformance.run import Judged, RunResult
 from mpftconnect.conformance.supplier import Supplier
+from mpftconnect.conformance.trouble import TROUBLES
 from mpftconnect.errors import MpftConnectError
 
 __all__ = [
@@ -230,7 +231,6 @@ def _file(file: EvidenceFile, due: Callable[[EvidenceFile], str] | None) -> dict
 
 def _environment(judged: Sequence[Judged], preflight: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One finding for each thing of the environment that is at fault, however many requirements it touches."""
-    found: list[dict[str, Any]] = [dict(each) for each in preflight]
     grouped: dict[str, dict[str, Any]] = {}
     for each in judged:
         cause = each.outcome.cause
@@ -241,6 +241,13 @@ def _environment(judged: Sequence[Judged], preflight: Sequence[Mapping[str, Any]
             {"kind": "environment", "code": "at-fault", "words": cause.because, "mend": cause.mend, "requirements": []},
         )
         row["requirements"].append(each.requirement.id)
+    found: list[dict[str, Any]] = []
+    for finding in map(dict, preflight):
+        # What the first request met is not counted again for those after it; they say what it touches.
+        trouble = TROUBLES.get(str(finding.get("code", "")).removeprefix("answers-"))
+        if trouble is not None and (met := grouped.pop(trouble.because, None)):
+            finding["requirements"] = met["requirements"]
+        found.append(finding)
     return found + list(grouped.values())
 
 

@@ -22,6 +22,7 @@ from mpftconnect.conformance.reporting.har import from_har, to_har
 from mpftconnect.conformance.reporting.summary import summary_of
 from mpftconnect.conformance.supplier import Supplier
 from mpftconnect.errors import UsageError
+from mpftconnect.events import Code, EventStream
 
 __all__ = ["Stored", "altered", "read_folder", "write_beside", "write_folder"]
 
@@ -57,6 +58,7 @@ def write_folder(
     today: str,
     formats: Iterable[ReportFormat],
     attached: Mapping[str, bytes] | None = None,
+    events: EventStream | None = None,
 ) -> list[str]:
     """Write a report.
 
@@ -64,6 +66,7 @@ def write_folder(
         folder: Made, or replaced if it is the folder of a report.
         formats: Forms to write beside `report.json`.
         attached: Further files of the evidence, by their path in the folder.
+        events: Told of each form before it is made: paper takes longer than the run.
     Returns:
         What could not be written, and why: a form that fails costs no other file.
     Raises:
@@ -76,6 +79,8 @@ def write_folder(
     files[EVIDENCE] = as_bytes(_evidence(supplier, preflight, today))
     summary = summary_of(document, exchanges_shown(exchanges))
     for form in formats:
+        if events is not None:
+            events.emit(Code.STEP_STARTED, step=form.file)
         try:
             files[form.file] = form.write(summary)
         except ImportError:

@@ -16,12 +16,21 @@ from importlib.resources import files
 from jinja2 import Environment
 from markupsafe import Markup
 
+from mpftconnect.conformance.numbers import many
 from mpftconnect.conformance.outcome import ORDER, Status
-from mpftconnect.conformance.reporting.summary import ResultView, Summary
-from mpftconnect.conformance.reporting.words import CAUSE_WORDS, LEVEL_WORDS, RUN_WORDS, STATUS_WORDS
+from mpftconnect.conformance.reporting.summary import PackView, ResultView, Summary
+from mpftconnect.conformance.reporting.words import (
+    CAUSE_WORDS,
+    FINDING_WORDS,
+    LEVEL_WORDS,
+    RUN_WORDS,
+    STATUS_WORDS,
+    sentence,
+    stopped,
+)
 from mpftconnect.rendering import Style, clock_words, style_sheet, templates
 
-__all__ = ["lists_of", "page_bytes"]
+__all__ = ["lists_of", "page_bytes", "power_words"]
 
 _LONGEST_BODY = 20_000  # characters of a body that the page shows; the evidence holds the whole
 _BAD, _DOUBT, _GOOD = "void", "doubtful", "good"
@@ -46,12 +55,13 @@ def page_bytes(summary: Summary, *, paper: bool = False) -> bytes:
     shown = list({e.id: e for r in ordered for e in r.exchanges}.values())
     lists = lists_of(summary)
     day = str(summary.run["started"])[:10]
+    moments = {name: _moment(summary.run.get(name)) for name in ("started", "finished", "rejudged")}
     parts = [
-        ("summary", "Summary by pack and level", _many(len(summary.packs), "pack")),
+        ("summary", "Summary by pack and level", many(len(summary.packs), "pack")),
         *([("environment", "Environment and test data", str(len(summary.environment)))] if summary.environment else []),
         *((id_, title, str(len(results))) for id_, title, _, results in lists),
         ("exceptions", "Exceptions, responses and grants", str(len(summary.excepted))),
-        ("evidence", "Age of the evidence", _many(len(summary.files), "document")),
+        ("evidence", "Age of the evidence", many(len(summary.files), "document")),
         ("requirements", "Every requirement", str(len(summary.results))),
         *([("exchanges", "Exchanges", str(len(shown)))] if shown else []),
         ("judge", "What judged", ""),
@@ -71,7 +81,9 @@ def page_bytes(summary: Summary, *, paper: bool = False) -> bytes:
             # Ids of requirements and exchanges are a pack's or a system's: what stands in the page's ids is ours.
             anchors={r.id: f"r-{number}" for number, r in enumerate(summary.results, 1)},
             numbers={e.id: number for number, e in enumerate(shown, 1)},
-            moments={name: _moment(summary.run.get(name)) for name in ("started", "finished", "rejudged")},
+            moments=moments,
+            ran=" to ".join(dict.fromkeys(filter(None, (moments["started"], moments["finished"])))),
+            beside=int(summary.raw.get("exchanges", 0)) - len(shown),
             run_by=RUN_WORDS.get(summary.run["by"], summary.run["by"]),
             day=day,
             ages=[_age(str(f.get("issued", "")), day) for f in summary.files],
@@ -108,6 +120,21 @@ def lists_of(s: Summary) -> list[tuple[str, str, str, tuple[ResultView, ...]]]:
     ]
 
 
+def power_words(pack: PackView) -> str:
+    """What the checks of a pack catch, as `conform power` measured it."""
+    told = pack.power
+    if not told or not told.get("named"):
+        return "What the checks catch: not measured."
+    named = told["named"]
+    parts = [f"{named['faults_caught']} of {many(named['faults_named'], 'fault')} that the checks name"]
+    parts += [
+        f"{found['noticed']} of {many(found['tried'], 'change')} made without knowing the checks (twin {twin})"
+        for twin, found in told["mutations"].items()
+    ]
+    parts += [] if told.get("current") else ["measured on another revision of the pack or the checks"]
+    return f"What the checks catch: {'; '.join(parts)}."
+
+
 def _ordered(s: Summary) -> list[ResultView]:
     """Failed musts first, then by how bad the outcome is, in the order of the packs."""
     order = {status: place for place, status in enumerate((*ORDER, Status.NOT_APPLICABLE, Status.RECORDED))}
@@ -123,13 +150,9 @@ def _moment(given: object) -> str:
 
 def _age(issued: str, day: str) -> str:
     try:
-        return f", {_many((date.fromisoformat(day) - date.fromisoformat(issued)).days, 'day')} before the run"
+        return f", {many((date.fromisoformat(day) - date.fromisoformat(issued)).days, 'day')} before the run"
     except ValueError:
         return ""
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 @lru_cache(maxsize=1)
@@ -156,6 +179,9 @@ def _template() -> Environment:
         status_words={str(status): words for status, words in STATUS_WORDS.items()},
         level_words=LEVEL_WORDS,
         cause_words=CAUSE_WORDS,
+        finding_words=FINDING_WORDS,
+        power_words=power_words,
     )
+    environment.filters |= {"sentence": sentence, "stopped": stopped}
     environment.undefined = Undefined  # reports leave out what is empty
     return environment

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mpftconnect.conformance.numbers import many
 from mpftconnect.conformance.outcome import UNDECIDING, Status
 from mpftconnect.conformance.run import Judged
 
@@ -64,12 +65,12 @@ def verdict_of(judged: Sequence[Counted], not_run: Sequence[str] = ()) -> tuple[
     musts = [j for j in judged if j.decides and j.status is not Status.NOT_APPLICABLE]
     failed = [j.ref for j in musts if j.status is Status.FAIL]
     if failed:
-        return "not-met", f"{_many(len(failed), 'must')} failed: {', '.join(failed)}"
+        return "not-met", f"{many(len(failed), 'must')} failed: {', '.join(failed)}"
     open_ = [j.ref for j in musts if j.status in UNDECIDING]
-    told = f"{_many(len(open_), 'must')} could not be decided: {', '.join(open_)}" if open_ else ""
+    told = f"{many(len(open_), 'must')} could not be decided: {', '.join(open_)}" if open_ else ""
     if not_run:
         verb = "was" if len(not_run) == 1 else "were"
-        left = f"{_many(len(not_run), 'must')} {verb} not run here: {', '.join(not_run)}"
+        left = f"{many(len(not_run), 'must')} {verb} not run here: {', '.join(not_run)}"
         return "undetermined", "; ".join(filter(None, (told, left)))
     if open_:
         return "undetermined", told
@@ -78,7 +79,7 @@ def verdict_of(judged: Sequence[Counted], not_run: Sequence[str] = ()) -> tuple[
         return "undetermined", "no must was observed to be met"
     aside = Counter(j.status for j in musts if j.status in _ASIDE)
     beside = "".join(f"; {aside[status]} {status}" for status in _ASIDE if aside[status])
-    return "met-the-checks-run", f"{_many(passed, 'must')} passed{beside}"
+    return "met-the-checks-run", f"{many(passed, 'must')} passed{beside}"
 
 
 def counts_of(judged: Sequence[Counted]) -> dict[str, Any]:
@@ -95,7 +96,3 @@ def counts_of(judged: Sequence[Counted]) -> dict[str, Any]:
             if level in levels
         },
     }
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

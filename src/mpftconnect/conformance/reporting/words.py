@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from mpftconnect.conformance.outcome import Status
@@ -9,12 +10,15 @@ from mpftconnect.conformance.outcome import Status
 __all__ = [
     "CAUSE_WORDS",
     "DEMONSTRATION",
+    "FINDING_WORDS",
     "IS",
     "IS_NOT",
     "LEVEL_WORDS",
     "RUN_WORDS",
     "STATUS_WORDS",
     "VERDICT_WORDS",
+    "sentence",
+    "stopped",
 ]
 
 DEMONSTRATION = "DEMONSTRATION: says nothing about any product"
@@ -61,8 +65,42 @@ CAUSE_WORDS: Mapping[str, str] = {
     "unclear": "not clear",
 }
 
+FINDING_WORDS: Mapping[str, str] = {
+    "environment": "Environment",
+    "test-data": "Test data",
+    "configuration": "Configuration",
+}
+
 RUN_WORDS: Mapping[str, str] = {
     "self-run": "the supplier itself; nobody else was there",
     "challenged": "the supplier, in answer to a buyer's challenge",
     "buyer-witnessed": "the supplier, with a buyer present",
 }
+
+_WORD = re.compile(r"[a-z]+(?=[ ,;:.]|$)")
+
+
+def sentence(text: str) -> str:
+    """Text as a sentence: with a capital, and a full stop where none ends it.
+
+    Names keep their letters: only a plain word gets a capital, never `supplier.toml`, `birthDate` or `x-request-id`.
+
+    >>> sentence("the unit is not UCUM kg")
+    'The unit is not UCUM kg.'
+    >>> sentence("supplier.toml names no evidence")
+    'supplier.toml names no evidence.'
+    """
+    text = text.strip()
+    word = _WORD.match(text)
+    if word and not re.match(r"[.:]\S", text[word.end() :]):
+        text = text[0].upper() + text[1:]
+    return stopped(text)
+
+
+def stopped(text: str) -> str:
+    """Text with a full stop where none ends it.
+
+    >>> stopped("none"), stopped("None."), stopped("")
+    ('none.', 'None.', '')
+    """
+    return text if not text or text[-1] in ".!?:" else f"{text}."
