@@ -9,9 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -220,77 +217,6 @@ def line() -> Iterator[Line]:
     yield made
     for wire in made.wires:
         wire.close()
-
-
-@dataclass(frozen=True)
-class Certificates:
-    """A made-up authority, and a certificate of its for `localhost`."""
-
-    authority: Path
-    server: ssl.SSLContext
-    client: Path
-    stranger: ssl.SSLContext
-
-
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    folder = tmp_path_factory.mktemp("tls")
-    authority, authority_key = _certificate(folder, "authority", None, None, names=())
-    _certificate(folder, "server", authority, authority_key, names=("localhost",))
-    _certificate(folder, "client", authority, authority_key, names=("client",))
-    _certificate(folder, "stranger", None, None, names=("localhost",))
-    return Certificates(
-        folder / "authority.pem",
-        _context(folder / "server.pem"),
-        folder / "client.pem",
-        _context(folder / "stranger.pem"),
-    )
-
-
-def _context(file: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    return context
-
-
-def _certificate(folder: Path, name: str, issuer: Any, issuer_key: Any, names: tuple[str, ...]) -> tuple[Any, Any]:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    is_authority = not names
-    now = datetime.now(UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer.subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-        # From Python 3.13 on, certificates without these are refused (ssl.VERIFY_X509_STRICT).
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key((issuer_key or key).public_key()), critical=False
-        )
-        .add_extension(
-            x509.KeyUsage(True, False, False, False, False, is_authority, is_authority, False, False), critical=True
-        )
-    )
-    if names:
-        alternatives: list[x509.GeneralName] = [x509.DNSName(each) for each in names]
-        alternatives.append(x509.IPAddress(ip_address("127.0.0.1")))
-        builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-    certificate = builder.sign(issuer_key or key, hashes.SHA256())
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / f"{name}.pem").write_bytes(pem + secret)
-    return certificate, key
 
 
 def zipped(data: bytes) -> bytes:

@@ -5,6 +5,7 @@ Written from HL7 2.4, chapters 2 and 3, and UK Core, Patient. Built for nobody i
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -32,15 +33,16 @@ class ReceiverTwin:
 
     Args:
         people: Nobody: then it is not set up, and refuses.
+        tls: Of its line, if that is not in clear.
     """
 
-    def __init__(self, people: Sequence[Person]) -> None:
+    def __init__(self, people: Sequence[Person], tls: ssl.SSLContext | None = None) -> None:
         self.faults = FaultSwitch()
         self._set_up = bool(people)
         self._held: dict[str, dict[str, str]] = {}
         self._seen: set[str] = set()
         self._lock = threading.Lock()
-        self.line = Line(self._answer, self.faults)
+        self.line = Line(self._answer, self.faults, tls)
 
     def close(self) -> None:
         self.line.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import socket
+import ssl
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -33,9 +34,11 @@ class SenderTwin:
 
     Args:
         people: Whom it knows; the full person is sent.
+        tls: How it connects, if its line is not in clear.
     """
 
-    def __init__(self, people: Sequence[Person]) -> None:
+    def __init__(self, people: Sequence[Person], tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.faults = FaultSwitch()
         self._numbers = {person.role: str(person.nhs_number) for person in people if person.nhs_number}
         self._stopping = threading.Event()
@@ -179,7 +182,8 @@ class SenderTwin:
 
     def _connected(self) -> socket.socket | None:
         with suppress(OSError):
-            return socket.create_connection(("127.0.0.1", self.port), 1.0)
+            plain = socket.create_connection(("127.0.0.1", self.port), 1.0)
+            return plain if self._tls is None else self._tls.wrap_socket(plain, server_hostname="localhost")
         return None
 
     def _sent(self, line: socket.socket, message: bytes) -> bool:

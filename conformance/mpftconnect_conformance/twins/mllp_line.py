@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -22,10 +23,13 @@ class Line:
     Args:
         answer: The acknowledgement of a message; None for silence, an empty one to close the connection.
         faults: Looked at for each message.
+        tls: Of a line that is not in clear.
     """
 
-    def __init__(self, answer: Callable[[bytes], bytes | None], faults: FaultSwitch) -> None:
-        self._answer, self._faults = answer, faults
+    def __init__(
+        self, answer: Callable[[bytes], bytes | None], faults: FaultSwitch, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._answer, self._faults, self._tls = answer, faults, tls
         self._stopping = threading.Event()
         self._server = socket.create_server(("127.0.0.1", 0))
         self._server.settimeout(0.1)
@@ -43,9 +47,9 @@ class Line:
                     line, _ = self._server.accept()
                     threading.Thread(target=self._serve, args=(line,), name="twin-mllp-line", daemon=True).start()
 
-    def _serve(self, line: socket.socket) -> None:
+    def _serve(self, plain: socket.socket) -> None:
         held = b""
-        with line, suppress(OSError):
+        with suppress(OSError), self._secured(plain) as line:
             line.settimeout(0.1)
             while not self._stopping.is_set():
                 try:
@@ -65,6 +69,10 @@ class Line:
                     held = b"" if "one-read-one-frame" in self._faults else rest
                     if not self._say(line, message):
                         return
+
+    def _secured(self, plain: socket.socket) -> socket.socket:
+        plain.settimeout(2.0)
+        return plain if self._tls is None else self._tls.wrap_socket(plain, server_side=True)
 
     def _say(self, line: socket.socket, message: bytes) -> bool:
         self._taken += 1

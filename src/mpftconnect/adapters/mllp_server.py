@@ -7,6 +7,7 @@ handed over together, in order, so that one flush can stand for several messages
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import ssl
 import threading
@@ -29,6 +30,7 @@ _CHUNK_BYTES = 65_536
 # A handler is given no more at once, so that no acknowledgement waits for a long row of others.
 _TOGETHER = 256
 _TICK_SECONDS = 0.25
+_MOST_PEERS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,17 @@ Handler = Callable[[Sequence[bytes]], Sequence[Reply]]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Bytes that were no message: which connection (counted from 1), where in its stream, how many, and why."""
+    """Bytes that were no message: which connection (counted from 1), where in its stream, how many, and why.
+
+    Args:
+        ended: Whether the connection ended there: what was cut off is no mistake of framing.
+    """
 
     connection: int
     offset: int
     count: int
     rule: str
+    ended: bool = False
 
 
 class _Room:
@@ -123,6 +130,8 @@ class MllpServer:
         self._count = 0
         self._stray_bytes = 0
         self._findings: deque[Finding] = deque(maxlen=100)
+        self._talked: deque[int] = deque(maxlen=1_000)
+        self._peers: dict[str, None] = {}
 
     @property
     def port(self) -> int:
@@ -141,6 +150,18 @@ class MllpServer:
         """The newest hundred places where something was no message."""
         with self._lock:
             return tuple(self._findings)
+
+    @property
+    def talked(self) -> frozenset[int]:
+        """The newest thousand connections, counted from 1, on which a whole message came."""
+        with self._lock:
+            return frozenset(self._talked)
+
+    @property
+    def peers(self) -> tuple[str, ...]:
+        """SHA-256, in hex, of the certificates that clients showed: at most a hundred."""
+        with self._lock:
+            return tuple(self._peers)
 
     @property
     def connections(self) -> int:
@@ -239,7 +260,10 @@ class MllpServer:
             if self._tls is not None:
                 plain.settimeout(self.settings.message_seconds)
                 spoken = self._tls.wrap_socket(plain, server_side=True)
+                shown = spoken.getpeercert(binary_form=True)
                 with self._lock:
+                    if shown and len(self._peers) < _MOST_PEERS:
+                        self._peers[hashlib.sha256(shown).hexdigest()] = None
                     self._open[spoken] = self._open.pop(plain)
                     if self._stopping.is_set():
                         return
@@ -303,16 +327,19 @@ class MllpServer:
             return "stopped"
         finally:
             self._room.give(held)
-            self._note(number, reader.end())
+            self._note(number, reader.end(), ended=True)
 
-    def _note(self, number: int, found: Sequence[Frame | Stray | Oversize]) -> None:
+    def _note(self, number: int, found: Sequence[Frame | Stray | Oversize], *, ended: bool = False) -> None:
         for each in found:
             if isinstance(each, Frame):
+                if not self._talked or self._talked[-1] != number:
+                    with self._lock:
+                        self._talked.append(number)
                 continue
             rule = each.rule if isinstance(each, Stray) else "too-long"
             with self._lock:
                 self._stray_bytes += each.count
-                self._findings.append(Finding(number, each.offset, each.count, rule))
+                self._findings.append(Finding(number, each.offset, each.count, rule, ended))
             self._tell(Code.FRAME_REFUSED, reason=rule, count=each.count)
 
     def _answer(self, line: socket.socket, number: int, found: Sequence[Frame | Stray | Oversize]) -> bool:

@@ -4,11 +4,16 @@ the other side does; how an exchange ended is a fact of it: `answered`, `silent`
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 import socket
+import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from mpftconnect.adapters import Deadline
@@ -18,12 +23,16 @@ from mpftconnect.adapters.mllp_server import MllpServer, Reply
 from mpftconnect.adapters.mllp_settings import SendSettings
 from mpftconnect.conformance.evidence import Recorded
 from mpftconnect.conformance.mllp_lines import SenderLine
+from mpftconnect.conformance.probe import MESSAGE_MARK
 from mpftconnect.errors import ConfigurationError, MpftConnectError
+from mpftconnect.events import Code, Event, EventStream
 from mpftconnect.hl7v2 import ack, parse
 
 __all__ = ["deliver", "listen", "recorded_message"]
 
 _MOST_MESSAGES = 500
+# A sender that floods is listened to, and of what it sends no more than this is kept.
+_MOST_BYTES = 50_000_000
 
 
 def deliver(
@@ -50,12 +59,15 @@ def deliver(
     answers: list[bytes] = []
     error: str | None = None
     line: socket.socket | None = None
+    certificates: list[str] = []
     try:
         tls = settings.context()
         line = socket.create_connection((settings.host, settings.port), settings.connect_timeout)
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
-            line = tls.wrap_socket(line, server_hostname=settings.host)
+            agreed = tls.wrap_socket(line, server_hostname=settings.host)
+            line = agreed
+            certificates = [hashlib.sha256(agreed.getpeercert(binary_form=True) or b"").hexdigest()]
     except (OSError, MpftConnectError) as failure:
         known = adapter_error(failure) if isinstance(failure, OSError) else None
         error, rule, ended = "unreachable", known.rule if known else "no connection", "unreachable"
@@ -83,6 +95,14 @@ def deliver(
                     break
         except TimeoutError:
             ended = "silent"
+        except ssl.SSLEOFError:
+            ended = "closed"
+        except ssl.SSLError as failure:
+            # In TLS 1.3 a client learns only here that its certificate is not taken (RFC 8446, 4.4.2.4 and 6.2).
+            ended = "closed"
+            if not answers:
+                known = adapter_error(failure)
+                error, rule, ended = "unreachable", known.rule if known else "no secure connection", "unreachable"
         except OSError:
             ended = "closed"
     if line is not None:
@@ -98,7 +118,13 @@ def deliver(
         response_body=b"".join(_ended(answer) for answer in answers) or None,
         error=error,
         error_rule=rule,
-        facts={"ended": ended, "sent": len(messages), "answers": len(answers), **(facts or {})},
+        facts={
+            "ended": ended,
+            "sent": len(messages),
+            "answers": len(answers),
+            **({"certificates": certificates} if certificates else {}),
+            **(facts or {}),
+        },
         duration_ms=round((time.monotonic() - began) * 1000, 1),
     )
 
@@ -109,13 +135,18 @@ def listen(
     deadline: Deadline,
     facts: Callable[[bytes], Mapping[str, Any]],
     step: str = "message received",
+    mark: Callable[[str], str] = lambda _: "",
 ) -> list[Recorded]:
     """Listen until the product is quiet or time is spent. The first message is not answered and its connection closed,
     once: a sender sends it again. Every other one is acknowledged by AA.
+
+    Args:
+        mark: Of a buyer's challenge, by step: MSH-10 of our acknowledgements begins with it.
     """
     if line.listen is None:
         return []
-    taken: list[tuple[bytes, str]] = []
+    taken: list[_Taken] = []
+    begins = mark(step)[:MESSAGE_MARK]
     lock = threading.Lock()
     last = [time.monotonic()]
 
@@ -124,20 +155,22 @@ def listen(
         for raw in batch:
             with lock:
                 first = not taken
-                if len(taken) < _MOST_MESSAGES:
-                    taken.append((raw, "closed" if first else "AA"))
+                one = _Taken(raw, "closed" if first else "AA")
+                if len(taken) < _MOST_MESSAGES and sum(len(each.raw) for each in taken) + len(raw) <= _MOST_BYTES:
+                    taken.append(one)
                 last[0] = time.monotonic()
             if first:
                 raise _NotAnsweredError
             try:
-                answer = bytes(ack(parse(raw), "AA"))
+                one.answer = bytes(ack(parse(raw), "AA", control_id=_control_id(begins) if begins else None))
             except MpftConnectError:
                 replies.append(Reply(()))
                 continue
-            replies.append(Reply((answer,), "AA"))
+            replies.append(Reply((one.answer,), "AA"))
         return replies
 
-    server = MllpServer(line.listen, handle)
+    ends: Counter[str] = Counter()
+    server = MllpServer(line.listen, handle, events=EventStream([lambda event: _count(event, ends)]))
     limit = deadline.earlier(line.seconds)
     try:
         server.start()
@@ -152,11 +185,55 @@ def listen(
         server.stop(1.0)
     with lock:
         found = list(taken)
-    stray = sorted({finding.rule for finding in server.findings})
-    made = [_line(line, step="line", facts={"messages": len(found), "stray": stray, "listened": True})]
-    for raw, answered in found:
-        made.append(_line(line, step=step, body=raw, facts={"answered": answered, **facts(raw)}))
+    said: dict[str, Any] = {"messages": len(found), "stray": _stray(server), "listened": True}
+    if server.peers:
+        said["certificates"] = list(server.peers[:5])
+    # Connections that brought no whole message: to a line that should have one they say why none came.
+    if trouble := {**ends, **_broken(server)}:
+        said["trouble"] = dict(sorted(trouble.items()))
+    made = [_line(line, step="line", facts=said)]
+    for one in found:
+        known = {"answered": one.answered, **facts(one.raw)}
+        made.append(_line(line, step=step, body=one.raw, answer=one.answer, facts=known))
     return made
+
+
+def _stray(server: MllpServer) -> list[str]:
+    """Rules of what stood between or inside messages of a peer that speaks MLLP.
+
+    What never was MLLP is another's (a health check, a scanner, TLS on a line in clear); what was cut off by the end of
+    a connection, or is longer than this side takes, is no mistake of framing.
+    """
+    found = (each for each in server.findings if each.connection in server.talked and not each.ended)
+    return sorted({each.rule for each in found if each.rule != "too-long"})
+
+
+def _broken(server: MllpServer) -> dict[str, int]:
+    many: Counter[str] = Counter()
+    for each in server.findings:
+        if each.rule == "too-long":
+            many["too-long"] += 1
+        elif each.ended:
+            many["cut-off"] += 1
+        elif each.connection not in server.talked:
+            many["no-mllp"] += 1
+    return dict(many)
+
+
+def _count(event: Event, ends: Counter[str]) -> None:
+    if event.code is Code.LINE_CLOSED and event.reason in ("tls", "too-slow", "connection-lost", "idle", "no-room"):
+        ends[str(event.reason)] += 1
+
+
+@dataclass(slots=True)
+class _Taken:
+    raw: bytes
+    answered: str
+    answer: bytes | None = None
+
+
+def _control_id(begins: str) -> str:
+    return begins + "".join(secrets.choice("ABCDEFGHIJKLMNOP") for _ in range(20 - len(begins)))
 
 
 class _NotAnsweredError(Exception):
@@ -168,6 +245,7 @@ def _line(
     *,
     step: str,
     body: bytes | None = None,
+    answer: bytes | None = None,
     facts: Mapping[str, Any] | None = None,
     error: str | None = None,
     rule: str = "",
@@ -181,6 +259,7 @@ def _line(
         protocol="mllp",
         direction="received",
         request_body=None if body is None else _ended(body),
+        response_body=None if answer is None else _ended(answer),
         error=error,
         error_rule=rule,
         facts=dict(facts or {}),

@@ -18,6 +18,9 @@ from mpftconnect.errors import AdapterError, MpftConnectError, UsageError
 
 MARK = "X-Conformance-Challenge"
 """The header that binds a request to a buyer's challenge."""
+MESSAGE_MARK = 12
+"""How many letters of the mark begin MSH-10 of a message: 48 bits of a keyed digest, and room for 8 of the message's
+own (HL7 2.4, 2.16.9.10: at most 20 characters)."""
 
 __all__ = ["Probe", "ProbeEnded", "Tap"]
 
@@ -259,6 +262,10 @@ class Probe:
     def wire(self) -> Wire:
         """The wire itself, for what the methods above cannot say. What goes through it is not in evidence."""
         return self._need_wire()
+
+    def mark(self, step: str) -> str:
+        """The mark of the buyer's challenge for a step; empty if the run answers none."""
+        return "" if self._mark is None else self._mark(step)
 
     def _marked(self, headers: Mapping[str, str] | None, step: str) -> Mapping[str, str] | None:
         """The headers of a request, with the mark of the buyer's challenge if the run answers one."""

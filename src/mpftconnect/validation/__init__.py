@@ -7,7 +7,18 @@
 
 from mpftconnect.validation.findings import Finding, NotChecked, Report
 from mpftconnect.validation.options import Options
+from mpftconnect.validation.terminology.releases.sctid import is_concept_id
 from mpftconnect.validation.terminology.service import Asked, Question, TerminologyService
 from mpftconnect.validation.validator import Validator
 
-__all__ = ["Asked", "Finding", "NotChecked", "Options", "Question", "Report", "TerminologyService", "Validator"]
+__all__ = [
+    "Asked",
+    "Finding",
+    "NotChecked",
+    "Options",
+    "Question",
+    "Report",
+    "TerminologyService",
+    "Validator",
+    "is_concept_id",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mpftconnect.conformance import Catch, Cause, CauseKind, Check, Evidence, NotInEvidence, Outcome
+from mpftconnect.conformance import Catch, Cause, CauseKind, Check, Evidence, NotInEvidence, Outcome, Undecided
 from mpftconnect_conformance.checks.hl7v2_uk import receiving, sending
 from mpftconnect_conformance.checks.hl7v2_uk.asking import CLEAN, ask
 from mpftconnect_conformance.checks.hl7v2_uk.receiving import Tally, accepts, answers, baseline, refuses
@@ -33,12 +33,16 @@ def judge(*, sent: Side | None = None, received: Side | None = None) -> Callable
         steps = evidence.steps()
         sends = "message received" in steps or "line" in steps
         receives = f"send {CLEAN}" in steps
-        if sent is not None and sends:
-            sent(evidence, tally)
-        if received is not None and receives:
-            received(evidence, tally)
-        if not (sent is not None and sends) and not (received is not None and receives):
+        sides = [side for side, there in ((sent, sends), (received, receives)) if side is not None and there]
+        if not sides:
             raise NotInEvidence("messages of the product")
+        # What one side is found to do wrong stands, though the other decides nothing.
+        undecided: list[Undecided | NotInEvidence] = []
+        for side in sides:
+            try:
+                side(evidence, tally)
+            except (Undecided, NotInEvidence) as why:
+                undecided.append(why)
         if tally.findings:
             cause = Cause(
                 kind=CauseKind.SUPPLIER,
@@ -48,13 +52,17 @@ def judge(*, sent: Side | None = None, received: Side | None = None) -> Callable
                 mend="look at the exchange and at the place that the finding names",
             )
             return Outcome.failed(tally.findings, cause, observations=tally.seen + len(tally.findings))
+        if undecided:
+            raise undecided[0]
         return Outcome.passed(tally.seen, f"{tally.seen} messages, fields or acknowledgements")
 
     return decide
 
 
-def _sent(codes: tuple[str, ...], *, of_body: bool = True, only: str = "") -> Side:
-    return lambda evidence, tally: sending.sent_codes(evidence, tally, codes, of_body=of_body, only=only)
+def _sent(codes: tuple[str, ...], *, of_body: bool = True, only: str = "", unreadable: bool = False) -> Side:
+    return lambda evidence, tally: sending.sent_codes(
+        evidence, tally, codes, of_body=of_body, only=only, unreadable=unreadable
+    )
 
 
 def _received(*, good: tuple[str, ...] = (), bad: tuple[str, ...] = (), any_: tuple[str, ...] = ()) -> Side:
@@ -68,7 +76,7 @@ def _received(*, good: tuple[str, ...] = (), bad: tuple[str, ...] = (), any_: tu
 
 
 def _sent_headers(evidence: Evidence, tally: Tally) -> None:
-    sending.sent_codes(evidence, tally, _HEADER, of_body=True)
+    sending.sent_codes(evidence, tally, _HEADER, of_body=True, unreadable=True)
     sending.sent_types(evidence, tally)
 
 

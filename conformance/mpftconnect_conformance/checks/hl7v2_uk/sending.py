@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mpftconnect.conformance import Evidence, Recorded
+from mpftconnect.conformance import Cause, CauseKind, Evidence, Outcome, Recorded, Undecided
 from mpftconnect.errors import MpftConnectError
 from mpftconnect.hl7v2 import Message, check, parse
 from mpftconnect_conformance.checks.hl7v2_uk.asking import messages_of
@@ -42,9 +42,14 @@ def messages(evidence: Evidence) -> Iterator[Sent]:
 
     Raises:
         NotInEvidence: None came, and none was listened for.
+        Undecided: None came, and how connections ended says why.
     """
     if _STEP not in evidence.steps():
-        evidence.one("line")  # listened, and nothing came: that is seen, and decides nothing
+        line = evidence.one("line")  # listened, and nothing came: that is seen, and decides nothing
+        if line.error is not None and (trouble := line.trouble()) is not None:
+            raise Undecided(trouble)
+        if (ended := line.facts.get("trouble")) and isinstance(ended, dict):
+            raise Undecided(_no_message(ended))
         return
     for exchange in evidence.every(_STEP):
         message = None
@@ -56,20 +61,54 @@ def messages(evidence: Evidence) -> Iterator[Sent]:
         yield Sent(exchange, message)
 
 
-def sent_codes(evidence: Evidence, tally: Tally, codes: tuple[str, ...], *, of_body: bool, only: str = "") -> None:
+# How connections ended that brought no whole message, and what that most likely is.
+_ENDS = {
+    "tls": "TLS was not agreed: a certificate is missing, of another authority, or one side speaks in clear",
+    "no-mllp": "what came is no block of MLLP: TLS on a line in clear, a health check, another protocol",
+    "cut-off": "a block began and the connection ended inside it",
+    "too-slow": "a block began and was not whole in time",
+    "too-long": "a block is longer than is taken here",
+    "connection-lost": "the connection was reset",
+    "idle": "nothing was said",
+    "no-room": "a block is longer than is taken here",
+}
+
+
+def _no_message(ended: Mapping[str, object]) -> Outcome:
+    words = "; ".join(text for name, text in _ENDS.items() if name in ended)
+    return Outcome.inconclusive(
+        "connections came, and no whole message on any of them",
+        Cause(
+            kind=CauseKind.ENVIRONMENT,
+            because=words or "connections ended before a message was whole",
+            otherwise="the product fails while it sends",
+            mend="let the product send one message by hand to this address; compare mllp.sender.certificate, key and "
+            "client_ca with what the product is told",
+        ),
+    )
+
+
+def sent_codes(
+    evidence: Evidence,
+    tally: Tally,
+    codes: tuple[str, ...],
+    *,
+    of_body: bool,
+    only: str = "",
+    unreadable: bool = False,
+) -> None:
     """Messages of which `check` says none of those codes: of the body, or as it was found on arrival.
 
     Args:
         only: A fact that a message must have to count.
+        unreadable: Whether a block that holds no message is a finding here; once is enough for a feed.
     """
     for sent in messages(evidence):
-        if sent.message is None and of_body and not sent.exchange.facts.get("unreadable"):
-            tally.say("unreadable", "it is no HL7 v2 message", sent.exchange, "MSH")
-            continue
-        if sent.exchange.facts.get("unreadable"):
-            tally.say(
-                "unreadable", f"it is no HL7 v2 message: {sent.exchange.facts['unreadable']}", sent.exchange, "MSH"
-            )
+        why = sent.exchange.facts.get("unreadable")
+        if why or (sent.message is None and of_body):
+            if unreadable:
+                words = "it is no HL7 v2 message" + (f": {why}" if why else "")
+                tally.say("unreadable", words, sent.exchange, "MSH")
             continue
         if of_body and sent.message is not None:
             found = [(one.code, one.location, one.message) for one in check(sent.message, "uk")]

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mpftconnect.conformance import Evidence, Finding, Outcome, Probe
-from mpftconnect.validation.terminology.releases.sctid import is_concept_id
+from mpftconnect.validation import is_concept_id
 from mpftconnect_conformance.checks.uk_core_r4.gathered import Held, gathered, supplier
 from mpftconnect_conformance.checks.uk_core_r4.made_up import (
     WORDS,

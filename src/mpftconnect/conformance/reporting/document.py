@@ -170,8 +170,10 @@ def subject_of(subject: Subject) -> dict[str, Any]:
 
 
 def target_of(subject: Subject, exchanges: Sequence[Recorded]) -> dict[str, Any]:
-    """Host, certificate, and the version that the system reports of itself beside the one declared."""
+    """Host, certificate, MLLP lines, and the version that the system reports of itself beside the one declared."""
     out: dict[str, Any] = {"host": subject.host}
+    if lines := _lines(exchanges):
+        out["lines"] = lines
     for each in exchanges:
         if "certificate_sha256" in each.facts:
             out["certificate_sha256"] = each.facts["certificate_sha256"]
@@ -185,6 +187,17 @@ def target_of(subject: Subject, exchanges: Sequence[Recorded]) -> dict[str, Any]
                 out["version_reported"] = reported[:100]
                 out["version_agrees"] = reported == subject.version
     return out
+
+
+def _lines(exchanges: Sequence[Recorded]) -> list[dict[str, Any]]:
+    """Each MLLP line that was spoken on, the product's role there, and SHA-256 of what certificates it showed."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for each in exchanges:
+        if each.protocol == "mllp" and each.url.startswith("mllp://"):
+            shown = each.facts.get("certificates")
+            seen = found.setdefault((each.url, "receiver" if each.direction == "sent" else "sender"), {})
+            seen.update(dict.fromkeys(str(one)[:64] for one in (shown if isinstance(shown, list) else ())[:100]))
+    return [{"address": url, "role": role, "certificates": list(seen)} for (url, role), seen in found.items()]
 
 
 def _power(pack: Pack, checks: Mapping[str, Check], told: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,9 +20,10 @@ from mpftconnect.conformance.reporting.scope import partial_words
 from mpftconnect.conformance.requirement import Pack
 from mpftconnect.conformance.signing.attestation import FILE, PREDICATE, claims_of
 from mpftconnect.conformance.signing.challenge import FILE as CHALLENGE_FILE
-from mpftconnect.conformance.signing.challenge import HEADER, Challenge, challenge_from
+from mpftconnect.conformance.signing.challenge import Challenge, challenge_from
 from mpftconnect.conformance.signing.decisions import GRANT, WITNESS, day_signed, digests_in, with_signers
 from mpftconnect.conformance.signing.envelope import Opened, read_sealed, unseal
+from mpftconnect.conformance.signing.marks import marks_in
 from mpftconnect.conformance.signing.trust import Role, Trust, TrustedKey
 from mpftconnect.errors import UsageError
 
@@ -269,13 +270,13 @@ def _challenge(folder: Path, stored: Stored, trust: Trust) -> tuple[Challenge | 
     ]
     if started < datetime.fromisoformat(challenge.issued):
         found.append(Mismatch(REPORT, "the run began before the challenge was issued"))
-    for each in stored.exchanges:
-        bound = each.protocol == "http" and each.direction == "sent" and each.request_headers
-        if bound and each.request_header(HEADER) != challenge.mark(each.step):
-            found.append(Mismatch(f"evidence, exchange {each.id}", "does not carry the challenge's mark"))
+    marks = marks_in(challenge, stored.exchanges)
+    found += [Mismatch(f"evidence, exchange {id_}", "does not carry the challenge's mark") for id_ in marks.lacking]
+    # Messages alone that may be of any day answer nobody, whatever else is signed with them.
+    bound = marks.carried > 0 or marks.unbound == 0
     issued = datetime.fromisoformat(challenge.issued).date()
     buyers = [id_ for id_ in opened.signed_by if trust.keys[id_].role == "buyer" and not trust.doubt(id_, issued)]
-    return challenge, found, bool(buyers) and not found
+    return challenge, found, bool(buyers) and bound and not found
 
 
 def _beside(folder: Path, pattern: str, kind: str, trust: Trust, role: Role = "buyer") -> list[tuple[TrustedKey, Any]]:
@@ -320,6 +321,8 @@ def _notes(
     if target.get("host"):
         fingerprint = target.get("certificate_sha256")
         yield f"target: {target['host']}, certificate {fingerprint or 'not seen'}"
+    for line in target.get("lines", ()):
+        yield f"{line['role']} at {line['address']}, certificate {', '.join(line['certificates']) or 'not seen'}"
     reported = target.get("version_reported")
     declared = report["subject"].get("version", "")
     if reported and reported != declared:
@@ -330,6 +333,9 @@ def _notes(
         yield f"partial: {partial}"
     if challenge is not None:
         yield f"run for a challenge by {challenge.buyer}, issued {challenge.issued}, open until {challenge.expires}"
+        if unbound := marks_in(challenge, stored.exchanges).unbound:
+            many = "1 message does" if unbound == 1 else f"{unbound} messages do"
+            yield f"{many} not carry the challenge's mark: we answered none of them, and they may be older"
     for key, predicate in witnesses:
         says = str(predicate.get("says", "")) if isinstance(predicate, dict) else ""
         yield f"witnessed by {key.name} ({key.organisation}): {says}"
