@@ -116,11 +116,24 @@ def sent_codes(
             told = sent.exchange.facts.get("codes")
             rows = [str(each).partition(" ") for each in (told if isinstance(told, list) else ())]
             found = [(code, place, f"found on arrival: {code}") for code, _, place in rows]
-        wrong = [each for each in found if each[0] in codes]
+        wrong = [(code, place, words) for code, place, words in found if code in codes and _counts(code, place)]
         for code, place, words in wrong:
             tally.say(code, words, sent.exchange, place)
         if not wrong and (not only or sent.exchange.facts.get(only)):
             tally.seen += 1
+
+
+# Of empty fields and impossible dates only those count without which a message cannot be answered, matched or read:
+# versions differ in what else they require, and much of it nobody fills in.
+_COUNTING = {
+    "field-required": ("MSH-7", "MSH-9", "MSH-10", "MSH-11", "MSH-12", "PID-3", "PID-5", "OBR-4", "OBX-3"),
+    "not-a-date-time": ("MSH-7", "EVN-2", "PID-7"),
+}
+
+
+def _counts(code: str, place: str) -> bool:
+    field = re.sub(r"\[\d+\]", "", place).partition(".")[0]
+    return code not in _COUNTING or field in _COUNTING[code]
 
 
 def sent_types(evidence: Evidence, tally: Tally) -> None:
