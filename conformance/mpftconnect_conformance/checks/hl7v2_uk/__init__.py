@@ -75,6 +75,11 @@ def _received(*, good: tuple[str, ...] = (), bad: tuple[str, ...] = (), any_: tu
     return side
 
 
+def _sent_headers(evidence: Evidence, tally: Tally) -> None:
+    sending.sent_codes(evidence, tally, _HEADER, of_body=True, unreadable=True)
+    sending.sent_types(evidence, tally)
+
+
 def _sent_numbers(evidence: Evidence, tally: Tally) -> None:
     sending.sent_codes(evidence, tally, _NUMBER, of_body=True)
     with_one = sum(1 for each in sending.messages(evidence) if each.message is not None and each.message["PID-3"])
@@ -200,10 +205,18 @@ CHECKS = [
     _check(
         1,
         *_BAD_KINDS,
-        sent=_sent(_HEADER, unreadable=True),
+        sent=_sent_headers,
         received=_received(bad=_BAD_KINDS),
         catches=(
-            *_s("structure-wrong", "version-old", "control-id-empty", "result-unnamed", "date-impossible"),
+            *_s(
+                "structure-wrong",
+                "type-mismatch",
+                "processing-unknown",
+                "version-old",
+                "control-id-empty",
+                "result-unnamed",
+                "date-impossible",
+            ),
             *_r("any-version-accepted", "any-type-accepted"),
         ),
     ),
