@@ -194,3 +194,10 @@ def test_nothing_of_a_supplier_is_markup_wherever_it_stands(report: dict[str, An
     assert all(link.startswith("#") and link[1:] in found.ids for link in found.links)
     assert "&lt;script&gt;alert(1)" in made and "49{%" not in made
     assert "\u202e" not in made and "[U+202E]" in made
+
+
+def test_the_page_quotes_what_no_check_notices(report: dict[str, Any], page: str) -> None:
+    assert report["packs"][0]["power"]["mutations"]["uk-core"]["classes"]
+    assert "What the checks do not notice (twin uk-core:" in page
+    assert "Displays are compared with an imported release" in page
+    assert "not noticed, being outside what the pack requires" in page

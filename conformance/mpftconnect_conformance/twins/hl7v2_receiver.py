@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from mpftconnect.adapters import FaultSwitch, TriedAgainst, TwinRequest, TwinResponse, TwinSpec, json_response
-from mpftconnect.errors import MpftConnectError
+from mpftconnect.errors import MpftConnectError, NotAnNhsNumber
 from mpftconnect.hl7v2 import Message, ack, parse
-from mpftconnect.model import NHS_NUMBER_SYSTEM
+from mpftconnect.model import NHS_NUMBER_SYSTEM, nhs_number
 from mpftconnect.sandbox import Person
+from mpftconnect_conformance.twins.hl7v2_chart import Chart
 from mpftconnect_conformance.twins.mllp_line import WIRE, Line
 
 __all__ = ["SPEC", "ReceiverTwin"]
@@ -24,7 +25,15 @@ _GENDERS = {"F": "female", "M": "male", "O": "other"}
 _FAULTS = (
     *("any-version-accepted", "any-type-accepted", "wrong-control-id", "broken-accepted", "long-dropped"),
     *("older-update-applied", "one-read-one-frame", "repeat-refused", "unknown-created", "utf8-refused"),
-    *("z-segment-refused", "birth-date-lost", "attachment-dropped", "acknowledgement-header-empty"),
+    *("z-segment-refused", "birth-date-lost", "attachment-dropped", "wrong-number-kept", "merge-lost"),
+    *(
+        "merge-undone",
+        "withdrawal-lost",
+        "correction-lost",
+        "comment-lost",
+        "unit-lost",
+        "acknowledgement-header-empty",
+    ),
 )
 
 
@@ -40,6 +49,8 @@ class ReceiverTwin:
         self.faults = FaultSwitch()
         self._set_up = bool(people)
         self._held: dict[str, dict[str, str]] = {}
+        self._merged: dict[str, str] = {}
+        self._chart = Chart(self.faults)
         self._seen: set[str] = set()
         self._lock = threading.Lock()
         self.line = Line(self._answer, self.faults, tls)
@@ -52,14 +63,20 @@ class ReceiverTwin:
             return json_response({"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "kind": "instance"})
         number = str(request.first("identifier") or "").partition("|")[2]
         with self._lock:
-            held = self._held.get(number)
-        entry = [] if held is None else [{"resource": self._patient(number, held)}]
+            if request.path.endswith(("/Encounter", "/Observation")):
+                kind = request.path.rpartition("/")[2]
+                about = str(request.first("patient") or "").removeprefix("p")
+                entry = [{"resource": each} for each in self._chart.shown(kind, about)]
+            else:
+                number = self._merged.get(number, number)
+                held = self._held.get(number)
+                entry = [] if held is None else [{"resource": self._patient(number, held)}]
         return json_response({"resourceType": "Bundle", "type": "searchset", "total": len(entry), "entry": entry})
 
     def _patient(self, number: str, held: dict[str, str]) -> dict[str, Any]:
         made: dict[str, Any] = {
             "resourceType": "Patient",
-            "id": "p1",
+            "id": f"p{number}",
             "identifier": [{"system": NHS_NUMBER_SYSTEM, "value": number}],
             "name": [{"family": held["family"]}],
             "gender": held["gender"],
@@ -109,6 +126,18 @@ class ReceiverTwin:
     def _store(self, message: Message) -> None:
         number, family = str(message["PID-3.1"] or ""), str(message["PID-5.1"] or "")
         born, made = str(message["PID-7"] or ""), str(message["MSH-7"] or "")[:14]
+        if not _is_valid(number) and "wrong-number-kept" not in self.faults:
+            return
+        old = str(message["MRG-1.1"] or "")
+        if old and "merge-lost" not in self.faults:
+            self._held.pop(old, None)
+            self._merged[old] = number
+        if number in self._merged:
+            if "merge-undone" not in self.faults:
+                return
+            del self._merged[number]
+        if number in self._held:
+            self._chart.take(number, message)
         if not (family and born) and "unknown-created" not in self.faults:
             return
         held = self._held.get(number)
@@ -120,6 +149,14 @@ class ReceiverTwin:
             "gender": _GENDERS.get(str(message["PID-8"] or ""), "unknown"),
             "made": made,
         }
+
+
+def _is_valid(number: str) -> bool:
+    try:
+        nhs_number(number)
+    except NotAnNhsNumber:
+        return False
+    return True
 
 
 def _configure(twin: Any, base_url: str) -> dict[str, Any]:

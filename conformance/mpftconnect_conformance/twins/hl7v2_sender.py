@@ -25,7 +25,7 @@ _FAULTS = (
     *("structure-wrong", "version-old", "nhs-number-wrong-digit", "nhs-number-status-unsaid", "out-of-order"),
     *("merge-incomplete", "correction-unsaid", "result-status-unsaid", "unit-dropped", "range-dropped"),
     *("not-sent-again", "stray-bytes", "charset-unsaid", "ods-misshapen", "attachment-false"),
-    *("control-id-empty", "result-unnamed", "date-impossible"),
+    *("processing-unknown", "type-mismatch", "control-id-empty", "result-unnamed", "date-impossible"),
 )
 
 
@@ -150,6 +150,10 @@ class SenderTwin:
             message.set("MSH-18", None)
         if "control-id-empty" in self.faults:
             message.set("MSH-10", None)
+        if "processing-unknown" in self.faults:
+            message.set("MSH-11", "LIVE")
+        if "type-mismatch" in self.faults:
+            message.set("MSH-9.1", "ADTX")
         if "result-unnamed" in self.faults and "OBX" in message.names:
             message.set("OBX-3", None)
         if "date-impossible" in self.faults:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mpftconnect.conformance.guard import RealPersonSeen, refuse_real_people
     from mpftconnect.conformance.mllp_probe import deliver, listen, recorded_message
     from mpftconnect.conformance.outcome import Cause, CauseKind, Finding, Outcome, Status, worst
-    from mpftconnect.conformance.probe import MESSAGE_MARK, Probe, ProbeEnded
+    from mpftconnect.conformance.probe import Probe, ProbeEnded
     from mpftconnect.conformance.requirement import Level, Pack, PackSource, Requirement, Severity, VerifiedBy
 
 _WHERE = {
@@ -43,12 +43,11 @@ _WHERE = {
     **dict.fromkeys(("RealPersonSeen", "refuse_real_people"), "guard"),
     **dict.fromkeys(("Cause", "CauseKind", "Finding", "Outcome", "Status", "worst"), "outcome"),
     **dict.fromkeys(("deliver", "listen", "recorded_message"), "mllp_probe"),
-    **dict.fromkeys(("MESSAGE_MARK", "Probe", "ProbeEnded"), "probe"),
+    **dict.fromkeys(("Probe", "ProbeEnded"), "probe"),
     **dict.fromkeys(("Level", "Pack", "PackSource", "Requirement", "Severity", "VerifiedBy"), "requirement"),
 }
 
 __all__ = [
-    "MESSAGE_MARK",
     "Catch",
     "Cause",
     "CauseKind",

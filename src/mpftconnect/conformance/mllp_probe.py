@@ -23,7 +23,6 @@ from mpftconnect.adapters.mllp_server import MllpServer, Reply
 from mpftconnect.adapters.mllp_settings import SendSettings
 from mpftconnect.conformance.evidence import Recorded
 from mpftconnect.conformance.mllp_lines import SenderLine
-from mpftconnect.conformance.probe import MESSAGE_MARK
 from mpftconnect.errors import ConfigurationError, MpftConnectError
 from mpftconnect.events import Code, Event, EventStream
 from mpftconnect.hl7v2 import ack, parse
@@ -141,12 +140,12 @@ def listen(
     once: a sender sends it again. Every other one is acknowledged by AA.
 
     Args:
-        mark: Of a buyer's challenge, by step: MSH-10 of our acknowledgements begins with it.
+        mark: How MSH-10 of our acknowledgements begins in answer to a buyer's challenge, by step.
     """
     if line.listen is None:
         return []
     taken: list[_Taken] = []
-    begins = mark(step)[:MESSAGE_MARK]
+    begins = mark(step)
     lock = threading.Lock()
     last = [time.monotonic()]
 

@@ -263,9 +263,9 @@ class Probe:
         """The wire itself, for what the methods above cannot say. What goes through it is not in evidence."""
         return self._need_wire()
 
-    def mark(self, step: str) -> str:
-        """The mark of the buyer's challenge for a step; empty if the run answers none."""
-        return "" if self._mark is None else self._mark(step)
+    def message_mark(self, step: str) -> str:
+        """How MSH-10 of the messages of a step begins in answer to a buyer's challenge; empty if there is none."""
+        return "" if self._mark is None else self._mark(step)[:MESSAGE_MARK]
 
     def _marked(self, headers: Mapping[str, str] | None, step: str) -> Mapping[str, str] | None:
         """The headers of a request, with the mark of the buyer's challenge if the run answers one."""

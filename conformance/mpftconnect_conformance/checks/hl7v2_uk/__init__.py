@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mpftconnect.conformance import Catch, Cause, CauseKind, Check, Evidence, NotInEvidence, Outcome, Undecided
-from mpftconnect_conformance.checks.hl7v2_uk import receiving, sending
+from mpftconnect.conformance import Catch, Cause, CauseKind, Check, Evidence, NotInEvidence, Outcome, Probe, Undecided
+from mpftconnect_conformance.checks.hl7v2_uk import receiving, sending, showing
 from mpftconnect_conformance.checks.hl7v2_uk.asking import CLEAN, ask
 from mpftconnect_conformance.checks.hl7v2_uk.receiving import Tally, accepts, answers, baseline, refuses
 
@@ -75,6 +75,11 @@ def _received(*, good: tuple[str, ...] = (), bad: tuple[str, ...] = (), any_: tu
     return side
 
 
+def _sent_headers(evidence: Evidence, tally: Tally) -> None:
+    sending.sent_codes(evidence, tally, _HEADER, of_body=True, unreadable=True)
+    sending.sent_types(evidence, tally)
+
+
 def _sent_numbers(evidence: Evidence, tally: Tally) -> None:
     sending.sent_codes(evidence, tally, _NUMBER, of_body=True)
     with_one = sum(1 for each in sending.messages(evidence) if each.message is not None and each.message["PID-3"])
@@ -114,6 +119,7 @@ def _in_order(evidence: Evidence, tally: Tally) -> None:
         tally.say("update-lost", "an update was accepted, and its family name is not shown", update, "PID-5")
     else:
         tally.seen = 0
+    showing.states_shown(evidence, tally)
 
 
 def _family(body: bytes | None) -> str:
@@ -181,10 +187,11 @@ def _check(
     received: Side | None = None,
     catches: tuple[Catch, ...],
     read_back: bool = False,
+    then: Callable[[Probe, str], None] | None = None,
 ) -> Check:
     return Check(
         name=f"hl7v2-uk#{number}",
-        probe=ask(*(names or ((CLEAN,) if received else ())), sender=sent is not None, read_back=read_back),
+        probe=ask(*(names or ((CLEAN,) if received else ())), sender=sent is not None, read_back=read_back, then=then),
         judge=judge(sent=sent, received=received),
         catches=catches,
         protocol="mllp",
@@ -198,10 +205,18 @@ CHECKS = [
     _check(
         1,
         *_BAD_KINDS,
-        sent=_sent(_HEADER, unreadable=True),
+        sent=_sent_headers,
         received=_received(bad=_BAD_KINDS),
         catches=(
-            *_s("structure-wrong", "version-old", "control-id-empty", "result-unnamed", "date-impossible"),
+            *_s(
+                "structure-wrong",
+                "type-mismatch",
+                "processing-unknown",
+                "version-old",
+                "control-id-empty",
+                "result-unnamed",
+                "date-impossible",
+            ),
             *_r("any-version-accepted", "any-type-accepted"),
         ),
     ),
@@ -211,17 +226,40 @@ CHECKS = [
         received=_acknowledged,
         catches=_r("wrong-control-id", "acknowledgement-header-empty", "broken-accepted", "long-dropped"),
     ),
-    _check(3, sent=_sent_numbers, catches=_s("nhs-number-wrong-digit", "nhs-number-status-unsaid")),
+    _check(
+        3,
+        sent=_sent_numbers,
+        received=showing.wrong_number_shown,
+        catches=(*_s("nhs-number-wrong-digit", "nhs-number-status-unsaid"), *_r("wrong-number-kept")),
+        read_back=True,
+        then=showing.ask_wrong_number,
+    ),
     _check(
         4,
         *("an update", "an older update"),
         sent=sending.sent_order,
         received=_in_order,
-        catches=(*_s("out-of-order", "merge-incomplete"), *_r("older-update-applied")),
+        catches=(
+            *_s("out-of-order", "merge-incomplete"),
+            *_r("older-update-applied", "merge-lost", "merge-undone", "withdrawal-lost"),
+        ),
         read_back=True,
+        then=showing.ask_states,
     ),
-    _check(5, sent=sending.sent_results, catches=_s("correction-unsaid", "result-status-unsaid")),
-    _check(6, sent=sending.sent_units, catches=_s("unit-dropped", "range-dropped")),
+    _check(
+        5,
+        sent=sending.sent_results,
+        received=showing.results_shown(status=True),
+        catches=(*_s("correction-unsaid", "result-status-unsaid"), *_r("correction-lost")),
+        then=showing.ask_results,
+    ),
+    _check(
+        6,
+        sent=sending.sent_units,
+        received=showing.results_shown(status=False),
+        catches=(*_s("unit-dropped", "range-dropped"), *_r("comment-lost", "unit-lost")),
+        then=showing.ask_results,
+    ),
     _check(
         7,
         *("in pieces", "two in one write", "half a message"),

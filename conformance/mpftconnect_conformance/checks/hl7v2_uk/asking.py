@@ -10,6 +10,7 @@ import base64
 import binascii
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mpftconnect.conformance import Probe, ProbeEnded, Recorded, deliver, listen, recorded_message
@@ -18,7 +19,7 @@ from mpftconnect.hl7v2 import check, parse, read_messages
 from mpftconnect.model import NHS_NUMBER_SYSTEM
 from mpftconnect_conformance.checks.hl7v2_uk.made import CLEAN, MADE, UNKNOWN, Case, good
 
-__all__ = ["CLEAN", "UNKNOWN", "ask", "control_of", "facts_of", "messages_of", "step_of"]
+__all__ = ["CLEAN", "UNKNOWN", "ask", "control_of", "facts_of", "look", "messages_of", "send_one", "step_of"]
 
 # How files of a kind begin; of other kinds only encoding and size are seen.
 _BEGINS = {
@@ -40,8 +41,15 @@ def control_of(name: str) -> str:
     return f"control after {name}"
 
 
-def ask(*names: str, sender: bool = False, read_back: bool = False) -> Callable[[Probe], None]:
-    """A probe: takes what a sender sends, sends a receiver those messages, as the product is."""
+def ask(
+    *names: str, sender: bool = False, read_back: bool = False, then: Callable[[Probe, str], None] | None = None
+) -> Callable[[Probe], None]:
+    """A probe: takes what a sender sends, sends a receiver those messages, as the product is.
+
+    Args:
+        read_back: Look at what a receiver shows of the person afterwards.
+        then: What else a receiver is sent and asked, about the person of that number.
+    """
 
     def probe_it(probe: Probe) -> None:
         lines = probe.lines
@@ -49,6 +57,8 @@ def ask(*names: str, sender: bool = False, read_back: bool = False) -> Callable[
             probe.once("messages", lambda: _taken(probe))
         if names and lines.receiver is not None:
             _send(probe, (CLEAN, *names), read_back)
+            if then is not None:
+                then(probe, probe.person("full").nhs_number)
         elif not (sender and lines.sender is not None):
             wanted = " or ".join([*(["[mllp.receiver]"] if names else []), *(["[mllp.sender]"] if sender else [])])
             raise ProbeEnded("wire", f"supplier.toml has no {wanted}")
@@ -69,7 +79,7 @@ def _taken(probe: Probe) -> list[Recorded]:
             for part in read_messages(stream):
                 raw = part.raw if part.raw is not None else b""
                 made += [recorded_message(raw, facts_of(raw))] if raw else []
-    return [*made, *listen(line, deadline=probe.deadline, facts=facts_of, mark=probe.mark)]
+    return [*made, *listen(line, deadline=probe.deadline, facts=facts_of, mark=probe.message_mark)]
 
 
 def facts_of(raw: bytes) -> dict[str, Any]:
@@ -119,34 +129,42 @@ def _attachment(data: str, encoding: str, kind: str) -> dict[str, Any]:
 def _send(probe: Probe, names: Sequence[str], read_back: bool) -> None:
     if not probe.subject.allow_writes:
         raise ProbeEnded("writes", "messages change something in the system, and supplier.toml does not allow writes")
-    receiver = probe.lines.receiver
     number = probe.person("full").nhs_number
-    if receiver is None or not number:
+    if not number:
         raise ProbeEnded("person", "people.full needs an nhs_number for messages to be about")
     if read_back:
-        _look(probe, UNKNOWN, "Patient of an unknown number before")
+        look(probe, UNKNOWN, "Patient of an unknown number before")
     for name in names:
-        messages, pieces, expect = MADE[name](Case(number, probe.mark(step_of(name))))
-
-        def speak(step: str, m: Sequence[bytes], p: Sequence[bytes], e: int | None) -> Callable[[], list[Recorded]]:
-            return lambda: [deliver(receiver, step, m, pieces=p, expect=e, deadline=probe.deadline)]
-
-        (said,) = probe.once(step_of(name), speak(step_of(name), messages, pieces, expect))
-        if said.error is None and (said.facts.get("ended") != "answered" or expect == 0):
-            control = control_of(name)
-            probe.once(control, speak(control, *good(Case(number, probe.mark(control)))))
+        send_one(probe, name, Case(number))
     if read_back:
-        _look(probe, number, f"Patient of full after {names[-1]}")
-        _look(probe, UNKNOWN, f"Patient of an unknown number after {names[-1]}")
+        look(probe, number, f"Patient of full after {names[-1]}")
+        look(probe, UNKNOWN, f"Patient of an unknown number after {names[-1]}")
 
 
-def _look(probe: Probe, number: str, step: str) -> None:
+def send_one(probe: Probe, name: str, case: Case) -> None:
+    """Send one kind of message, once a run; after one that was not answered, a good one."""
+    receiver = probe.lines.receiver
+    if receiver is None:
+        return
+    step, control = step_of(name), control_of(name)
+    messages, pieces, expect = MADE[name](replace(case, mark=probe.message_mark(step)))
+
+    def speak(step: str, m: Sequence[bytes], p: Sequence[bytes], e: int | None) -> Callable[[], list[Recorded]]:
+        return lambda: [deliver(receiver, step, m, pieces=p, expect=e, deadline=probe.deadline)]
+
+    (said,) = probe.once(step, speak(step, messages, pieces, expect))
+    if said.error is None and (said.facts.get("ended") != "answered" or expect == 0):
+        probe.once(control, speak(control, *good(replace(case, mark=probe.message_mark(control)))))
+
+
+def look(probe: Probe, number: str, step: str) -> Recorded | None:
     """What the product then shows of a person over FHIR, if it gives an address."""
     try:
-        probe.get("Patient", {"identifier": f"{NHS_NUMBER_SYSTEM}|{number}"}, step=step, again=True)
+        return probe.get("Patient", {"identifier": f"{NHS_NUMBER_SYSTEM}|{number}"}, step=step, again=True)
     except ProbeEnded as ended:
         if ended.kind != "wire":
             raise
+    return None
 
 
 def messages_of(body: bytes) -> list[bytes]:

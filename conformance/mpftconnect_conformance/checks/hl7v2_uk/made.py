@@ -16,14 +16,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from mpftconnect.conformance import MESSAGE_MARK
 from mpftconnect.hl7v2 import build, parse
 
-__all__ = ["CLEAN", "MADE", "UNKNOWN", "Case", "Made", "good"]
+__all__ = ["CLEAN", "MADE", "UNKNOWN", "WARDS", "Case", "Made", "good", "wrong_digit"]
 
 # Of the 999 range, with a right check digit, and nobody's of the test people.
 UNKNOWN = "9991234578"
 FAMILY, GIVEN, BORN, UPDATED, OLDER = "Quillfeather", "Tamsin", "19560312", "Harrowgate", "Nettleship"
+MERGED = "Ambrosine"
+WARDS = ("NORTHWARD", "SOUTHWARD")
 CLEAN = "a good message"
 _ORU, _A28, _A31 = "ORU^R01^ORU_R01", "ADT^A28^ADT_A05", "ADT^A31^ADT_A05"
 _LONG = 400_000
@@ -34,15 +35,25 @@ Values = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Whom messages are about, and the mark of the challenge that they answer; empty if there is none."""
+    """Whom messages are about, and how MSH-10 begins in answer to a challenge; empty if there is none.
+
+    Args:
+        other: A number of the 999 range that nobody has: of a person who is then merged, or with its digit changed.
+        visits: Numbers of visits, each another's; PV1-19.
+        values: What a result says, and what it is corrected to.
+        comment: Of the result (NTE-3).
+    """
 
     number: str
     mark: str = ""
+    other: str = ""
+    visits: tuple[str, str, str] = ("", "", "")
+    values: tuple[str, str] = ("37.2", "38.4")
+    comment: str = ""
 
     def control_id(self) -> str:
         """Another one for each message, in letters alone: no digit of it looks like anybody's number to a redactor."""
-        begins = self.mark[:MESSAGE_MARK]
-        return begins + "".join(secrets.choice("ABCDEFGHIJKLMNOP") for _ in range(20 - len(begins)))
+        return self.mark + "".join(secrets.choice("ABCDEFGHIJKLMNOP") for _ in range(20 - len(self.mark)))
 
 
 def _message(
@@ -58,7 +69,7 @@ def _message(
     at = datetime.now(UTC) - ago
     event = type_.split("^")[1]
     stated = {"EVN-1": event, "EVN-2": at.strftime("%Y%m%d%H%M%S")} if type_.startswith("ADT") else {}
-    visit = {"PV1-2": "N"} if type_.startswith("ADT") else {}
+    visit = {"PV1-2": "N"} if type_.startswith("ADT") and event != "A40" and "PV1-2" not in values else {}
     message = build(
         type_,
         version="2.4",
@@ -144,6 +155,23 @@ def _twice(c: Case) -> Made:
     return [raw, raw], [_block(raw), _block(raw)], None
 
 
+def _admitted(c: Case, type_: str, visit: int, ward: str = WARDS[0], before: str = "") -> Made:
+    place = {"PV1-2": "I", "PV1-3.1": ward, "PV1-3.4": "ZZ101", "PV1-19.1": c.visits[visit], "PV1-44": "20250901090000"}
+    came = {"PV1-6.1": before, "PV1-6.4": "ZZ101"} if before else {}
+    left = {"PV1-45": "20250902090000"} if "A03" in type_ else {}
+    return _one(_message(c, type_, {**_person(c.number), **place, **came, **left}))
+
+
+def _measured(c: Case, which: int, status: str) -> Made:
+    values = dict(_result(c.number, value=c.values[which])) | {"OBR-3": f"F{c.visits[0]}", "OBR-25": status}
+    values |= {"OBX-7": "36.1-37.0", "OBX-8": "H", "OBX-11": status}
+    return _one(_message(c, _ORU, values, segments=[f"NTE|1||{c.comment}"]))
+
+
+def wrong_digit(number: str) -> str:
+    return number[:9] + str((int(number[9]) + 1) % 10)
+
+
 def good(c: Case) -> Made:
     return _one(_message(c, _A28, _person(c.number)))
 
@@ -158,6 +186,24 @@ MADE: dict[str, Callable[[Case], Made]] = {
     ),
     "an update": lambda c: _one(_message(c, _A31, _person(c.number, family=UPDATED))),
     "an older update": lambda c: _one(_message(c, _A31, _person(c.number, family=OLDER), ago=timedelta(hours=1))),
+    "another number": lambda c: _one(_message(c, _A28, _person(c.other, family=MERGED))),
+    "a merge": lambda c: _one(
+        _message(c, "ADT^A40^ADT_A39", {**_person(c.number), "MRG-1.1": c.other, "MRG-1.4": "NHS", "MRG-1.5": "NH"})
+    ),
+    "a late update of what ended": lambda c: _one(
+        _message(c, _A31, _person(c.other, family=MERGED), ago=timedelta(hours=1))
+    ),
+    "an admission": lambda c: _admitted(c, "ADT^A01^ADT_A01", 0),
+    "the admission taken back": lambda c: _admitted(c, "ADT^A11^ADT_A09", 0),
+    "an admission to move": lambda c: _admitted(c, "ADT^A01^ADT_A01", 1),
+    "a transfer": lambda c: _admitted(c, "ADT^A02^ADT_A02", 1, WARDS[1], WARDS[0]),
+    "the transfer taken back": lambda c: _admitted(c, "ADT^A12^ADT_A09", 1, WARDS[0], WARDS[1]),
+    "an admission to end": lambda c: _admitted(c, "ADT^A01^ADT_A01", 2),
+    "a discharge": lambda c: _admitted(c, "ADT^A03^ADT_A03", 2),
+    "the discharge taken back": lambda c: _admitted(c, "ADT^A13^ADT_A01", 2),
+    "a wrong number": lambda c: _one(_message(c, _A28, _person(wrong_digit(c.other), family=MERGED))),
+    "a result": lambda c: _measured(c, 0, "F"),
+    "the result corrected": lambda c: _measured(c, 1, "C"),
     "in pieces": _pieces,
     "two in one write": _joined,
     "half a message": _half,

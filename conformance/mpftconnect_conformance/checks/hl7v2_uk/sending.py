@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ __all__ = [
     "sent_order",
     "sent_results",
     "sent_sites",
+    "sent_types",
     "sent_units",
 ]
 
@@ -115,11 +117,36 @@ def sent_codes(
             told = sent.exchange.facts.get("codes")
             rows = [str(each).partition(" ") for each in (told if isinstance(told, list) else ())]
             found = [(code, place, f"found on arrival: {code}") for code, _, place in rows]
-        wrong = [each for each in found if each[0] in codes]
+        wrong = [(code, place, words) for code, place, words in found if code in codes and _counts(code, place)]
         for code, place, words in wrong:
             tally.say(code, words, sent.exchange, place)
         if not wrong and (not only or sent.exchange.facts.get(only)):
             tally.seen += 1
+
+
+# Of empty fields and impossible dates only those count without which a message cannot be answered, matched or read:
+# versions differ in what else they require, and much of it nobody fills in.
+_COUNTING = {
+    "field-required": ("MSH-7", "MSH-9", "MSH-10", "MSH-11", "MSH-12", "PID-3", "PID-5", "OBR-4", "OBX-3"),
+    "not-a-date-time": ("MSH-7", "EVN-2", "PID-7"),
+}
+
+
+def _counts(code: str, place: str) -> bool:
+    field = re.sub(r"\[\d+\]", "", place).partition(".")[0]
+    return code not in _COUNTING or field in _COUNTING[code]
+
+
+def sent_types(evidence: Evidence, tally: Tally) -> None:
+    """A structure that is named is one of the message's type: every name of table 0354 begins with its type. And the
+    processing id says whether the message is a test, in the words of table 0103.
+    """
+    for sent in messages(evidence):
+        type_, structure = (str(sent.message[f"MSH-9.{n}"] or "") if sent.message is not None else "" for n in (1, 3))
+        if structure and type_ != structure.partition("_")[0]:
+            tally.say("type-mismatch", "MSH-9.3 names a structure of another message type", sent.exchange, "MSH-9.1")
+        if sent.message is not None and str(sent.message["MSH-11.1"] or "P") not in ("P", "T", "D"):
+            tally.say("processing-id", "MSH-11 is not of table 0103 (P, T, D)", sent.exchange, "MSH-11")
 
 
 def sent_order(evidence: Evidence, tally: Tally) -> None:

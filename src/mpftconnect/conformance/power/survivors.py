@@ -22,7 +22,7 @@ WHY: Mapping[str, str] = {
     "unread": "an element that no requirement of the pack reads",
     "equivalent": "as good as the original under what is required",
     "elsewhere": "another answer of the same run, or another pack, carries what is required",
-    "limit": "said in the limits of the requirement: nothing here can tell",
+    "limit": "what nothing here can tell, as the limits of the requirements say",
     "hole": "a hole in a check, known and not yet mended",
 }
 """The kinds of reason for which a change may survive."""

@@ -7,6 +7,7 @@ supplier's system sent is text; the policy (CSP Level 3) allows the one style sh
 from __future__ import annotations
 
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import lru_cache
@@ -18,6 +19,7 @@ from markupsafe import Markup
 
 from mpftconnect.conformance.numbers import many
 from mpftconnect.conformance.outcome import ORDER, Status
+from mpftconnect.conformance.power.survivors import WHY
 from mpftconnect.conformance.reporting.summary import PackView, ResultView, Summary
 from mpftconnect.conformance.reporting.words import (
     CAUSE_WORDS,
@@ -132,6 +134,13 @@ def power_words(pack: PackView) -> str:
         for twin, found in told["mutations"].items()
     ]
     parts.append(f"{many(named['false_alarms'], 'false alarm')} on the clean twin")
+    whys: Counter[str] = Counter()
+    for found in told["mutations"].values():
+        for each in found.get("classes", ()):
+            whys[each["why"]] += each["survived"]
+    parts += [f"{number} not noticed, being {WHY[why]}" for why, number in whys.items() if number and why in WHY]
+    new = sum(each["survived"] for found in told["mutations"].values() for each in found.get("without_class", ()))
+    parts += [f"{new} not noticed, and not yet looked at"] if new else []
     parts += [] if told.get("current") else ["measured on another revision of the pack or the checks"]
     return f"What the checks catch: {'; '.join(parts)}."
 
