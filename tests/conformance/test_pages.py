@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mpftconnect.conformance.pack_file import read_pack
+from mpftconnect.conformance.power.survivors import read_classes
 from mpftconnect.conformance.supplier_file import supplier_from
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "conformance"
@@ -28,7 +29,10 @@ def test_the_supplier_file_shown_is_read(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_pack_shown_is_read(tmp_path: Path) -> None:
-    (text,) = toml_of("writing-a-pack.md")
+    text, survivors = toml_of("writing-a-pack.md")
+    classes = tmp_path / "ward-feed.survivors.toml"
+    classes.write_text(survivors, encoding="utf-8")
+    assert [each.name for each in read_classes(classes).classes] == ["displays"]
     file = tmp_path / "ward-feed.toml"
     file.write_text(text, encoding="utf-8")
     pack = read_pack(file, expected_name="ward-feed")
