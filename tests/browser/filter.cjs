@@ -28,7 +28,12 @@ const main = async () => {
     seen.nothing = await shown();
     // A link to a requirement that is filtered away shows it, opened.
     await page.locator("#failed ~ ul a").first().click();
-    seen.linked = await page.evaluate(() => document.querySelector(location.hash).open && !document.querySelector(location.hash).hidden);
+    // The page hears of the link's hash after the click has returned.
+    const opened = () => {
+      const target = location.hash && document.querySelector(location.hash);
+      return Boolean(target) && target.open && !target.hidden;
+    };
+    seen.linked = await page.waitForFunction(opened, null, { timeout: 10000 }).then(() => true, () => false);
     const context = await browser.newContext({ javaScriptEnabled: false });
     const plain = await context.newPage();
     await plain.goto(url);
