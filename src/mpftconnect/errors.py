@@ -200,10 +200,28 @@ class AuditUnavailable(MpftConnectError):
     """Neither the audit store nor its second sink could take the entry, so the data was not shown."""
 
 
+_INBOX_ADVICE = {
+    "store-locked": "something else holds its database: a backup tool, or another program",
+    "store-full": "its disk is full: make room",
+    "store-input-output": "its disk could not be read or written: is it full, over its quota, or failing?",
+    "store-read-only": "its disk or file is read-only",
+    "store-unreachable": "its folder or file cannot be made or opened: is the disk there, and is it this account's?",
+    "store-in-use": "it was done, but old pages could not be overwritten while others read: do it again",
+    "store-corrupt": "its file is damaged, or no database: keep the files and restore the newest backup",
+    "store-schema": "its file holds no whole store: was it copied while it was written to?",
+    "store-of-another-version": "another version of this program made it",
+    "entry-unreadable": "a record in it is damaged, or was sealed with another key",
+    "key-does-not-fit": "[inbox] key is not the one that it was made with",
+}
+
+
 class InboxUnavailable(MpftConnectError):
     """The store of what is pushed to us did not do what was asked; nothing was kept or changed.
 
     `reason` is a permanent code: `store-locked`, `store-full`, `store-corrupt`, `key-does-not-fit`, ...
+
+    >>> str(InboxUnavailable("store-full"))
+    "the inbox's store did not do what was asked (store-full): its disk is full: make room"
     """
 
     def __init__(self, reason: str) -> None:
@@ -211,7 +229,8 @@ class InboxUnavailable(MpftConnectError):
         super().__init__(reason)
 
     def __str__(self) -> str:
-        return f"the inbox's store did not do what was asked ({self.reason})"
+        advice = _INBOX_ADVICE.get(self.reason)
+        return f"the inbox's store did not do what was asked ({self.reason}){': ' + advice if advice else ''}"
 
 
 class LedgerUnavailable(MpftConnectError):

@@ -62,7 +62,14 @@ class Code(StrEnum):
 
 
 ALARMS = frozenset(
-    {Code.AUDIT_FALLBACK, Code.AUDIT_FAILED, Code.DECISIONS_UNSOUND, Code.INBOX_FAILED, Code.FEED_OVERDUE}
+    {
+        Code.AUDIT_FALLBACK,
+        Code.AUDIT_FAILED,
+        Code.DECISIONS_UNSOUND,
+        Code.INBOX_FAILED,
+        Code.FEED_OVERDUE,
+        Code.LINE_REFUSED,
+    }
 )
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from mpftconnect.cli import hl7_opening
 from mpftconnect.cli.exits import Exit
+from mpftconnect.errors import UsageError
 from mpftconnect.inbox import SqliteStore
 from mpftconnect.inbox.files import messages_in
 
@@ -122,7 +127,132 @@ def test_nobody_there_and_nothing_to_send(call: Call, tmp_path: Path, files: Pat
         assert code == Exit.USAGE, err
     code, _, err = call("hl7", "send", "pas.example:2575", str(files))
     assert code == Exit.USAGE and "needs TLS" in err
-    assert call("hl7", "status", "--store", str(tmp_path / "none"))[0] == Exit.DONE
+
+
+def test_a_store_that_was_misspelt_is_no_store_in_which_all_is_well(call: Call, tmp_path: Path):
+    none = ("--store", str(tmp_path / "none"))
+    for command in (("status",), ("queue", "list"), ("links", "list"), ("replay", "--yes")):
+        code, _, err = call("hl7", *command, *none)
+        assert code == Exit.USAGE and "there is no store" in err
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may look into every folder")
+def test_a_store_of_another_account_is_said(call: Call, tmp_path: Path):
+    (tmp_path / "store").mkdir(mode=0o000)
+    code, _, err = call("hl7", "status", "--store", str(tmp_path / "store"))
+    assert code == Exit.USAGE and "use the account that owns it" in err
+
+
+def test_a_store_that_may_not_be_looked_into_is_said(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def closed(path: Path) -> None:
+        raise PermissionError(13, "SEEDED", str(path))
+
+    monkeypatch.setattr(Path, "stat", closed)
+    with pytest.raises(UsageError, match="use the account that owns it"):
+        hl7_opening._check_there(tmp_path, named=True)
+
+
+def test_what_cannot_be_sent_is_said_before_anything_is(call: Call, tmp_path: Path, files: Path):
+    store = tmp_path / "store"
+    (files / "9.txt").write_text("notes of SEEDEDFAMILY")
+    (tmp_path / "empty").mkdir()
+    with listening("--store", str(store)) as (port, _):
+        where = ("hl7", "send", f"127.0.0.1:{port}")
+        code, out, err = call(*where, str(files), "--environment", "test")
+        assert code == Exit.USAGE and "9.txt: no message in it; nothing was sent" in err and "SEEDED" not in out + err
+        (files / "9.txt").write_text(message("").replace("ORU^R01", ""), newline="")
+        code, _, err = call(*where, str(files), "--environment", "test")
+        assert code == Exit.USAGE and "9.txt: MSH-10" in err
+        code, _, err = call(*where, str(tmp_path / "empty"), "--environment", "test")
+        assert code == Exit.USAGE and "nothing was sent" in err
+    assert list(SqliteStore(store).entries(["received"])) == []
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[int]:
+    """A receiver that says that to whatever comes; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    line, _ = server.accept()
+                    with line:
+                        line.recv(65_536)
+                        line.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "met"),
+    [
+        (b"", "unreachable"),
+        (b"\x0bMSH|^~\\&|\rMSA|AA|another\r\x1c\r", "answer-rejected"),
+        (b"\x0bMSH|^~\\&|\rPID|SEEDEDFAMILY\r\x1c\r", "answer-rejected"),
+    ],
+)
+def test_an_unknown_outcome_says_of_which_message_and_what_was_met(call: Call, files: Path, answer: bytes, met: str):
+    with answering(answer) as port:
+        where = ("hl7", "send", f"127.0.0.1:{port}", str(files), "--environment", "test", "--attempts", "2")
+        code, out, err = call(*where)
+    assert code == Exit.UNDECIDED and out == "0 accepted, 0 error, 0 rejected\n"
+    assert f"1.hl7  c1  outcome unknown: send the same file again, before others (attempts: {met}, {met})" in err
+    for seed in SEEDS:
+        assert seed not in out + err
+
+
+def test_where_nobody_is_the_sum_is_said_too(call: Call, files: Path):
+    code, out, err = call("hl7", "send", "127.0.0.1:1", str(files), "--environment", "test", "--attempts", "1")
+    assert code == Exit.UNDECIDED and "0 accepted" in out and "1.hl7  c1  not sent (attempts: unreachable)" in err
+
+
+def test_a_listener_logs_its_connections_and_what_was_no_message(tmp_path: Path):
+    for options, logged in (((), True), (("--quiet",), False)):
+        with listening("--store", str(tmp_path / "store"), "--max-connections", "1", *options) as (port, process):
+            with socket.create_connection(("127.0.0.1", port), 10) as line:
+                line.sendall(b"GET / SEEDEDFAMILY\r\n\x0b" + message("c1").encode() + b"\x1c\r")
+                assert b"MSA|AA|c1" in line.recv(65_536)
+                with socket.create_connection(("127.0.0.1", port), 10) as other, suppress(ConnectionError):
+                    assert other.recv(1) == b""
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=30)
+        lines = [line.split(" ", 1)[1] for line in err.splitlines() if "code=" in line]
+        assert "ERROR code=line-refused system=hl7 reason=too-many-connections" in lines
+        assert ("INFO code=line-opened system=hl7 count=1" in lines) is logged
+        assert any(line.startswith("INFO code=frame-refused") for line in lines) is logged
+        assert any(re.match(r"INFO code=line-closed .*reason=(closed|stopped)", line) for line in lines) is logged
+        for seed in SEEDS:
+            assert seed not in out + err
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+def test_a_terminal_that_is_closed_stops_a_listener_as_gracefully(tmp_path: Path):
+    with listening("--store", str(tmp_path / "store")) as (_, process):
+        process.send_signal(signal.SIGHUP)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == Exit.DONE and "what was taken is finished" in err
+
+
+def test_a_listener_makes_its_store_at_once(call: Call, tmp_path: Path):
+    """A feed that is never heard is then overdue from a time that is known, and a folder that cannot be is said."""
+    with listening("--store", str(tmp_path / "store")):
+        assert SqliteStore(tmp_path / "store").since() is not None
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "inbox.sqlite").touch()  # of a listener that was killed in its first moment
+    with listening("--store", str(tmp_path / "half")) as (port, _):
+        call("hl7", "send", f"127.0.0.1:{port}", str(write(tmp_path / "1.hl7", message("c1"))), "--environment", "test")
+    assert [entry.control_id for entry in SqliteStore(tmp_path / "half").entries(["received"])] == ["c1"]
+    (tmp_path / "file").touch()
+    code, _, err = call("hl7", "listen", "--port", "0", "--store", str(tmp_path / "file" / "store"))
+    assert code == Exit.OUR_FAULT and "store-unreachable" in err and "this account's" in err
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, newline="")
+    return path
 
 
 def test_files_of_every_shape():

@@ -16,9 +16,9 @@ from mpftconnect.cli import hl7_listening, hl7_queue_commands
 from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.hl7_opening import opened, store_options
 from mpftconnect.cli.output import printable
-from mpftconnect.errors import OutcomeUnknown, UsageError
-from mpftconnect.events import EventStream, log_listener
-from mpftconnect.inbox import FeedStatus
+from mpftconnect.errors import MpftConnectError, OutcomeUnknown, UsageError
+from mpftconnect.events import Code, Event, EventStream, Listener
+from mpftconnect.inbox import FeedStatus, NotAMessage, header_of
 from mpftconnect.inbox.files import messages_in
 
 __all__ = ["add_to"]
@@ -45,12 +45,14 @@ def add_to(group: click.Group) -> None:
 @click.option(
     "--grace", type=click.FloatRange(0), default=30.0, show_default=True, help="Seconds to finish in at a stop."
 )
+@click.option("--quiet", is_flag=True, help="Log alarms only, and not each connection and parked message.")
 @store_options
-def listen(store: Path | None, config: Path | None, grace: float, **given: Any) -> int:
+def listen(store: Path | None, config: Path | None, grace: float, quiet: bool, **given: Any) -> int:
     """Take messages by MLLP, and acknowledge each when it is on the disk.
 
-    With the configuration of a hub messages are processed too; with one of feeds alone, or none, they are kept. SIGTERM
-    or Ctrl-C stops it, after what was taken is acknowledged.
+    With the configuration of a hub messages are processed too; with one of feeds alone, or none, they are kept.
+    SIGTERM, SIGHUP or Ctrl-C stops it, after what was taken is acknowledged. It logs to standard error, and nothing of
+    a patient.
     """
     settings = ListenSettings(
         host=given["host"],
@@ -63,8 +65,8 @@ def listen(store: Path | None, config: Path | None, grace: float, **given: Any) 
         max_connections=given["max_connections"],
         max_waiting_bytes=max(256_000_000, given["max_bytes"]),
     )
-    events = EventStream([log_listener])
-    with opened(config, store, events=events, processing=True) as place:
+    events = EventStream([hl7_listening.alarm_log if quiet else hl7_listening.line_log])
+    with opened(config, store, events=events, processing=True, making=True) as place:
         return hl7_listening.listen(place, settings, events, grace)
 
 
@@ -86,6 +88,9 @@ def send(where: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, keep_g
 
     A PATH is a file of one or several messages, or a folder of such files, which are sent by name. The next message is
     sent when the one before it has its answer. Results name messages by file and control id, never by content.
+
+    Exit code 0: all were accepted; 1: one was not, and none after it was sent; 2: a file cannot be sent, and nothing
+    was; 3: it is not known whether one was taken, or nobody answered there.
     """
     host, port = _address(where)
     settings = SendSettings(
@@ -99,16 +104,17 @@ def send(where: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, keep_g
         attempts=given["attempts"],
         answer_seconds=given["timeout"],
     )
+    _check_files(paths)
     told = {"accepted": 0, "error": 0, "rejected": 0}
-    with MllpClient(settings, events=EventStream()) as client:
+    tries: list[str] = []
+    with MllpClient(settings, events=EventStream([_keeping(tries)])) as client:
         for file, message in _messages(paths):
+            tries.clear()
             try:
                 result = client.send(message)
-            except OutcomeUnknown:
+            except MpftConnectError as failure:
                 _sum(told, as_json)
-                click.echo(
-                    printable(f"{file.name}: outcome unknown: send the same file again, before others"), err=True
-                )
+                _say_why(file, message, failure, tries)
                 raise
             told[result.outcome] += 1
             if as_json or result.outcome != "accepted" or not quiet:
@@ -117,6 +123,48 @@ def send(where: str, paths: tuple[Path, ...], as_json: bool, quiet: bool, keep_g
                 break
     _sum(told, as_json)
     return Exit.DONE if not told["error"] + told["rejected"] else Exit.NOT_MET
+
+
+def _keeping(tries: list[str]) -> Listener:
+    """Keeps why each attempt had no answer, or an answer that accepted nothing."""
+
+    def listen(event: Event) -> None:
+        if event.code is Code.EXCHANGE_FINISHED and event.reason:
+            tries.append(event.reason)
+
+    return listen
+
+
+def _say_why(file: Path, message: bytes, failure: MpftConnectError, tries: list[str]) -> None:
+    """Which message it was, and what each attempt met: a dead line, a wrong answer, a certificate that is refused."""
+    which = f"{file.name}  {_control_id(message)}"
+    met = f" (attempts: {', '.join(tries)})" if tries else ""
+    if isinstance(failure, OutcomeUnknown):
+        said = f"{which}  outcome unknown: send the same file again, before others{met}"
+    else:
+        said = f"{which}  not sent{met}"
+    click.echo(printable(said), err=True)
+
+
+def _control_id(message: bytes) -> str:
+    try:
+        return header_of(message).control_id
+    except NotAMessage:
+        return "(no control id)"
+
+
+def _check_files(paths: tuple[Path, ...]) -> None:
+    """Each file has messages that can be sent: said of the last one too, before the first one goes."""
+    count = 0
+    for file, message in _messages(paths):
+        count += 1
+        try:
+            header_of(message)
+        except NotAMessage as refused:
+            if refused.header is None or not refused.header.control_id:
+                raise UsageError(f"{file}: MSH-10: a message needs a control id; nothing was sent") from None
+    if not count:
+        raise UsageError("no file in these folders: nothing was sent")
 
 
 def _address(where: str) -> tuple[str, int]:
@@ -138,7 +186,7 @@ def _messages(paths: tuple[Path, ...]) -> Iterator[tuple[Path, bytes]]:
             except OSError as error:
                 raise UsageError(f"{file}: cannot be read ({type(error).__name__})") from None
             if not found:
-                raise UsageError(f"{file}: no message in it")
+                raise UsageError(f"{file}: no message in it; nothing was sent")
             for message in found:
                 yield file, message
 

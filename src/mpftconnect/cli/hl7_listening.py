@@ -12,12 +12,36 @@ from mpftconnect.adapters.mllp_server import MllpServer
 from mpftconnect.adapters.mllp_settings import ListenSettings
 from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.hl7_opening import Place
-from mpftconnect.events import Code, EventStream
+from mpftconnect.cli.output import printable
+from mpftconnect.events import ALARMS, Code, Event, EventStream
 from mpftconnect.inbox import Answering, Inbox, StoreFailed
 
-__all__ = ["listen"]
+__all__ = ["alarm_log", "line_log", "listen"]
 
 _LOOK_SECONDS = 30.0
+# What whoever looks after a listener has to know. Not each exchange: that would be a line or more for every message.
+_LOGGED = ALARMS | {
+    Code.LINE_OPENED,
+    Code.LINE_CLOSED,
+    Code.LINE_REFUSED,
+    Code.FRAME_REFUSED,
+    Code.MESSAGE_PARKED,
+}
+
+
+def line_log(event: Event) -> None:
+    """Write what concerns a listener to standard error: time, level, and `key=value`; alarms at ERROR."""
+    if event.code in _LOGGED:
+        level = "ERROR" if event.code in ALARMS else "INFO"
+        text = " ".join(f"{key}={value}" for key, value in event.as_dict().items() if key != "at")
+        at = f"{event.at:%Y-%m-%dT%H:%M:%SZ} " if event.at else ""
+        click.echo(printable(f"{at}{level} {text}"), err=True)
+
+
+def alarm_log(event: Event) -> None:
+    """Write alarms alone."""
+    if event.code in ALARMS:
+        line_log(event)
 
 
 class _Processing:
@@ -63,8 +87,15 @@ class _Processing:
         self._overdue = overdue
 
 
+def _stops() -> list[int]:
+    """The signals that end it. A terminal that is closed sends SIGHUP, unless `nohup` had that ignored."""
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    more = [] if hangup is None or signal.getsignal(hangup) is signal.SIG_IGN else [hangup]
+    return [signal.SIGINT, signal.SIGTERM, *more]
+
+
 def listen(place: Place, settings: ListenSettings, events: EventStream, grace: float) -> int:
-    """Listen until SIGTERM or Ctrl-C."""
+    """Listen until SIGTERM, SIGHUP or Ctrl-C."""
     told: list[int] = []
     stop = threading.Event()
 
@@ -75,8 +106,10 @@ def listen(place: Place, settings: ListenSettings, events: EventStream, grace: f
     processing = _Processing(place.inbox, events)
     answering = Answering(place.inbox, events=events, took=processing.took)
     server = MllpServer(settings, answering, refuse=answering.refuse, name="hl7", events=events)
-    place.inbox.store.feeds()  # a store that cannot be used, or of another key, is said before anybody connects
-    before = {number: signal.signal(number, stopping) for number in (signal.SIGINT, signal.SIGTERM)}
+    # A store that cannot be used or written to, or of another key, is said before anybody connects. It is made here, so
+    # that a feed that is never heard is overdue from now on.
+    place.inbox.store.append(())
+    before = {number: signal.signal(number, stopping) for number in _stops()}
     try:
         server.start()
         click.echo(f"listening at {settings.host}:{server.port}", err=True)

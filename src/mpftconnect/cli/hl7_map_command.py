@@ -93,7 +93,7 @@ def command(paths: tuple[str, ...], fhir: bool, site_file: str | None, ledger: s
         raise UsageError("--fhir and --ledger ask for different things: give one of them")
     site = read_site(site_file) if site_file else None
     total = Total()
-    unreadable = parked = False
+    unreadable = parked = anything = False
     if ledger is None:
         click.echo(ASKED_FOR, err=True)
     for one in _messages(paths):
@@ -108,6 +108,7 @@ def command(paths: tuple[str, ...], fhir: bool, site_file: str | None, ledger: s
             unreadable = True
             click.echo(f"mpftconnect: {where}: {problem}", err=True)
             continue
+        anything = True
         mapped = map_message(message, site)
         for kept in mapped.parked:
             parked = True
@@ -123,7 +124,7 @@ def command(paths: tuple[str, ...], fhir: bool, site_file: str | None, ledger: s
             click.echo(json.dumps(line))
     if ledger is not None:
         click.echo(_LEDGERS[ledger](total), nl=False)
-    if not (total.messages or parked or unreadable) and ledger is not None:
+    if not (anything or unreadable):
         raise UsageError("no message in these paths")
     if unreadable:
         raise click.exceptions.Exit(Exit.NOT_MET)

@@ -49,20 +49,28 @@ def store_options(function: F) -> F:
 
 @contextmanager
 def opened(
-    config: Path | None, store: Path | None, *, events: EventStream | None = None, processing: bool = False
+    config: Path | None,
+    store: Path | None,
+    *,
+    events: EventStream | None = None,
+    processing: bool = False,
+    making: bool = False,
 ) -> Iterator[Place]:
     """The inbox.
 
     Args:
         processing: Whether messages are to be processed; with the configuration of a hub its systems are then opened.
+        making: Whether the folder that is named may be a new one.
     Raises:
-        UsageError: Neither a configuration nor a folder is given.
+        UsageError: Neither a configuration nor a folder is given, or the store may not be looked into, or there is none
+            in the folder that was named.
     """
     events = events or EventStream()
     path = config or (Path(DEFAULT_FILE) if store is None and Path(DEFAULT_FILE).exists() else None)
     if path is None:
         if store is None:
             raise UsageError(f"give --store or --config: there is no {DEFAULT_FILE} here")
+        _check_there(store, named=not making)
         inbox = Inbox(SqliteStore(store), {}, events=events, default_feed=DEFAULT_FEED)
         try:
             yield Place(inbox, None)
@@ -70,6 +78,7 @@ def opened(
             inbox.close()
         return
     known = _known(load_feeds(path, load_plugins()), store)
+    _check_there(known.inbox.folder, named=store is not None and not making)
     if processing and known.whole is not None:
         with Hub(known.whole, events=events) as hub:
             if hub.inbox is None:
@@ -82,6 +91,21 @@ def opened(
         yield Place(inbox, known.whole)
     finally:
         inbox.close()
+
+
+def _check_there(folder: Path, *, named: bool) -> None:
+    """A folder that was named and has no store was misspelt: an empty answer would read as if all were well."""
+    there = True
+    try:
+        (folder / "inbox.sqlite").stat()
+    except (FileNotFoundError, NotADirectoryError):
+        there = False
+    except OSError as error:
+        raise UsageError(
+            f"the store in {folder} cannot be looked into ({type(error).__name__}): use the account that owns it"
+        ) from None
+    if named and not there:
+        raise UsageError(f"there is no store in {folder}: no listener was started with it")
 
 
 def _known(known: FeedConfiguration, store: Path | None) -> FeedConfiguration:

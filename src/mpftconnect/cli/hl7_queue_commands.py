@@ -16,9 +16,10 @@ from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.hl7_opening import Place, opened, store_options
 from mpftconnect.cli.options import nhs_number_from, who_from, who_options
 from mpftconnect.cli.output import printable
-from mpftconnect.errors import AccessRefused, UsageError
+from mpftconnect.errors import AccessRefused, MessageUnreadable, UsageError
 from mpftconnect.events import EventStream, log_listener
 from mpftconnect.governance.audit import AuditRecord, Shown
+from mpftconnect.hl7v2 import parse
 from mpftconnect.hub.trails import open_trail
 from mpftconnect.inbox import Entry
 from mpftconnect.model import AccessContext, nhs_number
@@ -28,6 +29,8 @@ __all__ = ["add_to"]
 F = TypeVar("F", bound=Callable[..., Any])
 _Did = Literal["read", "write", "identity-unlink"]
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+# Characters of a link's id that are needed to name it.
+_SHORTEST = 4
 
 
 def add_to(group: click.Group) -> None:
@@ -86,6 +89,8 @@ def list_(store: Path | None, config: Path | None, feed: str | None, as_json: bo
     """List them by number and control id; nothing of a patient."""
     count = 0
     with opened(config, store) as place:
+        if feed is not None and feed not in (known := {each.feed for each in place.inbox.feeds()}):
+            raise UsageError(f"no such feed: there is {', '.join(sorted(known)) or 'none'}")
         for entry in place.inbox.store.entries(["received", "parked"], feed=feed):
             count += 1
             said = {
@@ -131,8 +136,16 @@ def show(store: Path | None, config: Path | None, number: int, with_patient_data
         # Written before it is shown.
         account("read", patient=entry.person, shown=(Shown(entry.feed, (f"message/{entry.seq}",)),))
         click.echo(printable(_standing(entry)))
-        for line in (entry.body or b"").decode("latin-1").replace("\n", "\r").split("\r"):
+        for line in _text(entry.body or b"").replace("\n", "\r").split("\r"):
             click.echo(printable(line))
+
+
+def _text(body: bytes) -> str:
+    """As its own character set has it, so that a name reads as it was sent; one that cannot be read, byte by byte."""
+    try:
+        return parse(body).text
+    except MessageUnreadable:
+        return body.decode("latin-1")
 
 
 def _standing(entry: Entry) -> str:
@@ -212,9 +225,11 @@ def undo(store: Path | None, config: Path | None, link: str, **who: Any) -> None
     reason = who.get("reason") or str(click.prompt("Reason", err=True))
     with _accountable(config, store, who) as (open_place, asking, account):
         _permitted(open_place, asking, "proposers")
-        open_place.inbox.propose_undoing(link, asking.user, reason)
-        account("identity-unlink", decision=(("step", "propose"), ("link", link), ("reason", reason)))
-    click.echo(f"proposed; somebody else must now: mpftconnect hl7 links approve {link}")
+        id = _in_force(open_place, link)
+        # Written before it holds: what cannot be accounted for is not done.
+        account("identity-unlink", decision=(("step", "propose"), ("link", id), ("reason", reason)))
+        open_place.inbox.propose_undoing(id, asking.user, reason)
+    click.echo(f"proposed; somebody else must now: mpftconnect hl7 links approve {id}")
 
 
 @links.command("approve")
@@ -225,15 +240,33 @@ def approve(store: Path | None, config: Path | None, link: str, **who: Any) -> N
     """Approve what somebody else proposed: the merge or move holds no longer, from the next read on."""
     with _accountable(config, store, who) as (open_place, asking, account):
         _permitted(open_place, asking, "approvers")
-        parked = open_place.inbox.approve_undoing(link, asking.user)
-        account("identity-unlink", decision=(("step", "approve"), ("link", link)))
+        id = _in_force(open_place, link)
+        proposer = {one.link: one.user for one in open_place.inbox.store.proposals()}.get(id)
+        if proposer is not None and _folded(proposer) != _folded(asking.user):
+            # Written before it holds. What the inbox refuses, below, is no approval to account for.
+            account("identity-unlink", decision=(("step", "approve"), ("link", id)))
+        parked = open_place.inbox.approve_undoing(id, asking.user)
     click.echo(f"undone; {parked} messages that relied on it are parked")
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def _in_force(place: Place, beginning: str) -> str:
+    """The id of the merge or move that is meant; its first characters are enough where they are no other's."""
+    found = [row.id for row in place.inbox.links() if row.state == "in-force" and row.id.startswith(beginning.lower())]
+    if len(found) > 1:
+        raise UsageError("several merges or moves have an id that begins so: give more of it")
+    if not found or len(beginning) < _SHORTEST:
+        raise UsageError("no merge or move of that id is in force: mpftconnect hl7 links list shows them")
+    return found[0]
 
 
 def _permitted(place: Place, who: AccessContext, which: Literal["proposers", "approvers"]) -> None:
     known = place.configuration
     allowed = getattr(known.identity, which) if known else ()
-    if "any" not in allowed and " ".join(who.role.split()).casefold() not in {each.casefold() for each in allowed}:
+    if "any" not in allowed and _folded(who.role) not in {each.casefold() for each in allowed}:
         raise AccessRefused("role-not-allowed", f"[identity] {which} does not name this role")
 
 
@@ -247,6 +280,12 @@ def purge(store: Path | None, config: Path | None, yes: bool, **who: Any) -> Non
         known = place.configuration
         days = known.inbox.settings.retention_days if known and known.inbox else 400
         before = datetime.now(UTC) - timedelta(days=days)
+        heard = [feed.heard for feed in place.inbox.feeds() if feed.heard]
+        if yes and heard and max(heard) < before:
+            raise UsageError(
+                "nothing came for longer than messages are kept, so all would go: is the clock of this machine right? "
+                "If it is, run this without --yes"
+            )
         if not yes:
             click.confirm(f"Remove what was received before {before:%Y-%m-%d} ({days} days)?", abort=True, err=True)
         account("write", decision=(("inbox", "purge"), ("before", before.isoformat())))

@@ -100,7 +100,12 @@ def open_system(
 
 
 def _folder(path: Path) -> Path:
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigurationError(
+            [f"state: the folder {path} cannot be made ({type(error).__name__}): name one that may be written in"]
+        ) from None
     return path
 
 

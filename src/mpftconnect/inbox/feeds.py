@@ -171,6 +171,8 @@ class FeedStatus:
         """
         if not self.overdue and self.oldest is not None and self.waits(now):
             return f"messages since {self._clock(self.oldest, now)} wait to be processed"
+        if self.heard is not None and self.overdue and self.heard > now:
+            return f"last heard {self._clock(self.heard, now)}, which is still to come: the clock was wrong"
         return "never heard" if self.heard is None else f"last heard {self._clock(self.heard, now)}"
 
     def _clock(self, at: datetime.datetime, now: datetime.datetime) -> str:
@@ -193,7 +195,11 @@ def status_of(
     """
     known = counts or FeedCounts(feed=name)
     from_ = known.heard or since
-    overdue = not feed.is_quiet(now) if from_ is None else feed.silent_for(from_, now) > feed.expected
+    if from_ is None:
+        overdue = not feed.is_quiet(now)
+    else:
+        # A clock that was ahead and was put right must not hide a silence until that time comes.
+        overdue = from_ - now > feed.expected or feed.silent_for(from_, now) > feed.expected
     return FeedStatus(
         feed=name,
         system=feed.system or name,
