@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -364,29 +365,95 @@ def test_a_whole_day_of_commands(received: tuple[str, str], call: Call):
 
 
 def test_undoing_a_merge_takes_two_people(config: tuple[str, str], call: Call, tmp_path: Path):
-    from mpftconnect.cli.hl7_opening import opened
-    from mpftconnect.inbox import Resolution
-
-    pid = f"PID|1||{ADA}^^^NHS^NH~M1^^^ZZ1^MR||DOE^JO||19500304|F"
-    head = "MSH|^~\\&|PAS|ZZ1|US|RRE|20260102100000||ADT^A40^ADT_A39|m1|P|2.4"
-    merge = f"{head}\rEVN|A40|20260102100000\r{pid}\rMRG|M0^^^ZZ1^MR\r"
-    with opened(Path(config[1]), None, processing=True) as place:
-        place.inbox._resolve = lambda subject: Resolution("found", subject.nhs_number)  # type: ignore[arg-type]
-        place.inbox.receive(merge.encode())
-        place.inbox.process()
+    made_of_a_merge(config)
     code, out, _ = call("hl7", "links", "list", *config, "--json")
     (link,) = map(json.loads, out.splitlines())
     assert code == Exit.DONE and (link["kind"], link["state"]) == ("merge", "in-force")
+    for wrong in ("zzzz", link["id"][:3], ""):
+        code, _, err = call("hl7", "links", "undo", wrong, *config, *WHO, "--reason", "two people")
+        assert code == Exit.USAGE and "links list" in err
     officer = ("--role", "privacy-officer", *WHO[:4], *WHO[6:])
     assert call("hl7", "links", "approve", link["id"], *config, *officer)[0] == Exit.USAGE
-    code, out, err = call("hl7", "links", "undo", link["id"], *config, *WHO, "--reason", "two people")
-    assert code == Exit.DONE, err
+    code, out, err = call("hl7", "links", "undo", link["id"][:4].upper(), *config, *WHO, "--reason", "two people")
+    assert code == Exit.DONE and link["id"] in out, err
     assert call("hl7", "links", "approve", link["id"], *config, *officer)[0] == Exit.USAGE  # the same user
     other = ("--user", "u2", "--name", "Two", *WHO[4:])
     assert call("hl7", "links", "approve", link["id"], *config, *other)[0] == Exit.NOT_MET  # no approver's role
     code, out, err = call("hl7", "links", "approve", link["id"], *config, *other, "--role", "privacy-officer")
     assert code == Exit.DONE and "undone" in out, err
     assert json.loads(call("hl7", "links", "list", *config, "--json")[1])["state"] == "undone"
+    told = call("audit", "show", *config, "--json", *WHO[:-2], "--role", "privacy-officer")[1]
+    assert told.count("approve") == 1 and told.count("propose") == 1  # of what was refused there is no account
+
+
+def test_what_cannot_be_accounted_for_is_not_undone(config: tuple[str, str], call: Call, tmp_path: Path):
+    made_of_a_merge(config)
+    (link,) = map(json.loads, call("hl7", "links", "list", *config, "--json")[1].splitlines())
+    shut = tmp_path / "shut.toml"
+    text = Path(config[1]).read_text()
+    (tmp_path / "file").touch()
+    for trail in ("audit", "audit-fallback"):
+        text = re.sub(rf'"[^"]*/{trail}/', f'"{tmp_path}/file/{trail}/', text)
+    shut.write_text(text)
+    undo = ("hl7", "links", "undo", link["id"])
+    assert call(*undo, "--config", str(shut), *WHO, "--reason", "two people")[0] == Exit.OUR_FAULT
+    assert json.loads(call("hl7", "links", "list", *config, "--json")[1])["undoing_proposed_by"] is None
+    assert call(*undo, *config, *WHO, "--reason", "two people")[0] == Exit.DONE
+    other = ("--user", "u2", "--name", "Two", "--role", "privacy-officer", *WHO[6:])
+    code, _, _ = call("hl7", "links", "approve", link["id"], "--config", str(shut), *other)
+    assert code == Exit.OUR_FAULT
+    assert json.loads(call("hl7", "links", "list", *config, "--json")[1])["state"] == "in-force"
+
+
+def made_of_a_merge(config: tuple[str, str]) -> None:
+    from mpftconnect.inbox import Resolution
+
+    pid = f"PID|1||{ADA}^^^NHS^NH~M1^^^ZZ1^MR||DOE^JO||19500304|F"
+    head = "MSH|^~\\&|PAS|ZZ1|US|RRE|20260102100000||ADT^A40^ADT_A39|m1|P|2.4"
+    merge = f"{head}\rEVN|A40|20260102100000\r{pid}\rMRG|M0^^^ZZ1^MR\r"
+    with hl7_opening.opened(Path(config[1]), None, processing=True) as place:
+        place.inbox._resolve = lambda subject: Resolution("found", subject.nhs_number)  # type: ignore[arg-type]
+        place.inbox.receive(merge.encode())
+        place.inbox.process()
+
+
+def test_a_clock_that_is_ahead_purges_nothing_unasked(config: tuple[str, str], call: Call):
+    with hl7_opening.opened(Path(config[1]), None) as place:
+        place.inbox.receive(message("c1").encode(), datetime(2020, 1, 1, tzinfo=UTC))
+    code, _, err = call("hl7", "purge", *config, "--yes", *WHO)
+    assert code == Exit.USAGE and "clock" in err
+    code, out, _ = call("hl7", "purge", *config, *WHO, stdin="y\n")
+    assert code == Exit.DONE and "messages removed" in out
+
+
+def test_a_feed_that_was_misspelt_is_no_empty_queue(config: tuple[str, str], call: Call):
+    assert call("hl7", "queue", "list", *config, "--feed", "pas")[:2] == (Exit.DONE, "0 messages.\n")
+    code, _, err = call("hl7", "queue", "list", *config, "--feed", "pass")
+    assert code == Exit.USAGE and "there is pas" in err
+
+
+def test_a_message_is_shown_in_its_own_character_set(config: tuple[str, str], call: Call):
+    text = message("c1").replace("|P|2.4", "|P|2.4|||||GBR|UNICODE UTF-8").replace("SEEDEDFAMILY", "Brontë")
+    with hl7_opening.opened(Path(config[1]), None) as place:
+        for body in (text.encode(), text.replace("|c1|", "|c2|").replace("UNICODE UTF-8", "8859/1").encode("latin-1")):
+            place.inbox.receive(body)
+        place.inbox.receive(b"MSH|^~\\&|PAS|ZZ1|||2026||ADT^A01|c3\rP\x00D|\xeb\r" + b"X" * 70 + b"\r")
+    for number in ("1", "2"):
+        code, out, _ = call("hl7", "queue", "show", number, *config, "--with-patient-data", *WHO)
+        assert code == Exit.DONE and "Brontë" in out
+    assert call("hl7", "queue", "show", "3", *config, "--with-patient-data", *WHO)[0] == Exit.DONE
+
+
+def test_a_state_folder_that_cannot_be_made_is_a_mistake_in_the_file(
+    config: tuple[str, str], call: Call, tmp_path: Path
+):
+    (tmp_path / "file").touch()
+    text = Path(config[1]).read_text()
+    state = re.search(r'^state = "(.*)"', text, re.MULTILINE)
+    assert state
+    (tmp_path / "shut.toml").write_text(text.replace(f'"{state[1]}"', f'"{tmp_path}/file/state"'))
+    code, _, err = call("hl7", "listen", "--port", "0", "--config", str(tmp_path / "shut.toml"))
+    assert code == Exit.USAGE and "state: the folder" in err and "cannot be made" in err
 
 
 def test_without_a_hubs_configuration_nothing_of_a_patient_is_shown(call: Call, tmp_path: Path):

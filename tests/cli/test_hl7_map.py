@@ -94,3 +94,9 @@ def test_a_site_file_and_its_mistakes(files: Path, capsys: pytest.CaptureFixture
 def test_usage(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, str(files), "--fhir", "--ledger", "text")[0] == 2
     assert run(capsys, str(files / "absent.hl7"))[0] == 1
+
+
+@pytest.mark.parametrize("more", [(), ("--fhir",), ("--ledger", "text")])
+def test_a_folder_without_a_message_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], more: tuple[str]):
+    code, _, err = run(capsys, str(tmp_path), *more)
+    assert code == 2 and "no message in these paths" in err

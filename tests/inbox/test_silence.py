@@ -44,6 +44,24 @@ def test_when_a_feed_is_overdue(bench, quiet: tuple[str, ...], heard: str, now: 
     assert one.inbox.feeds()[0].overdue is overdue
 
 
+def test_a_clock_that_was_ahead_hides_no_silence(bench):
+    one = bench()
+    one.clock[0] = at("20 14:02")
+    one.inbox.receive(message("1"))
+    one.clock[0] = at("02 14:02")  # put right; nothing has come since
+    (status,) = one.inbox.feeds()
+    assert status.overdue
+    assert (
+        status.words(one.clock[0]) == "last heard 20 January 2026, 14:02, which is still to come: the clock was wrong"
+    )
+    # A clock that is put back by less than the feed may be silent says nothing.
+    one.clock[0] = at("20 13:30")
+    assert not one.inbox.feeds()[0].overdue
+    one.clock[0] = at("20 15:03")
+    (status,) = one.inbox.feeds()
+    assert status.overdue and status.words(one.clock[0]) == "last heard 14:02"
+
+
 def test_quiet_hours_are_the_feeds_own_zones(bench):
     one = bench(feeds={"pas": feed(quiet=("22:00-06:00",), zone="Australia/Perth")})
     one.clock[0] = at("02 14:00")  # 22:00 in Perth

@@ -143,7 +143,7 @@ def show(store: Path | None, config: Path | None, number: int, with_patient_data
 def _text(body: bytes) -> str:
     """As its own character set has it, so that a name reads as it was sent; one that cannot be read, byte by byte."""
     try:
-        return parse(body).text
+        return parse(body).text.encode("utf-8", "backslashreplace").decode()
     except MessageUnreadable:
         return body.decode("latin-1")
 
