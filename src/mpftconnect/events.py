@@ -49,6 +49,7 @@ class Code(StrEnum):
     FRAME_REFUSED = "frame-refused"
     MESSAGE_PARKED = "message-parked"
     MESSAGES_PROCESSED = "messages-processed"
+    MESSAGES_WAIT = "messages-wait"
     INBOX_FAILED = "inbox-failed"
     FEED_OVERDUE = "feed-overdue"
     STEP_STARTED = "step-started"
@@ -69,6 +70,7 @@ ALARMS = frozenset(
         Code.INBOX_FAILED,
         Code.FEED_OVERDUE,
         Code.LINE_REFUSED,
+        Code.MESSAGES_WAIT,
     }
 )
 

@@ -417,6 +417,26 @@ def made_of_a_merge(config: tuple[str, str]) -> None:
         place.inbox.process()
 
 
+def test_why_messages_wait_is_said(config: tuple[str, str], call: Call, tmp_path: Path):
+    """Acknowledged, and on no record: here because the listener's organisation is no party of the agreement."""
+    text = Path(config[1]).read_text()
+    listener = 'role = "system"\norganisation = "RRE"'
+    assert listener in text
+    Path(config[1]).write_text(text.replace(listener, listener.replace("RRE", "ZZ9")))
+    with listening(*config) as (port, process):
+        sent = call(
+            "hl7", "send", f"127.0.0.1:{port}", str(write(tmp_path / "1", message("c1"))), "--environment", "test"
+        )
+        assert sent[0] == Exit.DONE and process.stderr is not None
+        guard = threading.Timer(60, process.kill)
+        guard.start()
+        lines = iter(process.stderr.readline, "")
+        assert any("ERROR code=messages-wait step=trace_person reason=no-agreement" in line for line in lines)
+        guard.cancel()
+    code, _, err = call("hl7", "replay", *config, "--yes")
+    assert code == Exit.UNDECIDED and "gave no answer (no-agreement)" in err
+
+
 def test_a_clock_that_is_ahead_purges_nothing_unasked(config: tuple[str, str], call: Call):
     with hl7_opening.opened(Path(config[1]), None) as place:
         place.inbox.receive(message("c1").encode(), datetime(2020, 1, 1, tzinfo=UTC))

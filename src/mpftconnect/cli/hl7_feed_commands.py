@@ -295,7 +295,9 @@ def replay(store: Path | None, config: Path | None, yes: bool) -> int:
 
     The tracing service is not asked again. While it runs, readers see what there is so far.
     """
-    with opened(config, store, processing=True) as place:
+    gaps: list[str] = []
+    events = EventStream([lambda event: gaps.append(event.reason or "") if event.code is Code.SYSTEM_GAP else None])
+    with opened(config, store, events=events, processing=True) as place:
         if not place.inbox.can_process:
             raise UsageError("to process messages the whole configuration of a hub is needed")
         if not yes:
@@ -303,6 +305,7 @@ def replay(store: Path | None, config: Path | None, yes: bool) -> int:
         done = place.inbox.replay()
     click.echo(f"{done.processed} messages processed, {done.parked} parked")
     if done.waiting:
-        click.echo("The tracing service did not answer: the rest waits.", err=True)
+        why = f" ({gaps[-1]})" if gaps else ""
+        click.echo(f"The tracing service gave no answer{why}: the rest waits.", err=True)
         return Exit.UNDECIDED
     return Exit.DONE

@@ -51,9 +51,11 @@ class _Processing:
         self._inbox, self._events = inbox, events
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._overdue: set[str] = set()
+        self._waits, self._why = False, "unavailable"
         self._thread = threading.Thread(target=self._run, name="mpftconnect-inbox", daemon=True)
 
     def start(self) -> None:
+        self._events.listen(self._heard)
         self._thread.start()
 
     def took(self) -> None:
@@ -71,6 +73,7 @@ class _Processing:
             try:
                 while self._inbox.can_process and not self._stopping.is_set():
                     done = self._inbox.process(limit=50)
+                    self._tell(waiting=done.waiting)
                     if done.waiting or not done.processed + done.parked:
                         break
                 self._look()
@@ -79,6 +82,17 @@ class _Processing:
             except Exception as error:  # noqa: BLE001 - the audit trail, or whatever it is: receiving must go on
                 self._events.emit(Code.INBOX_FAILED, reason=type(error).__name__)
             self._wake.wait(_LOOK_SECONDS)
+
+    def _heard(self, event: Event) -> None:
+        """Keeps why the tracing service gave no answer."""
+        if event.code is Code.SYSTEM_GAP and event.step == "trace_person":
+            self._why = event.reason or self._why
+
+    def _tell(self, *, waiting: bool) -> None:
+        """Say once that messages wait: what waits is acknowledged, and on no record."""
+        if waiting and not self._waits:
+            self._events.emit(Code.MESSAGES_WAIT, step="trace_person", reason=self._why)
+        self._waits = waiting
 
     def _look(self) -> None:
         overdue = {feed.feed for feed in self._inbox.feeds() if feed.overdue}
