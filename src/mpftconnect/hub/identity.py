@@ -142,7 +142,7 @@ class Identity:
         self, tracer: OpenSystem, reading: Reading, number: str, who: AccessContext
     ) -> tuple[Trace | None, Failure | None]:
         if failure := not_to_be_asked(tracer, who):
-            return None, failure
+            return None, self._gap(tracer, failure)
         limit = self._settings.trace_max_age_seconds
         with self._lock:
             kept = self._traces.get(number)
@@ -152,8 +152,7 @@ class Identity:
         trace, error = asking.result(reading.deadline)
         failure = failure_of(error) or _fault_in(trace, tracer.name)
         if failure is not None:
-            self._events.emit(Code.SYSTEM_GAP, system=tracer.name, step="trace_person", reason=str(failure.reason))
-            return None, failure
+            return None, self._gap(tracer, failure)
         if limit > 0 and trace is not None:
             with self._lock:
                 self._traces.pop(number, None)
@@ -161,6 +160,10 @@ class Identity:
                     del self._traces[next(iter(self._traces))]
                 self._traces[number] = (time.monotonic(), trace)
         return trace, None
+
+    def _gap(self, tracer: OpenSystem, failure: Failure) -> Failure:
+        self._events.emit(Code.SYSTEM_GAP, system=tracer.name, step="trace_person", reason=str(failure.reason))
+        return failure
 
     def resolve(self, identifier: Identifier, who: AccessContext, until: Deadline, correlation: str) -> NhsNumber:
         """Whose local identifier it is.
