@@ -27,6 +27,8 @@ _LOGGED = ALARMS | {
     Code.FRAME_REFUSED,
     Code.MESSAGE_PARKED,
 }
+# One line at a time, and none before the one that says where it listens.
+_WRITING = threading.Lock()
 
 
 def line_log(event: Event) -> None:
@@ -35,7 +37,8 @@ def line_log(event: Event) -> None:
         level = "ERROR" if event.code in ALARMS else "INFO"
         text = " ".join(f"{key}={value}" for key, value in event.as_dict().items() if key != "at")
         at = f"{event.at:%Y-%m-%dT%H:%M:%SZ} " if event.at else ""
-        click.echo(printable(f"{at}{level} {text}"), err=True)
+        with _WRITING:
+            click.echo(printable(f"{at}{level} {text}"), err=True)
 
 
 def alarm_log(event: Event) -> None:
@@ -125,8 +128,9 @@ def listen(place: Place, settings: ListenSettings, events: EventStream, grace: f
     place.inbox.store.append(())
     before = {number: signal.signal(number, stopping) for number in _stops()}
     try:
-        server.start()
-        click.echo(f"listening at {settings.host}:{server.port}", err=True)
+        with _WRITING:
+            server.start()
+            click.echo(f"listening at {settings.host}:{server.port}", err=True)
         processing.start()
         while not stop.wait(1.0):  # in steps, since a signal wakes no endless wait on every platform
             pass
