@@ -16,7 +16,7 @@ from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.options import SANDBOX_USER
 from mpftconnect.cli.output import check_writable
 from mpftconnect.cli.progress import progress_listener
-from mpftconnect.cli.summary import summary
+from mpftconnect.cli.summary import caution_mark, summary
 from mpftconnect.errors import UsageError
 from mpftconnect.fhir import dump_json
 from mpftconnect.hub import Hub, Record, connect
@@ -189,9 +189,9 @@ def _pushed(record: Record) -> Iterator[str]:
         yield f"  Pushed by {', '.join(sorted({item.source.system for item in held}))}:"
     for item in held:
         if item.withdrawn:
-            yield f"    withdrawn: {item.words()} ({item.withdrawn})"
+            yield f"    withdrawn: {item.words()} ({item.withdrawn}){caution_mark(item)}"
         elif getattr(item, "status", None) == "corrected":
-            yield f"    corrected: {item.words()}"
+            yield f"    corrected: {item.words()}{caution_mark(item)}"
         elif isinstance(item, Encounter):
             where = ", ".join(place.words() for place in item.location)
             yield f"    {item.status}: {item.words()}{f', {where}' if where else ''}"
@@ -212,6 +212,6 @@ def _tale(record: Record) -> Iterator[str]:
         yield f"  ! {conflict.text} ({', '.join(conflict.systems)})"
     for name, section in record.sections.items():
         if len(section):
-            said = "; ".join(dict.fromkeys(item.words() for item in section.items[:3]))
+            said = "; ".join(dict.fromkeys(f"{item.words()}{caution_mark(item)}" for item in section.items[:3]))
             more = f"; and {len(section) - 3} more" if len(section) > 3 else ""
             yield f"  {name.replace('_', ' ').capitalize()}: {said}{more}"
