@@ -212,6 +212,7 @@ def _tale(record: Record) -> Iterator[str]:
         yield f"  ! {conflict.text} ({', '.join(conflict.systems)})"
     for name, section in record.sections.items():
         if len(section):
-            said = "; ".join(dict.fromkeys(f"{item.words()}{caution_mark(item)}" for item in section.items[:3]))
+            said = "; ".join(dict.fromkeys(item.words() for item in section.items[:3]))
             more = f"; and {len(section) - 3} more" if len(section) > 3 else ""
-            yield f"  {name.replace('_', ' ').capitalize()}: {said}{more}"
+            mark = next((mark for item in section if (mark := caution_mark(item))), "")
+            yield f"  {name.replace('_', ' ').capitalize()}: {said}{more}{mark}"

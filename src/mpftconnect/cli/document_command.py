@@ -54,8 +54,6 @@ def command(
         found = hub.fetch_document(number, key, context, attachment=attachment, deadline=deadline)
     write_private(out, found.data)
     click.echo(printable(found.words()))
-    if found.document.caution:
-        click.echo(found.document.caution)
     click.echo(f"wrote {out} (it holds patient data: keep it where patient data may be)", err=True)
     if found.differences:
         raise click.exceptions.Exit(Exit.NOT_MET)
