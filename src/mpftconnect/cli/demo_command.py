@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from mpftconnect.adapters import Capability, Fault, Support
+from mpftconnect.adapters import Fault
 from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.options import SANDBOX_USER
 from mpftconnect.cli.output import check_writable
@@ -155,15 +155,11 @@ def _conformance(folder: Path, registry: PluginRegistry) -> Iterator[str]:
 
 def _systems(registry: PluginRegistry) -> list[str]:
     """Twins of supplier systems; the built-in synthetic one only where a single plugin would have to tell it all."""
-    served = [name for name, spec in registry.twins.items() if spec.default]
-    suppliers = [name for name in served if registry.twins[name].adapter != "synthetic"]
-    # Whose a message is, only a tracing service says.
-    traced = any(
-        registry.adapters[registry.twins[name].adapter].support(Capability.TRACE_PERSON) is Support.FULL
-        for name in served
-    )
-    pushing = [_HOSPITAL] if _HOSPITAL in registry.twins and traced else []
-    return [*(suppliers if len(suppliers) > 2 else served), *pushing]
+    from mpftconnect.sandbox import default_twins
+
+    suppliers = default_twins(registry, without="synthetic")
+    answering = [name for name in suppliers if registry.twins[name].sends is None]
+    return suppliers if len(answering) > 2 else default_twins(registry)
 
 
 def _faults(registry: PluginRegistry) -> dict[str, list[str]]:

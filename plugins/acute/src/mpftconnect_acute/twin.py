@@ -22,7 +22,8 @@ _LAST_RESULT: Final = (14, 2)
 _FEEDS: Final = {
     "pas": (("PAS",), ("encounters", "appointments", "referrals", "allergies", "problems", "immunisations"), 60),
     "lab": (("LIMS", "RIS"), ("results", "reports"), 60),
-    "docs": (("DOCS",), ("documents",), 720),
+    # Letters come once a day, and the day that is told may have been yesterday: until 18:00 (`_latest`).
+    "docs": (("DOCS",), ("documents",), 30 * 60),
 }
 
 
