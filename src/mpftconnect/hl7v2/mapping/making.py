@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from mpftconnect.model import Coding, Concept, Extra, Model
 
-__all__ = ["coding_of", "concept_of", "concept_of_one", "extra_of", "make", "make_of"]
+__all__ = ["changed", "coding_of", "concept_of", "concept_of_one", "extra_of", "make", "make_of"]
 
 M = TypeVar("M", bound=Model)
 _new: Any = object.__new__
@@ -46,6 +46,16 @@ def make_of(kind: type[M], values: dict[str, Any]) -> M:
     made: M = _new(kind)
     _set_values(made, (_DEFAULTS.get(kind) or _defaults(kind)) | values)
     _set_stated(made, set(values))
+    _set_extra(made, None)
+    _set_private(made, None)
+    return made
+
+
+def changed(model: M, attribute: str, value: Any) -> M:
+    """`model.model_copy(update={attribute: value})`."""
+    made: M = _new(type(model))
+    _set_values(made, model.__dict__ | {attribute: value})
+    _set_stated(made, model.model_fields_set | {attribute})
     _set_extra(made, None)
     _set_private(made, None)
     return made
