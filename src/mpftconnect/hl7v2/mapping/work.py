@@ -241,9 +241,7 @@ class Work:
     def at(self, when: When) -> Stated:
         """The message's time, but for a part of it that has the time of its own event."""
         stated = self.stated
-        return Stated(
-            at=when, basis="event", sent=stated.sent, sequence=stated.sequence, control_id=stated.control_id
-        )
+        return Stated(at=when, basis="event", sent=stated.sent, sequence=stated.sequence, control_id=stated.control_id)
 
 
 def key_of(kind: str, identifier: Identifier) -> Key:
