@@ -62,11 +62,16 @@ def _cells(result: Result) -> tuple[str, ...]:
         result.name,
         f"{_number(result.measured)} {result.unit}",
         f"{_number(result.peer)} {result.unit} ({result.peer_name})",
-        f"{result.ratio:.2f}" if result.ratio is not None else "-",
+        _ratio(result.ratio) if result.ratio is not None else "-",
         f"{result.spread:+.0%}",
         result.goal.words(result.unit) if result.goal else "-",
         {True: "met", False: "not met", None: ""}[result.met],
     )
+
+
+def _ratio(value: float) -> str:
+    # Goals such as a fiftieth or a hundredth are told from what just misses them.
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.4f}"
 
 
 def _number(value: float) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import compiled_mapping
 import conforming
 import exchanging
 import fhirpath
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Callable[[Size], list[Result]]] = {
     "inbox": inbox.run,
     "hl7v2": hl7v2.run,
     "hl7v2_mapping": hl7v2_mapping.run,
+    "compiled_mapping": compiled_mapping.run,
     "validation": validation.run,
     "terminology": terminology.run,
     "conforming": conforming.run,

@@ -56,6 +56,7 @@ from mpftconnect.model import (
     Need,
     Notice,
     Observation,
+    ObservationComponent,
     PartialDate,
     Participant,
     Patient,
@@ -729,3 +730,64 @@ def _certificate(folder: Path, name: str, issuer: Any, issuer_key: Any, names: t
     )
     (folder / f"{name}.pem").write_bytes(pem + secret)
     return certificate, key
+
+
+def _category(code: str, text: str | None = None) -> tuple[Concept, ...]:
+    return (concept(text, code, "http://terminology.hl7.org/CodeSystem/observation-category"),)
+
+
+def _results() -> dict[SectionName, tuple[Item, ...]]:
+    """Results of many kinds, each with words of its own; and beside them what is none."""
+
+    def observation(name: str, status: str | None = "final", **fields: Any) -> Observation:
+        fields = {"value": Quantity(value="5.60", unit="mmol/L"), "effective": When("2026-06-20T08:15")} | fields
+        return Observation(source=source("acute", name), code=concept(name), status=status, **fields)
+
+    def report(name: str, status: str | None = "final", **fields: Any) -> DiagnosticReport:
+        return DiagnosticReport(source=source("acute", name), code=concept(name), status=status, **fields)
+
+    def document(name: str, status: str = "current", **fields: Any) -> DocumentReference:
+        fields = {"date": When("2026-06-20")} | fields
+        return DocumentReference(source=source("acute", name), description=name, status=status, **fields)
+
+    statuses = ("registered", "preliminary", "final", "amended", "corrected", "cancelled", "entered-in-error", "odd")
+    return {
+        SectionName.RESULTS: (
+            *(observation(f"Sodium, {status}", status) for status in statuses),
+            observation("Sodium, status not stated", None, category=_category("laboratory")),
+            observation("Sodium, taken back", "cancelled", note=("Sample haemolysed",)),
+            observation("Sodium, not dated", effective=None),
+            observation("Blood gases", value=None, components=(ObservationComponent(code=concept("pH"), value="7.4"),)),
+            observation("Culture", value=None, data_absent_reason=concept("Not performed")),
+            observation("Chest X-ray finding", category=_category("imaging")),
+            observation("Held by two", also=(source("gp", "Observation/9"),)),
+            observation("Called a vital sign in words alone", category=(concept("vital-signs"),)),
+            observation("Both kinds", category=(*_category("vital-signs"), *_category("laboratory"))),
+            observation("Pulse", category=_category("vital-signs")),
+            observation("Smoking", category=_category("social-history", "Social history")),
+        ),
+        SectionName.REPORTS: (
+            *(report(f"Liver function, {status}", status, issued=When("2026-06-21")) for status in statuses),
+            report("Liver function, taken back", "cancelled", note=("Reported under another patient",)),
+            report("Liver function, not dated", None),
+        ),
+        SectionName.DOCUMENTS: (
+            document("Scanned sheet, by its type", type=concept("Radiology report")),
+            document("Scanned sheet, by its code", type=concept(None, "371528001")),
+            document("Scanned sheet, superseded", "superseded", category=(concept("Laboratory"),)),
+            document("Scanned sheet, withdrawn", "entered-in-error", practice_setting=concept("Histopathology")),
+            document("Ultrasound of abdomen"),
+            document("Discharge letter", type=concept("Discharge summary")),
+        ),
+    }
+
+
+@pytest.fixture(scope="session")
+def record_of_results() -> Record:
+    """A record of results of many kinds, two of which are in dispute, and of items that are no results."""
+    results = _results()
+    items = _items() | results
+    sections = {name: Section(name, found, SectionStatus.PARTIAL, ("gp",), ("gp",)) for name, found in items.items()}
+    disputed = tuple(results[SectionName.RESULTS][at].key for at in (2, 4))
+    conflict = Conflict(kind="values-differ", section=SectionName.RESULTS, text="Two values differ", items=disputed)
+    return make_record(sections, conflicts=(conflict,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -224,6 +225,12 @@ def test_sandbox_up_prints_how_to_use_it(call: Call, tmp_path: Path) -> None:
     assert NUMBER in out
     assert 'environment = "test"' in (tmp_path / "mpftconnect.toml").read_text()
     assert "value" not in (tmp_path / "mpftconnect.toml").read_text()
+
+
+def test_what_pushes_is_not_in_the_configuration_that_nothing_is_sent_to(call: Call, tmp_path: Path) -> None:
+    assert call("sandbox", "up", "--seconds", "0.1", "--write-config", str(tmp_path))[0] == Exit.DONE
+    table = tomllib.loads((tmp_path / "mpftconnect.toml").read_text())
+    assert "pds" in table["systems"] and "acute" not in table["systems"] and "inbox" not in table
 
 
 def test_the_demo(call: Call, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mpftconnect.cli import main
+from mpftconnect.model import NOT_ACKNOWLEDGED
 
 GOOD = (
     b"MSH|^~\\&|PAS|RRE|||20260301||ADT^A28|C1|P|2.4\r"
@@ -43,6 +44,29 @@ def test_one_line_a_message_and_it_says_that_it_is_patient_data(
     assert first["changes"][0]["type"] == "Patient" and first["parked"] == []
     cautions = [change.get("caution") for change in second["changes"]]
     assert [bool(caution) for caution in cautions] == [False, True, True], "of every result and of nothing else"
+
+
+@pytest.mark.parametrize("status", ["P", "C", "D", "W", "X"])
+def test_a_corrected_or_withdrawn_result_says_it_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], status: str
+) -> None:
+    (tmp_path / "r.hl7").write_bytes(RESULT.replace(b"|||||F", b"|||||" + status.encode()))
+    _, out, _ = run(capsys, str(tmp_path / "r.hl7"))
+    (change,) = [change for change in json.loads(out)["changes"] if change["type"] == "Observation"]
+    assert change["caution"] == NOT_ACKNOWLEDGED
+    assert (change["change"] == "Retract") == (status in "DWX")
+
+
+@pytest.mark.parametrize(("kind", "told"), [("DI", True), ("SP", True), ("DS", False), ("HP", False)])
+def test_a_document_that_is_a_result_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, told: bool
+) -> None:
+    lines = GOOD.decode().replace("ADT^A28", "MDM^T02").rstrip("\r").split("\r")
+    txa = f"TXA|1|{kind}|TX|20260301||||||||D1^ZZ220"
+    (tmp_path / "d.hl7").write_text("\r".join([*lines, "PV1|1|O", txa, "OBX|1|TX|||Clear"]) + "\r", newline="")
+    _, out, _ = run(capsys, str(tmp_path / "d.hl7"))
+    cautions = {change["type"]: "caution" in change for change in json.loads(out)["changes"]}
+    assert cautions == {"Patient": False, "DocumentReference": told}
 
 
 def test_bundles(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

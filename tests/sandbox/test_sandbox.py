@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import requests
 
-from mpftconnect.adapters.contract import TriedAgainst
+from mpftconnect.adapters.contract import AdapterSpec, Capability, Support, TriedAgainst
 from mpftconnect.adapters.twin import Fault, FaultSwitch, TwinRequest, TwinResponse, TwinSpec, json_response
 from mpftconnect.errors import UsageError
 from mpftconnect.plugins import Plugin, PluginRegistry
-from mpftconnect.sandbox import PEOPLE, Person, Sandbox
+from mpftconnect.sandbox import PEOPLE, Person, Sandbox, default_twins
 
 
 class Counting:
@@ -64,6 +64,43 @@ def test_every_default_twin_is_served_for_all_people(two):
         assert set(sandbox.twins) == {"one", "two"}
         for system in sandbox.configuration()["systems"].values():
             assert requests.get(system["endpoint"], timeout=5).json() == {"people": len(PEOPLE)}
+
+
+def adapter(name: str, **offers: Support) -> AdapterSpec:
+    return AdapterSpec(
+        name=name,
+        supplier="x",
+        product="x",
+        tried_against=TriedAgainst("nothing"),
+        capabilities=dict.fromkeys(Capability, Support.UNSUPPORTED)
+        | {Capability[offer]: support for offer, support in offers.items()},
+        open=lambda context: None,  # type: ignore[arg-type, return-value]
+    )
+
+
+@pytest.mark.parametrize(
+    ("tracer", "names"),
+    [
+        (None, ["asks"]),
+        (adapter("fake", TRACE_PERSON=Support.PARTIAL), ["asks"]),
+        (adapter("fake", TRACE_PERSON=Support.FULL), ["asks", "pushes"]),
+    ],
+)
+def test_one_that_pushes_is_served_where_somebody_says_whose_its_messages_are(
+    tracer: AdapterSpec | None, names: list[str]
+) -> None:
+    twins = (
+        spec("asks"),
+        spec("pushes", adapter="pushed", sends=lambda twin, now: []),
+        spec("pushes-too", adapter="pushed", sends=lambda twin, now: [], default=False),
+    )
+    adapters = (adapter("pushed"), *([tracer] if tracer else []))
+    loaded = PluginRegistry((Plugin("fake", "fake", "1", adapters=adapters, twins=twins),))
+    assert default_twins(loaded) == names
+    assert set(Sandbox(loaded).twins) == set(names)
+    assert default_twins(loaded, without="fake") == []
+    # By name it is served whatever else is.
+    assert set(Sandbox(loaded, only=["pushes-too"]).twins) == {"pushes-too"}
 
 
 def test_the_configuration_says_of_each_system_what_a_file_would(two):

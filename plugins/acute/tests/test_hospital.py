@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
+from mpftconnect import connect
+from mpftconnect.adapters import TwinRequest, TwinResponse
 from mpftconnect.errors import GapReason
 from mpftconnect.fhir import dump_json
 from mpftconnect.model import SectionName
 from mpftconnect.pages import record_page
-from mpftconnect.sandbox import EXCLUDED_CODES, PEOPLE, people_without_excluded_data, person
+from mpftconnect.plugins import load_plugins
+from mpftconnect.sandbox import EXCLUDED_CODES, PEOPLE, Sandbox, people_without_excluded_data, person
 from mpftconnect_acute import faults
 
 from .conftest import WHO, Opened, parked
@@ -18,6 +23,38 @@ FULL = person("full").nhs_number
 
 def held(record, section: str) -> list:
     return [item for item in getattr(record, section) if item.source.system == "acute"]
+
+
+def test_the_sandbox_has_a_hospital_by_itself_and_everybody_in_its_day_is_traced() -> None:
+    asked: list[tuple[str, int]] = []
+    with Sandbox(load_plugins(), faults={"acute": [faults.UNKNOWN_PERSON]}) as sandbox:
+        pds: Any = sandbox.twins["pds"]
+        answer = pds.handle
+
+        def handle(request: TwinRequest) -> TwinResponse:
+            response = answer(request)
+            if "/Patient/" in request.path:
+                asked.append((request.path.rpartition("/")[2], response.status))
+            return response
+
+        pds.handle = handle
+        with connect(sandbox=sandbox) as hub:
+            traced = list(asked)
+            assert [(entry.feed, entry.reason) for entry in hub.inbox.store.entries(["parked"])] == [
+                ("ng-pas", "nhs-number-unknown")
+            ]
+            shown = held(hub.record(FULL, WHO), "results")
+    # Each person once, the unknown one too; and the twin's limit made nobody wait.
+    assert len(traced) == len(dict(traced)) > 10
+    assert {number: status for number, status in traced if status != 200} == {"9990009996": 404}
+    assert shown
+
+
+def test_without_a_tracing_service_the_sandbox_has_no_hospital() -> None:
+    names = ("acute", "rio")
+    registry = load_plugins([EntryPoint(name, f"mpftconnect_{name}", "mpftconnect") for name in names])
+    with Sandbox(registry) as sandbox:
+        assert set(sandbox.twins) == {"rio"}
 
 
 def test_a_day_ends_in_the_record(hospital: Opened) -> None:

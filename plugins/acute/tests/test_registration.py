@@ -21,8 +21,7 @@ def test_it_loads() -> None:
     registry = load_plugins(PLUGIN)
     assert not registry.broken
     assert sorted(registry.adapters) == ["acute"]
-    # They take a tracing service, so the sandbox has them only when asked for by name.
-    assert {name: spec.default for name, spec in registry.twins.items()} == {"acute": False, "acute-west": False}
+    assert {name: spec.default for name, spec in registry.twins.items()} == {"acute": True, "acute-west": False}
     assert registry.adapters["acute"].endpoint == "none"
 
 

@@ -46,6 +46,15 @@ def test_says_what_it_offers_and_what_it_was_tried_against(registry: PluginRegis
     assert spec.rate_per_second == 5
 
 
+def test_the_sandbox_asks_its_twin_for_no_more_than_it_takes(registry: PluginRegistry) -> None:
+    with Sandbox(registry, only=["pds"]) as sandbox:
+        twin = sandbox.twins["pds"]
+        assert isinstance(twin, PdsTwin)
+        for limit in (twin.requests_per_second, 5):
+            twin.requests_per_second = limit
+            assert sandbox.configuration()["systems"]["pds"]["rate_per_second"] == limit
+
+
 @pytest.fixture(scope="module")
 def reading_of(registry: PluginRegistry, who: AccessContext) -> Iterator[Any]:
     """Makes a reading of a number from the sandbox's PDS, over HTTP."""

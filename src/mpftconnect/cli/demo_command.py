@@ -11,12 +11,12 @@ from pathlib import Path
 
 import click
 
-from mpftconnect.adapters import Capability, Fault, Support
+from mpftconnect.adapters import Fault
 from mpftconnect.cli.exits import Exit
 from mpftconnect.cli.options import SANDBOX_USER
 from mpftconnect.cli.output import check_writable
 from mpftconnect.cli.progress import progress_listener
-from mpftconnect.cli.summary import summary
+from mpftconnect.cli.summary import caution_mark, summary
 from mpftconnect.errors import UsageError
 from mpftconnect.fhir import dump_json
 from mpftconnect.hub import Hub, Record, connect
@@ -155,15 +155,11 @@ def _conformance(folder: Path, registry: PluginRegistry) -> Iterator[str]:
 
 def _systems(registry: PluginRegistry) -> list[str]:
     """Twins of supplier systems; the built-in synthetic one only where a single plugin would have to tell it all."""
-    served = [name for name, spec in registry.twins.items() if spec.default]
-    suppliers = [name for name in served if registry.twins[name].adapter != "synthetic"]
-    # Whose a message is, only a tracing service says.
-    traced = any(
-        registry.adapters[registry.twins[name].adapter].support(Capability.TRACE_PERSON) is Support.FULL
-        for name in served
-    )
-    pushing = [_HOSPITAL] if _HOSPITAL in registry.twins and traced else []
-    return [*(suppliers if len(suppliers) > 2 else served), *pushing]
+    from mpftconnect.sandbox import default_twins
+
+    suppliers = default_twins(registry, without="synthetic")
+    answering = [name for name in suppliers if registry.twins[name].sends is None]
+    return suppliers if len(answering) > 2 else default_twins(registry)
 
 
 def _faults(registry: PluginRegistry) -> dict[str, list[str]]:
@@ -189,9 +185,9 @@ def _pushed(record: Record) -> Iterator[str]:
         yield f"  Pushed by {', '.join(sorted({item.source.system for item in held}))}:"
     for item in held:
         if item.withdrawn:
-            yield f"    withdrawn: {item.words()} ({item.withdrawn})"
+            yield f"    withdrawn: {item.words()} ({item.withdrawn}){caution_mark(item)}"
         elif getattr(item, "status", None) == "corrected":
-            yield f"    corrected: {item.words()}"
+            yield f"    corrected: {item.words()}{caution_mark(item)}"
         elif isinstance(item, Encounter):
             where = ", ".join(place.words() for place in item.location)
             yield f"    {item.status}: {item.words()}{f', {where}' if where else ''}"
@@ -214,4 +210,5 @@ def _tale(record: Record) -> Iterator[str]:
         if len(section):
             said = "; ".join(dict.fromkeys(item.words() for item in section.items[:3]))
             more = f"; and {len(section) - 3} more" if len(section) > 3 else ""
-            yield f"  {name.replace('_', ' ').capitalize()}: {said}{more}"
+            mark = next((mark for item in section if (mark := caution_mark(item))), "")
+            yield f"  {name.replace('_', ' ').capitalize()}: {said}{more}{mark}"

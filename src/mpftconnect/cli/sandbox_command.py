@@ -26,7 +26,7 @@ def command() -> None:
 def up(only: tuple[str, ...], faults: tuple[str, ...], seconds: float | None, write_config: Path | None) -> None:
     """Serve the twins on free loopback ports until Ctrl-C, and print how to use them."""
     from mpftconnect.cli.sandbox_files import write_configuration
-    from mpftconnect.sandbox import PEOPLE, Fault, Sandbox
+    from mpftconnect.sandbox import PEOPLE, Fault, Sandbox, default_twins
 
     switched: dict[str, list[Fault]] = {}
     for given in faults:
@@ -35,7 +35,10 @@ def up(only: tuple[str, ...], faults: tuple[str, ...], seconds: float | None, wr
             switched.setdefault(twin, []).append(Fault(fault))
         except ValueError:
             raise UsageError(f"no such fault; faults are {', '.join(Fault)}") from None
-    with Sandbox(load_plugins(), only=only or None, faults=switched, control=True) as sandbox:
+    registry = load_plugins()
+    # A twin that pushes has no address; a listener is sent its day from files (`sandbox day`).
+    answering = [name for name in default_twins(registry) if registry.twins[name].sends is None]
+    with Sandbox(registry, only=only or answering, faults=switched, control=True) as sandbox:
         click.echo("Twins of supplier systems with synthetic people. Loopback only. Nothing here is a real person.\n")
         for name, host in sandbox.hosts.items():
             spec = sandbox.specs[name]

@@ -9,7 +9,7 @@ from mpftconnect.hub import PlanLine, Record
 from mpftconnect.hub.gap_lines import gap_lines
 from mpftconnect.model import CommunicationNeed, Concept, Item, SectionName, format_nhs_number
 
-__all__ = ["summary"]
+__all__ = ["caution_mark", "summary"]
 
 
 def summary(record: Record, *, most: int = 5) -> str:
@@ -48,11 +48,13 @@ def _lines(record: Record, most: int) -> Iterator[str]:
     yield from _plan(record)
     for name, section in record.sections.items():
         yield f"\n{_title(name)}: {len(section)} shown. {section.words()}"
+        if section.caution:
+            yield f"  ! {section.caution}"
         for warning in section.warnings:
             yield f"  ! {warning.system}: {warning.text}"
         for item in section.items[:most]:
             gone = f"WITHDRAWN ({item.withdrawn}): " if item.withdrawn else ""
-            yield f"  - {gone}{item.words()}  [{_origin(item)}]"
+            yield f"  - {gone}{item.words()}  [{_origin(item)}]{caution_mark(item)}"
         if len(section) > most:
             yield f"  ... and {len(section) - most} more"
     for kept in record.withheld:
@@ -95,6 +97,11 @@ def _plan(record: Record) -> Iterator[str]:
             author = line.author.words() if line.author else "author not stated"
             date = line.recorded.words() if line.recorded else "date not stated"
             yield f"  {title}: {line.words()}  [{author}; {date}; {line.agreement.words()}; {line.plan.source.system}]"
+
+
+def caution_mark(item: Item) -> str:
+    """What stands beside the item, short, since many stand below one another: its section says the whole of it."""
+    return f"  ({item.caution.partition(':')[0]})" if item.caution else ""
 
 
 def _title(name: SectionName) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from mpftconnect.hl7v2.changes import Change, Key, Link, MergePerson, Move, Replace, Retract, Subject, Unlink, Upsert
-from mpftconnect.model import NOT_ACKNOWLEDGED, DiagnosticReport, Observation
 
 __all__ = ["change_json"]
 
@@ -27,8 +26,8 @@ def change_json(change: Change) -> dict[str, Any]:
             out |= {"reason": change.reason, "code": change.code}
         item = change.item
         out |= {"type": type(item).__name__, "item": item.model_dump(mode="json", exclude_defaults=True)}
-        if isinstance(item, Observation | DiagnosticReport):
-            out["caution"] = NOT_ACKNOWLEDGED
+        if item.caution:
+            out["caution"] = item.caution
     elif isinstance(change, MergePerson):
         out |= {"survivor": _subject(change.survivor), "retired": _subject(change.retired), "kind": change.kind}
     elif isinstance(change, Move):

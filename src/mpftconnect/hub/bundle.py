@@ -282,7 +282,8 @@ def _list(section: Section[Item], items: list[tuple[UUID, Item]], patient: UUID,
     if section.name in _LIST_CODES:
         known, display = _LIST_CODES[section.name]
         code = {"coding": [{"system": _LIST_CODE_SYSTEM, "code": known, "display": display}], **code}
-    said = [section.words(), *(f"{n.system}: {n.text}" if n.system else n.text for n in section.warnings)]
+    cautions = [section.caution] if section.caution else []
+    said = [section.words(), *cautions, *(f"{n.system}: {n.text}" if n.system else n.text for n in section.warnings)]
     resource: dict[str, Any] = {
         "resourceType": "List",
         "extension": [{"url": SECTION, "extension": _state(section)}],

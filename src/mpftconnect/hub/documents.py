@@ -92,12 +92,12 @@ class FetchedDocument:
         return self.attachment.content_type
 
     def words(self) -> str:
-        """In one sentence what came, and in what it is not as was promised."""
+        """What came, in what it is not as was promised, and what must stand beside it."""
         kind = self.content_type or "type not stated"
-        text = f"{len(self.data)} bytes, {kind}, from {self.source.system}"
-        if not self.differences:
-            return f"{text}; as promised."
-        return f"{text}; not as promised: {'; '.join(_WORDS[code] for code in self.differences)}."
+        not_as = "; ".join(_WORDS[code] for code in self.differences)
+        kept = f"not as promised: {not_as}" if not_as else "as promised"
+        caution = f" {self.document.caution}" if self.document.caution else ""
+        return f"{len(self.data)} bytes, {kind}, from {self.source.system}; {kept}.{caution}"
 
 
 class Documents:

@@ -343,8 +343,13 @@ class Record(Model):
         return to_fhir_resources(entry["resource"] for entry in bundle["entry"])
 
     def to_json(self) -> str:
-        """The record as JSON; `from_json` gives an equal record back."""
-        return self.model_dump_json()
+        """The record as JSON; `from_json` gives an equal record back.
+
+        Each result has a member more than its fields, `caution`, for whoever shows it from the JSON alone.
+        """
+        from mpftconnect.hub.record_json import record_json
+
+        return record_json(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Record:
@@ -355,8 +360,10 @@ class Record(Model):
         """
         from pydantic import ValidationError
 
+        from mpftconnect.hub.record_json import without_cautions
+
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(without_cautions(text))
         except ValidationError as error:
             places = sorted({".".join(str(part) for part in e["loc"]) or "the text" for e in error.errors()})
             raise UsageError(f"not a record of this version of mpftconnect: see {', '.join(places[:5])}") from None

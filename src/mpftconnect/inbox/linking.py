@@ -10,9 +10,11 @@ from mpftconnect.inbox.naming import identifier_digest
 from mpftconnect.inbox.protection import Protection
 from mpftconnect.inbox.store import LinkRow, Settlement
 
-__all__ = ["known_people", "links", "moves_of", "owner_of", "put_link", "wake"]
+__all__ = ["UNLINK", "known_people", "links", "moves_of", "owner_of", "put_link", "wake"]
 
 _MERGES = ("merge", "move-identifier", "change-identifier")
+# A row that says that a pair was told apart; it is no link of its own.
+UNLINK = "unlink"
 
 
 def wake(db: sqlite3.Connection, identifiers: Sequence[str]) -> None:
@@ -47,8 +49,11 @@ def put_link(
 ) -> None:
     name = protection.digest(f"link|{settlement.system}|{id_}".encode())[:32]
     state = "undone" if db.execute("SELECT 1 FROM undone WHERE id = ?", (name,)).fetchone() else "in-force"
+    # Told again, it stands as it was told last: by arrival, not by when somebody could be found whom it is about.
     db.execute(
-        "INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET one = excluded.one, "
+        "other = excluded.other, things = excluded.things, state = excluded.state, seq = excluded.seq "
+        "WHERE excluded.seq > seq",
         (
             *(name, settlement.system, kind, json.dumps(sorted(one)), json.dumps(sorted(other))),
             *(json.dumps(sorted(things)), state, settlement.seq),
@@ -56,6 +61,24 @@ def put_link(
     )
     if kind in _MERGES and state == "in-force":
         wake(db, [*one, *other])
+    elif kind in ("link", UNLINK):
+        _take_back(db, settlement.system, {json.dumps(sorted(one)), json.dumps(sorted(other))})
+
+
+def _take_back(db: sqlite3.Connection, system: str, pair: set[str]) -> None:
+    """The links of a pair are taken back while the last that arrived about it is an `Unlink`."""
+    rows = [
+        (id_, kind, seq)
+        for id_, kind, one, other, seq in db.execute(
+            "SELECT id, kind, one, other, seq FROM links WHERE system = ? AND kind IN ('link', ?)", (system, UNLINK)
+        )
+        if {one, other} == pair
+    ]
+    apart = max((seq for _, kind, seq in rows if kind == UNLINK), default=0)
+    for id_, kind, seq in rows:
+        if kind == "link":
+            state = "taken-back" if apart > seq else "in-force"
+            db.execute("UPDATE links SET state = ? WHERE id = ? AND state <> 'undone'", (state, id_))
 
 
 def _component(db: sqlite3.Connection, start: Iterable[str]) -> tuple[set[str], set[str]]:
@@ -102,7 +125,7 @@ def links(db: sqlite3.Connection) -> list[LinkRow]:
     return [
         LinkRow(id=id_, system=system, kind=kind, state=state, seq=seq)
         for id_, system, kind, state, seq in db.execute(
-            "SELECT id, system, kind, state, seq FROM links ORDER BY seq, id"
+            "SELECT id, system, kind, state, seq FROM links WHERE kind <> ? ORDER BY seq, id", (UNLINK,)
         )
     ]
 

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from mpftconnect.hl7v2.changes import Link, MergePerson, Move, Replace, Retract, Unlink, Upsert
-from mpftconnect.inbox.linking import known_people, links, moves_of, owner_of, put_link, wake
+from mpftconnect.inbox.linking import UNLINK, known_people, links, moves_of, owner_of, put_link, wake
 from mpftconnect.inbox.naming import identifier_digest, identifier_text, name_digest, person_digest, subject_digests
 from mpftconnect.inbox.protection import Protection
 from mpftconnect.inbox.store import Projected, Settlement
@@ -117,10 +117,9 @@ def apply(db: sqlite3.Connection, protection: Protection, settlement: Settlement
                 (),
             )
         elif isinstance(change, Unlink):
-            pair = {json.dumps(sorted(subject_digests(protection, each))) for each in (change.subject, change.other)}
-            for id_, one, other in db.execute("SELECT id, one, other FROM links WHERE kind = 'link'").fetchall():
-                if {one, other} == pair:
-                    db.execute("UPDATE links SET state = 'taken-back' WHERE id = ?", (id_,))
+            one, other = (subject_digests(protection, each) for each in (change.subject, change.other))
+            pair = "|".join(sorted(json.dumps(sorted(each)) for each in (one, other)))
+            put_link(db, protection, settlement, f"{UNLINK}|{pair}", UNLINK, one, other, ())
 
 
 def forget_message(db: sqlite3.Connection, protection: Protection, seq: int) -> None:

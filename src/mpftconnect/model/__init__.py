@@ -77,9 +77,10 @@ from mpftconnect.model.people import (
     Restriction,
 )
 from mpftconnect.model.provenance import Extra, Item, Source, extra_from
+from mpftconnect.model.results import NOT_ACKNOWLEDGED
 from mpftconnect.model.sameness import SamenessSpec
 from mpftconnect.model.schema import Model
-from mpftconnect.model.sections import NOT_ACKNOWLEDGED, SECTION_TYPES, Notice, Section, SectionName, SectionStatus
+from mpftconnect.model.sections import SECTION_TYPES, Notice, Section, SectionName, SectionStatus
 from mpftconnect.model.walk import parts
 
 __all__ = [

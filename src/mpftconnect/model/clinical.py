@@ -13,6 +13,7 @@ from mpftconnect.model.dates import When
 from mpftconnect.model.identifiers import Identifier
 from mpftconnect.model.people import Actor
 from mpftconnect.model.provenance import Item
+from mpftconnect.model.results import NOT_ACKNOWLEDGED, is_ordered, is_result_document
 from mpftconnect.model.schema import Model
 from mpftconnect.model.withdrawal import withdrawal
 
@@ -339,6 +340,10 @@ class Observation(ClinicalItem):
         absent = (self.data_absent_reason.words(),) if self.data_absent_reason else ()
         return (*absent, *self.note)
 
+    @property
+    def caution(self) -> str | None:
+        return NOT_ACKNOWLEDGED if is_ordered(self.category) else None
+
     def words(self) -> str:
         if self.components:
             return f"{self.code.words()}: {'; '.join(part.words() for part in self.components)}"
@@ -408,6 +413,10 @@ class DiagnosticReport(ClinicalItem):
     def _withdrawal_reasons(self) -> tuple[str, ...]:
         return self.note
 
+    @property
+    def caution(self) -> str | None:
+        return NOT_ACKNOWLEDGED
+
     def words(self) -> str:
         return f"{self.code.words()}: {self.conclusion}" if self.conclusion else self.code.words()
 
@@ -429,6 +438,12 @@ class DocumentReference(ClinicalItem):
     @property
     def clinical_date(self) -> When | None:
         return self.date or self.recorded
+
+    @property
+    def caution(self) -> str | None:
+        titles = (attachment.title for attachment in self.attachments)
+        said = (self.type, *self.category, self.practice_setting, self.service, self.description, *titles)
+        return NOT_ACKNOWLEDGED if is_result_document(said) else None
 
     def words(self) -> str:
         title = next((a.title for a in self.attachments if a.title), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import mul
 from typing import Annotated, NewType
 
 from pydantic import AfterValidator
@@ -27,6 +28,8 @@ NHS_NUMBER_SYSTEM = "https://fhir.nhs.uk/Id/nhs-number"
 ODS_ORGANIZATION_SYSTEM = "https://fhir.nhs.uk/Id/ods-organization-code"
 ODS_SITE_SYSTEM = "https://fhir.nhs.uk/Id/ods-site-code"
 
+_WEIGHTS = range(10, 0, -1)
+
 NhsNumber = NewType("NhsNumber", str)
 
 
@@ -48,8 +51,9 @@ def nhs_number(text: str) -> NhsNumber:
     digits = text.replace(" ", "").replace("-", "")
     if len(digits) != 10 or not (digits.isascii() and digits.isdigit()):
         raise NotAnNhsNumber("an NHS number is ten digits")
-    total = sum(int(digit) * weight for digit, weight in zip(digits[:9], range(10, 1, -1), strict=True))
-    if (11 - total % 11) % 11 != int(digits[9]):
+    # The check digit makes the weighted sum of all ten digits, by 10 down to 1, a multiple of eleven. Where it would
+    # have to be 10, the number is not one (step 5), and no digit does that.
+    if sum(map(mul, map(int, digits), _WEIGHTS)) % 11:
         raise NotAnNhsNumber("the check digit of the NHS number does not match")
     return NhsNumber(digits)
 

@@ -112,6 +112,11 @@ class Item(Model):
         """
         return None
 
+    @property
+    def caution(self) -> str | None:
+        """What must stand beside the item wherever it is shown by itself; None where there is nothing."""
+        return None
+
     def words(self) -> str:
         """The item in one line for people."""
         raise NotImplementedError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Generic, TypeVar, overload
+from typing import Generic, TypeVar, overload
 
 from mpftconnect.errors import IncompleteRecord
 from mpftconnect.model.care_plan import CarePlan
@@ -28,13 +28,11 @@ from mpftconnect.model.clinical import (
 )
 from mpftconnect.model.people import RelatedPerson
 from mpftconnect.model.provenance import Item
+from mpftconnect.model.results import NOT_ACKNOWLEDGED
 
-__all__ = ["NOT_ACKNOWLEDGED", "SECTION_TYPES", "Notice", "Section", "SectionName", "SectionStatus"]
+__all__ = ["SECTION_TYPES", "Notice", "Section", "SectionName", "SectionStatus"]
 
 T = TypeVar("T", bound=Item)
-
-# Stands beside every result, wherever results are shown: who sent it waits for an acknowledgement that reading is not.
-NOT_ACKNOWLEDGED: Final = "Viewing is not acknowledging: acknowledge a result where it was ordered."
 
 
 class SectionName(StrEnum):
@@ -156,7 +154,8 @@ class Section(Sequence[T], Generic[T]):
     @property
     def caution(self) -> str | None:
         """What a reader of the section must know whatever is in it; None where there is nothing."""
-        return NOT_ACKNOWLEDGED if self.name in (SectionName.RESULTS, SectionName.REPORTS) else None
+        of_results = issubclass(SECTION_TYPES[self.name], (Observation, DiagnosticReport))
+        return NOT_ACKNOWLEDGED if of_results or any(item.caution for item in self.items) else None
 
     def words(self) -> str:
         """The status in plain English; never a bare "none"."""

@@ -90,6 +90,12 @@ def _source_words(source: Source) -> str:
     return ", ".join(part for part in (f"{source.system}, fetched {clock_words(source.fetched)}", mode, as_of) if part)
 
 
+def _caution_parts(caution: str) -> tuple[str, str]:
+    """What of a caution is seen beside each item, and the rest, which is read out and copied with it."""
+    mark, colon, rest = caution.partition(":")
+    return mark, colon + rest
+
+
 def _clinical_words(item: Item) -> str:
     return moment_words(item.clinical_date) if item.clinical_date else "not stated"
 
@@ -238,6 +244,7 @@ def _left_over(record: Record) -> tuple[tuple[str, int], ...]:
 def _templates() -> Environment:
     environment = templates(
         "mpftconnect.pages",
+        caution_parts=_caution_parts,
         clinical_words=_clinical_words,
         facts_of=facts_of,
         long_text=_LONG_TEXT,

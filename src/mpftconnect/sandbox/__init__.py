@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mpftconnect.sandbox.host import FaultTiming, Host
     from mpftconnect.sandbox.people import Person, SystemView
     from mpftconnect.sandbox.portraits import known_as, portrait
-    from mpftconnect.sandbox.sandbox import Sandbox
+    from mpftconnect.sandbox.sandbox import Sandbox, default_twins
     from mpftconnect.sandbox.sexual_health import (
         EXCLUDED,
         EXCLUDED_CODES,
@@ -59,7 +59,7 @@ _WHERE = {
     **dict.fromkeys(("FaultTiming", "Host"), "mpftconnect.sandbox.host"),
     **dict.fromkeys(("Person", "SystemView"), "mpftconnect.sandbox.people"),
     **dict.fromkeys(("known_as", "portrait"), "mpftconnect.sandbox.portraits"),
-    "Sandbox": "mpftconnect.sandbox.sandbox",
+    **dict.fromkeys(("Sandbox", "default_twins"), "mpftconnect.sandbox.sandbox"),
     "seeded_values": "mpftconnect.sandbox.sweep",
     "SyntheticTwin": "mpftconnect.sandbox.synthetic.twin",
     **dict.fromkeys(
@@ -100,6 +100,7 @@ __all__ = [
     "TwinRequest",
     "TwinResponse",
     "TwinSpec",
+    "default_twins",
     "json_response",
     "known_as",
     "people_known_to",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from mpftconnect.adapters.contract import Capability, Support
 from mpftconnect.adapters.twin import WIRE_FAULTS, FaultSwitch, Sent, Twin, TwinSpec
 from mpftconnect.errors import UsageError
 from mpftconnect.sandbox.host import FaultTiming, Host
@@ -16,7 +17,7 @@ from mpftconnect.sandbox.people import Person
 if TYPE_CHECKING:
     from mpftconnect.plugins import PluginRegistry
 
-__all__ = ["Sandbox"]
+__all__ = ["Sandbox", "default_twins"]
 
 # The agreement under which the sandbox's systems share: everything, for direct care, with no real end.
 AGREEMENT: dict[str, Any] = {
@@ -34,7 +35,7 @@ class Sandbox:
     Args:
         registry: Where the twins come from.
         people: Whom they know; the synthetic people of `mpftconnect.sandbox` if not given.
-        only: Names of the twins to serve; those that are served by default if not given.
+        only: Names of the twins to serve; `default_twins` of the registry if not given.
         faults: Faults that are on from the start, by twin.
         control: Whether each host serves `/_sandbox/`, for switching faults over HTTP.
         timing: How the wire's faults behave.
@@ -61,7 +62,7 @@ class Sandbox:
             from mpftconnect.sandbox.cast import PEOPLE
 
             people = PEOPLE
-        self.specs: dict[str, TwinSpec] = _chosen(registry.twins, only)
+        self.specs: dict[str, TwinSpec] = _chosen(registry, only)
         _check_faults(self.specs, faults or {})
         self.twins: dict[str, Twin] = {name: spec.build(people) for name, spec in self.specs.items()}
         self.faults: dict[str, FaultSwitch] = {name: twin.faults for name, twin in self.twins.items()}
@@ -141,9 +142,24 @@ class Sandbox:
         self.stop()
 
 
-def _chosen(twins: Mapping[str, TwinSpec], only: Sequence[str] | None) -> dict[str, TwinSpec]:
+def default_twins(registry: PluginRegistry, *, without: str = "") -> list[str]:
+    """Names of the twins that are served where none is asked for by name.
+
+    One that pushes needs a system that says whose its messages are, so without such a one it is left out.
+
+    Args:
+        without: An adapter whose twins are left out.
+    """
+    names = [name for name, spec in registry.twins.items() if spec.default and spec.adapter != without]
+    adapters = [registry.adapters.get(registry.twins[name].adapter) for name in names]
+    traced = any(adapter and adapter.support(Capability.TRACE_PERSON) is Support.FULL for adapter in adapters)
+    return [name for name in names if traced or registry.twins[name].sends is None]
+
+
+def _chosen(registry: PluginRegistry, only: Sequence[str] | None) -> dict[str, TwinSpec]:
+    twins = registry.twins
     if only is None:
-        return {name: spec for name, spec in twins.items() if spec.default}
+        only = default_twins(registry)
     unknown = sorted(set(only) - set(twins))
     if unknown:
         raise UsageError(f"no such twin: {', '.join(unknown)} (there are {', '.join(sorted(twins)) or 'none'})")

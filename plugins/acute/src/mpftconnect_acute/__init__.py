@@ -85,7 +85,6 @@ def mpft_adapters() -> Sequence[AdapterSpec]:
 def mpft_twins() -> Sequence[TwinSpec]:
     from mpftconnect_acute.faults import FAULTS
 
-    # They take a tracing service and time, so the sandbox has them only when asked for them by name.
     return [
         TwinSpec(
             name=name,
@@ -96,7 +95,7 @@ def mpft_twins() -> Sequence[TwinSpec]:
             configure=_configure,
             sends=_sends,
             faults=FAULTS,
-            default=False,
+            default=name == "acute",  # one hospital is enough to see; the second, when it is asked for by name
         )
         for name, build in (("acute", _build), ("acute-west", _build_second))
     ]

@@ -22,7 +22,8 @@ _LAST_RESULT: Final = (14, 2)
 _FEEDS: Final = {
     "pas": (("PAS",), ("encounters", "appointments", "referrals", "allergies", "problems", "immunisations"), 60),
     "lab": (("LIMS", "RIS"), ("results", "reports"), 60),
-    "docs": (("DOCS",), ("documents",), 720),
+    # Letters come once a day at most: the next day until evening, the last one may be a day and a half old.
+    "docs": (("DOCS",), ("documents",), 2880),
 }
 
 

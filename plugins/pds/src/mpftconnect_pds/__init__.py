@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mpftconnect import hookimpl
 from mpftconnect.adapters import AdapterSpec, Capability, Fault, TriedAgainst, TwinSpec, only
 from mpftconnect_pds.adapter import REQUESTS_PER_SECOND, PdsAdapter, PdsSettings
 from mpftconnect_pds.twin import BASE_PATH, PdsTwin
+
+if TYPE_CHECKING:
+    from mpftconnect.sandbox import Person
+
+# Of the sandbox's application, as if NHS England had agreed to more than the five a second that each may ask: whoever
+# is in a hospital's day is traced before the first record is read, and nobody waits for a limit that guards nothing.
+SANDBOX_REQUESTS_PER_SECOND: Final = 100
 
 __all__ = ["PdsAdapter", "PdsSettings", "PdsTwin", "mpft_adapters", "mpft_twins"]
 
@@ -46,11 +53,15 @@ def mpft_twins() -> Sequence[TwinSpec]:
             adapter="pds",
             written_from="PDS FHIR API specification (personal-demographics-service-api at f57f5839)",
             tried_against=TriedAgainst("published examples", "its answers are tested against the specification"),
-            build=PdsTwin,
+            build=_build,
             configure=_configure,
             faults=frozenset({Fault.WRONG_PATIENT, Fault.STALE_TOKEN}),
         )
     ]
+
+
+def _build(people: Sequence[Person]) -> PdsTwin:
+    return PdsTwin(people, requests_per_second=SANDBOX_REQUESTS_PER_SECOND)
 
 
 def _configure(twin: PdsTwin, base_url: str) -> dict[str, Any]:
@@ -58,6 +69,7 @@ def _configure(twin: PdsTwin, base_url: str) -> dict[str, Any]:
     return {
         "adapter": "pds",
         "endpoint": f"{root}{BASE_PATH}",
+        "rate_per_second": twin.requests_per_second,  # asked for no more than it takes
         "settings": {"token_url": root + twin.authorisation.path, "key_id": twin.authorisation.key_id},
         "secrets": {"api_key": twin.authorisation.api_key, "private_key": twin.authorisation.private_key_pem},
     }

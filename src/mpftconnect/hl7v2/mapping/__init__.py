@@ -20,6 +20,9 @@ from mpftconnect.model import Extra, Item
 __all__ = ["HANDLED", "Entry", "Envelope", "Ledger", "Mapped", "Site", "Total", "map_message", "read_site"]
 
 
+_OF_ITEMS = (Upsert, Replace, Retract)
+
+
 @dataclass(frozen=True)
 class Envelope:
     """What a message says of itself: sender, receiver, versions, software, event.
@@ -58,7 +61,7 @@ class Mapped:
     @cached_property
     def items(self) -> tuple[Item, ...]:
         """The items of the changes, in order."""
-        return tuple(change.item for change in self.changes if isinstance(change, Upsert | Replace | Retract))
+        return tuple([change.item for change in self.changes if isinstance(change, _OF_ITEMS)])
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -88,7 +91,7 @@ def map_message(message: Message, site: Site | None = None, *, received: datetim
     site = site or _DEFAULT
     segments = read_segments(message)
     header = segments[0] if segments and segments[0].name == "MSH" else Segment("MSH", 1, {}, {}, {})
-    event = next((segment for segment in segments if segment.name == "EVN"), None)
+    event = _first(segments, "EVN")
     head = Draft(None, site, "")
     code, trigger = _type(header, event)
     stated = _stated(head, header, event)
@@ -106,13 +109,7 @@ def map_message(message: Message, site: Site | None = None, *, received: datetim
         organisation=organisation,
     )
     map_parts(work, code)
-    nothing_else = not work.changes
-    waiting = {id(segment) for segment in work.parked_segments}
-    parked = [
-        (segment, work.parked[0].code if work.parked else "")
-        for segment in segments
-        if (nothing_else and segment is not header and segment is not event) or id(segment) in waiting
-    ]
+    parked = _parked(work, header, event) if work.parked_segments or not work.changes else []
     whole = {id(segment) for segment, _ in parked}
     for segment in segments:
         if segment.left and id(segment) not in whole:
@@ -133,6 +130,24 @@ def map_message(message: Message, site: Site | None = None, *, received: datetim
 
 
 _DEFAULT = Site()
+
+
+def _first(segments: list[Segment], name: str) -> Segment | None:
+    for segment in segments:
+        if segment.name == name:
+            return segment
+    return None
+
+
+def _parked(work: Work, header: Segment, event: Segment | None) -> list[tuple[Segment, str]]:
+    """The segments of which nothing came: all that say something of somebody where the whole message is parked."""
+    nothing_else = not work.changes
+    waiting = {id(segment) for segment in work.parked_segments}
+    return [
+        (segment, work.parked[0].code if work.parked else "")
+        for segment in work.segments
+        if (nothing_else and segment is not header and segment is not event) or id(segment) in waiting
+    ]
 
 
 def _type(header: Segment, event: Segment | None) -> tuple[str, str]:

@@ -82,9 +82,9 @@ def read_booking(work: Work, part: Part, someone: Person, before: list[Segment])
         cause = concept(draft, sch, 6, 1, "cancellation_reason") if said == "cancelled" else None
         if cause is not None:
             values["cancellation_reason"] = cause
-        work.retract(draft, someone, keys[0], aliases=tuple(keys[1:]), code=trigger, reason=_REASONS[trigger], **about)
+        work.retract(draft, someone, keys[0], about, aliases=tuple(keys[1:]), code=trigger, reason=_REASONS[trigger])
     else:
-        work.upsert(draft, someone, keys[0], aliases=tuple(keys[1:]), **about)
+        work.upsert(draft, someone, keys[0], about, aliases=tuple(keys[1:]))
 
 
 _OWNED: Final = frozenset(("TQ1", "NTE", "RGS", "AIS", "AIG", "AIL", "AIP", "DG1", "OBX", "PV1", "PV2"))

@@ -72,14 +72,14 @@ def read_document(work: Work, part: Part, someone: Person, encounter: Reference 
         code = "T11" if work.trigger == "T11" else "TXA-19 CA"
         reason = f"the sender cancelled the document ({code})"
         draft.add("note", reason)
-        work.retract(draft, someone, key, code=code, reason=reason, **about)
+        work.retract(draft, someone, key, about, code=code, reason=reason)
         return
     if work.trigger not in ("T03", "T04"):
         draft.values.setdefault("status", "current")
     if work.trigger in _WHOLE:
-        work.replace(draft, someone, key, **about)
+        work.replace(draft, someone, key, about)
     else:
-        work.upsert(draft, someone, key, **about)
+        work.upsert(draft, someone, key, about)
     if work.trigger in ("T09", "T10") and parent is not None:
         _supersede(work, parent, someone)
 
@@ -92,7 +92,7 @@ def _parent(draft: Draft, txa: Segment) -> Identifier | None:
 def _supersede(work: Work, parent: Identifier, someone: Person) -> None:
     draft = work.draft(DocumentReference)
     draft.values["status"] = "superseded"
-    work.upsert(draft, someone, key_of("DocumentReference", parent), subject=someone.reference)
+    work.upsert(draft, someone, key_of("DocumentReference", parent), {"subject": someone.reference})
 
 
 def _contents(work: Work, draft: Draft, part: Part) -> None:

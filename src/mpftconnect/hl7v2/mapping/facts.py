@@ -5,13 +5,14 @@ HL7 v2.5.1, sections 3.4.6 (AL1), 3.4.7 (IAM) and 6.5.2 (DG1).
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final
 
 from mpftconnect.hl7v2.changes import Key
 from mpftconnect.hl7v2.mapping.datatypes import coded_in, concept, entity_identifier, moment, person, words
 from mpftconnect.hl7v2.mapping.draft import Draft, Row
 from mpftconnect.hl7v2.mapping.leaves import Segment
-from mpftconnect.hl7v2.mapping.making import make
+from mpftconnect.hl7v2.mapping.making import changed, make
 from mpftconnect.hl7v2.mapping.tables import ALLERGY_CATEGORY, ALLERGY_SEVERITY
 from mpftconnect.hl7v2.mapping.ways import coded
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest, key_of
@@ -28,7 +29,7 @@ _KIND: Final = coded("0436", {"AL": "allergy", "IN": "intolerance"})
 
 def _reaction(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> Reaction | None:
     said = draft.take(segment, field, repetition, 1, 1, f"{path}.manifestation[0].text")
-    return make(Reaction, manifestation=(Concept(text=said),)) if said else None
+    return make(Reaction, manifestation=(make(Concept, text=said),)) if said else None
 
 
 def _category(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> str | None:
@@ -61,6 +62,7 @@ DIAGNOSIS: Final = (
 )
 
 
+@cache
 def _status(system: str, code: str) -> Concept:
     return Concept(coding=(Coding(system=system, code=code),))
 
@@ -74,7 +76,7 @@ def _severity(draft: Draft, segment: Segment) -> None:
         else None
     )
     if severity is not None and reactions:
-        reactions[0] = reactions[0].model_copy(update={"severity": severity})
+        reactions[0] = changed(reactions[0], "severity", severity)
 
 
 def _own_key(kind: str, someone: Person, draft: Draft, work: Work) -> Key:
@@ -104,16 +106,16 @@ def read_allergies(work: Work, part: Part, someone: Person) -> None:
         key = _own_key("AllergyIntolerance", someone, draft, work)
         if segment.name == "IAM" and segment.get(6) == "D":
             about["verification_status"] = _status(_VERIFICATION, "entered-in-error")
-            work.retract(draft, someone, key, code="IAM-6 D", reason="the sender deleted the allergy", **about)
+            work.retract(draft, someone, key, about, code="IAM-6 D", reason="the sender deleted the allergy")
         elif segment.name == "IAM" and segment.get(17) == "E":
             about["verification_status"] = _status(_VERIFICATION, "entered-in-error")
-            work.retract(draft, someone, key, code="IAM-17 E", reason="the allergy was recorded in error", **about)
+            work.retract(draft, someone, key, about, code="IAM-17 E", reason="the allergy was recorded in error")
         else:
             inactive = segment.name == "IAM" and segment.get(17) == "I"
             about["clinical_status"] = _status(_CLINICAL, "inactive" if inactive else "active")
             if segment.name == "IAM" and segment.get(17) == "C":
                 about["verification_status"] = _status(_VERIFICATION, "confirmed")
-            work.upsert(draft, someone, key, **about)
+            work.upsert(draft, someone, key, about)
 
 
 def read_diagnoses(work: Work, segments: list[Segment], someone: Person, encounter: Reference | None) -> None:
@@ -124,7 +126,7 @@ def read_diagnoses(work: Work, segments: list[Segment], someone: Person, encount
         code: Concept | None = draft.values.get("code")
         if segment.left.get((4, 1, 1, 1)) and (code is None or code.text is None):
             said = draft.take(segment, 4, 1, 1, 1, "code.text")
-            draft.values["code"] = code.model_copy(update={"text": said}) if code else Concept(text=said)
+            draft.values["code"] = changed(code, "text", said) if code else make(Concept, text=said)
         if "code" not in draft.values:
             work.undo(draft)
             continue
@@ -133,6 +135,6 @@ def read_diagnoses(work: Work, segments: list[Segment], someone: Person, encount
         key = _own_key("Condition", someone, draft, work)
         if segment.get(21) == "D":
             about["verification_status"] = _status(_CONDITION_VERIFICATION, "entered-in-error")
-            work.retract(draft, someone, key, code="DG1-21 D", reason="the sender deleted the diagnosis", **about)
+            work.retract(draft, someone, key, about, code="DG1-21 D", reason="the sender deleted the diagnosis")
         else:
-            work.upsert(draft, someone, key, **about)
+            work.upsert(draft, someone, key, about)

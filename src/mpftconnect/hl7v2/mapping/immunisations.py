@@ -104,11 +104,11 @@ def _read_one(work: Work, group: list[Segment], someone: Person, encounter: Refe
         values["status"] = "entered-in-error"
         reason = "the sender deleted the vaccination (RXA-21 D)"
         draft.add("note", reason)
-        work.retract(draft, someone, key, code="RXA-21 D", reason=reason, **about)
+        work.retract(draft, someone, key, about, code="RXA-21 D", reason=reason)
     elif rxa.get(21) == "U":
-        work.replace(draft, someone, key, **about)
+        work.replace(draft, someone, key, about)
     else:
-        work.upsert(draft, someone, key, **about)
+        work.upsert(draft, someone, key, about)
 
 
 # CDC 2.5.1 implementation guide for immunization messaging, ORC-3: 9999 where a refused or historical one has none.

@@ -24,7 +24,7 @@ Components = dict[tuple[int, int], int]
 NULL: Final = '""'
 
 
-_NO_NULLS: frozenset[int] = frozenset()
+_NO_NULLS: Final[frozenset[int]] = frozenset()
 
 
 class Segment:
@@ -44,11 +44,17 @@ class Segment:
     __slots__ = ("components", "left", "name", "nulls", "number", "repetitions", "sent")
 
     def __init__(
-        self, name: str, number: int, sent: Leaves, repetitions: dict[int, int], components: Components
+        self,
+        name: str,
+        number: int,
+        sent: Leaves,
+        repetitions: dict[int, int],
+        components: Components,
+        nulls: frozenset[int] = _NO_NULLS,
     ) -> None:
         self.name, self.number, self.sent, self.repetitions = name, number, sent, repetitions
         self.left = sent.copy()
-        self.nulls = _nulls(sent, repetitions, components) if NULL in sent.values() else _NO_NULLS
+        self.nulls = nulls
         self.components = components
 
     def get(self, field: int, component: int = 1, repetition: int = 1, sub: int = 1) -> str | None:
@@ -124,14 +130,17 @@ def leaves_of(
         if field.isalnum():
             found[number, 1, 1, 1], repetitions[number], components[number, 1] = field, 1, 2
             continue
-        repeated = field.split(repetition) if repetition and repetition in field else (field,)
+        repeated: list[str] = field.split(repetition) if repetition and repetition in field else [field]
         before = len(found)
-        for nth, repeat in enumerate(repeated, 1):
+        nth = 0
+        for repeat in repeated:
+            nth += 1
             if not repeat:
                 continue
-            held = 0
-            parts = repeat.split(component) if component and component in repeat else (repeat,)
-            for c, part in enumerate(parts, 1):
+            held = c = 0
+            parts: list[str] = repeat.split(component) if component and component in repeat else [repeat]
+            for part in parts:
+                c += 1
                 if not part:
                     continue
                 held |= 1 << (c if c < 60 else 60)
@@ -153,10 +162,14 @@ def leaves_of(
 def read_segments(message: Message) -> list[Segment]:
     """The segments of a message in order, each numbered among those of its name."""
     delimiters, codec = message.delimiters, message.charset.codec
+    escape = delimiters.escape
     counts: dict[str, int] = {}
     segments = []
     for name, line in zip(message.names, message.lines, strict=True):
         sent, repetitions, components = leaves_of(line, delimiters, codec, header=name in HEADERS)
         number = counts[name] = counts.get(name, 0) + 1
-        segments.append(Segment(name, number, sent, repetitions, components))
+        # An escape may stand for a quotation mark.
+        odd = NULL in line or (escape is not None and escape in line)
+        nulls = _nulls(sent, repetitions, components) if odd else _NO_NULLS
+        segments.append(Segment(name, number, sent, repetitions, components, nulls))
     return segments

@@ -74,4 +74,4 @@ def _flag(work: Work, segment: Segment, field: int, someone: Person) -> None:
     draft.values["code"] = code
     own = digest(f"{segment.name}-{field}", code.words())
     key = Key(kind="Flag", authority=someone.key.authority, value=work.once(f"{someone.key.value}-{own}"))
-    work.upsert(draft, someone, key, subject=someone.reference, status="active")
+    work.upsert(draft, someone, key, {"subject": someone.reference, "status": "active"})

@@ -7,24 +7,24 @@ time would go into them. A test makes every item of the published messages anew 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
 from mpftconnect.model import Coding, Concept, Extra, Model
 
-__all__ = ["coding_of", "concept_of", "concept_of_one", "extra_of", "make", "make_of"]
+__all__ = ["changed", "coding_of", "concept_of", "concept_of_one", "extra_of", "make", "make_of"]
 
 M = TypeVar("M", bound=Model)
-_new: Any = object.__new__
+_new: Final[Any] = object.__new__
 # The places in which pydantic keeps what a model holds: it freezes the model by refusing to set them by name.
-_set_values: Any = BaseModel.__dict__["__dict__"].__set__
-_set_stated: Any = BaseModel.__dict__["__pydantic_fields_set__"].__set__
-_set_extra: Any = BaseModel.__dict__["__pydantic_extra__"].__set__
-_set_private: Any = BaseModel.__dict__["__pydantic_private__"].__set__
+_set_values: Final[Any] = BaseModel.__dict__["__dict__"].__set__
+_set_stated: Final[Any] = BaseModel.__dict__["__pydantic_fields_set__"].__set__
+_set_extra: Final[Any] = BaseModel.__dict__["__pydantic_extra__"].__set__
+_set_private: Final[Any] = BaseModel.__dict__["__pydantic_private__"].__set__
 
 
-_DEFAULTS: dict[type[Model], dict[str, Any]] = {}
+_DEFAULTS: Final[dict[type[Model], dict[str, Any]]] = {}
 
 
 def _defaults(kind: type[Model]) -> dict[str, Any]:
@@ -51,6 +51,16 @@ def make_of(kind: type[M], values: dict[str, Any]) -> M:
     return made
 
 
+def changed(model: M, attribute: str, value: Any) -> M:
+    """`model.model_copy(update={attribute: value})`."""
+    made: M = _new(type(model))
+    _set_values(made, model.__dict__ | {attribute: value})
+    _set_stated(made, model.model_fields_set | {attribute})
+    _set_extra(made, None)
+    _set_private(made, None)
+    return made
+
+
 def extra_of(path: str, json_text: str) -> Extra:
     """`Extra(path=path, json_text=json_text)`."""
     made: Extra = _new(Extra)
@@ -61,7 +71,7 @@ def extra_of(path: str, json_text: str) -> Extra:
     return made
 
 
-_EXTRA = {"path", "json_text"}
+_EXTRA: Final = {"path", "json_text"}
 
 
 @lru_cache(maxsize=4096)

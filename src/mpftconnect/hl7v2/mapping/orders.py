@@ -142,13 +142,13 @@ def _read_order(work: Work, group: list[Segment], someone: Person, encounter: Re
             draft,
             someone,
             keys[0],
+            about,
             aliases=tuple(keys[1:]),
             code=f"ORC-1 {control}",
             reason=_CANCELS[control],
-            **about,
         )
     else:
-        work.upsert(draft, someone, keys[0], aliases=tuple(keys[1:]), **about)
+        work.upsert(draft, someone, keys[0], about, aliases=tuple(keys[1:]))
     read_diagnoses(work, [one for one in group if one.name == "DG1"], someone, encounter)
     base = f"{keys[0].value}-order"
     specimens = read_specimens(work, group, someone, keys[0].authority, base)
@@ -242,10 +242,10 @@ def read_referral(work: Work, part: Part, someone: Person, before: list[Segment]
         draft.values["status"] = "revoked"
         reason = "the referral was cancelled (I14)"
         draft.add("note", reason)
-        work.retract(draft, someone, keys[0], aliases=tuple(keys[1:]), code="I14", reason=reason, **about)
+        work.retract(draft, someone, keys[0], about, aliases=tuple(keys[1:]), code="I14", reason=reason)
         return
     draft.values.setdefault("status", "active")
-    work.upsert(draft, someone, keys[0], aliases=tuple(keys[1:]), **about)
+    work.upsert(draft, someone, keys[0], about, aliases=tuple(keys[1:]))
 
 
 def _provider(draft: Draft, segment: Segment) -> None:

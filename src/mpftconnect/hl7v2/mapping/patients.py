@@ -25,7 +25,7 @@ from mpftconnect.hl7v2.mapping.datatypes import (
 )
 from mpftconnect.hl7v2.mapping.draft import Draft, Row
 from mpftconnect.hl7v2.mapping.leaves import Segment
-from mpftconnect.hl7v2.mapping.making import make
+from mpftconnect.hl7v2.mapping.making import changed, make
 from mpftconnect.hl7v2.mapping.tables import GENDER
 from mpftconnect.hl7v2.mapping.ways import TEXT, Way
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest, key_of
@@ -48,7 +48,7 @@ __all__ = ["NEXT_OF_KIN", "PATIENT", "PATIENT_MORE", "confidence", "read_next_of
 
 def _alias(draft: Draft, segment: Segment, field: int, repetition: int, path: str) -> HumanName | None:
     found = name(draft, segment, field, repetition, path)
-    return found if found is None or found.use else found.model_copy(update={"use": "nickname"})
+    return found if found is None or found.use else changed(found, "use", "nickname")
 
 
 # ISO 639-1 codes are language tags of BCP 47 (RFC 5646, section 2.2.1), which FHIR R4 binds the language to; the names
@@ -191,7 +191,7 @@ def read_person(work: Work, part: Part, *, mentions: bool) -> tuple[Person, Draf
             identifier=make(Identifier, system=NHS_NUMBER_SYSTEM, value=number) if number else None,
         ),
     )
-    work.upsert(draft, someone, someone.key, aliases=someone.aliases, mentions=mentions)
+    work.upsert(draft, someone, someone.key, {}, aliases=someone.aliases, mentions=mentions)
     return someone, draft
 
 
@@ -215,7 +215,7 @@ def _verification(draft: Draft, pid: Segment, identifiers: list[Identifier]) -> 
     for index, known in enumerate(identifiers):
         if known.is_nhs_number:
             draft.take(pid, 32, 1, 1, 1, f"identifiers[{index}].verification_status", TEXT)
-            identifiers[index] = known.model_copy(update={"verification_status": status})
+            identifiers[index] = changed(known, "verification_status", status)
             return
 
 
@@ -239,4 +239,4 @@ def read_next_of_kin(work: Work, part: Part, someone: Person) -> None:
         own = digest(called[0].family, *called[0].given, relation)
         key = Key(kind="RelatedPerson", authority=someone.key.authority, value=work.once(f"{someone.key.value}-{own}"))
         work.own(draft, segment)
-        work.upsert(draft, someone, key, reference=someone.reference)
+        work.upsert(draft, someone, key, {"reference": someone.reference})

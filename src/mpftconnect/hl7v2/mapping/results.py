@@ -145,7 +145,8 @@ def _read_report(work: Work, group: list[Segment], someone: Person, encounter: R
     draft = work.draft(DiagnosticReport)
     draft.fill(obr, REPORT)
     values = draft.values
-    values.setdefault("code", Concept())
+    if "code" not in values:
+        values["code"] = Concept()
     for segment in group:
         if segment.name in ("ORC", "OBR"):
             work.own(draft, segment)
@@ -155,7 +156,7 @@ def _read_report(work: Work, group: list[Segment], someone: Person, encounter: R
     values["effective"] = _span(draft, start, end, "effective")
     if values["effective"] is None:
         del values["effective"]
-    stated = work.at(at=values["issued"], basis="event") if values.get("issued") else work.stated
+    stated = work.at(values["issued"]) if values.get("issued") else work.stated
     identifiers: list[Identifier] = values.get("identifiers", [])
     system, code = coding_words(values["code"])
     own = digest(system, code)
@@ -201,9 +202,9 @@ def _read_report(work: Work, group: list[Segment], someone: Person, encounter: R
     if withdrawn:
         reason = "the order was cancelled and has no result (OBR-25 X)"
         draft.add("note", reason)
-        work.retract(draft, someone, key, aliases=aliases, code="OBR-25 X", reason=reason, stated=stated, **about)
+        work.retract(draft, someone, key, about, aliases=aliases, code="OBR-25 X", reason=reason, stated=stated)
     else:
-        work.upsert(draft, someone, key, aliases=aliases, stated=stated, **about)
+        work.upsert(draft, someone, key, about, aliases=aliases, stated=stated)
 
 
 def _order_of(obr: Segment, group: Sequence[Segment], identifiers: Sequence[Identifier]) -> tuple[Reference, ...]:
@@ -258,7 +259,7 @@ def read_specimens(work: Work, group: Sequence[Segment], someone: Person, author
             if accession
             else Key(kind="Specimen", authority=authority, value=f"{base}-{number}")
         )
-        work.upsert(draft, someone, key, subject=someone.reference)
+        work.upsert(draft, someone, key, {"subject": someone.reference})
         found.append(make(Reference, reference=key.reference, type="Specimen"))
     return found
 
@@ -377,7 +378,8 @@ def _read_observation(
     if "code" not in values and 5 not in segment.repetitions:
         work.undo(draft)
         return None
-    values.setdefault("code", Concept())
+    if "code" not in values:
+        values["code"] = Concept()
     _value(draft, segment, more)
     ranges(draft, segment)
     interpretations(draft, segment, INTERPRETATION)
@@ -404,14 +406,14 @@ def _read_observation(
             draft,
             someone,
             key,
+            about,
             aliases=aliases,
             code=f"OBX-11 {letter}",
             reason=WITHDRAWN[letter],
             stated=stated,
-            **about,
         )
     else:
-        work.replace(draft, someone, key, aliases=aliases, stated=stated, **about)
+        work.replace(draft, someone, key, about, aliases=aliases, stated=stated)
     return make(Reference, reference=key.reference, type="Observation")
 
 

@@ -142,11 +142,11 @@ def read_visit(work: Work, part: Part, someone: Person, *, mentions: bool) -> Re
     about: dict[str, Any] = {"subject": someone.reference, "provider": work.organisation}
     if not mentions and (reason := CANCELS.get(work.trigger)):
         values["status"] = "cancelled"
-        work.retract(draft, someone, key, code=work.trigger, reason=reason, **about)
+        work.retract(draft, someone, key, about, code=work.trigger, reason=reason)
     else:
         if not mentions and (status := EVENTS.get(work.trigger)):
             values["status"] = status
         elif end is not None:
             values["status"] = "finished"
-        work.upsert(draft, someone, key, mentions=mentions, **about)
+        work.upsert(draft, someone, key, about, mentions=mentions)
     return make(Reference, reference=key.reference, type="Encounter")

@@ -53,7 +53,9 @@ TEXT: Final = Way("text", lambda value: value if isinstance(value, str) else Non
 # --- dates and times -------------------------------------------------------------------------------------------
 
 # HL7 v2.5.1, chapter 2A, section 2.A.22 (DTM): YYYY[MM[DD[HH[MM[SS[.S[S[S[S]]]]]]]]][+/-ZZZZ].
-_TIME = re.compile(r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(\.\d{1,9})?)?)?)?)?)?([+-]\d{4})?", re.ASCII)
+_TIME: Final = re.compile(
+    r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(\.\d{1,9})?)?)?)?)?)?([+-]\d{4})?", re.ASCII
+)
 
 
 def _written(value: Any) -> str | None:
@@ -122,7 +124,7 @@ def read_date(text: str) -> PartialDate | None:
 # --- numbers ---------------------------------------------------------------------------------------------------
 
 # HL7 v2.5.1, chapter 2A, section 2.A.47 (NM): an optional sign, digits, and an optional decimal point.
-_NUMBER = re.compile(r"[+-]?(?:\d{1,400}\.?\d{0,400}|\.\d{1,400})", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(?:\d{1,400}\.?\d{0,400}|\.\d{1,400})", re.ASCII)
 NUMBER: Final = Way("number", lambda value: f"{value:f}" if isinstance(value, Decimal) else None)
 
 

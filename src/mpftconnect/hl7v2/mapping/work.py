@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -15,7 +15,7 @@ from mpftconnect.hl7v2.mapping.draft import EXTRA, Draft
 from mpftconnect.hl7v2.mapping.leaves import Place, Segment
 from mpftconnect.hl7v2.mapping.making import make
 from mpftconnect.hl7v2.mapping.site import AUTHORITY, Site
-from mpftconnect.model import Actor, Identifier, Item, Reference, Source
+from mpftconnect.model import Actor, Identifier, Item, Reference, Source, When
 
 __all__ = ["Part", "Person", "Work", "digest", "digest_of_code", "key_of"]
 
@@ -143,13 +143,13 @@ class Work:
         draft: Draft,
         person: Person,
         key: Key,
+        made: dict[str, Any],
         *,
         aliases: tuple[Key, ...] = (),
         mentions: bool = False,
         stated: Stated | None = None,
-        **made: Any,
     ) -> None:
-        """The draft becomes an update of what stands under the key."""
+        """The draft becomes an update of what stands under the key; `made` is what comes from no leaf."""
         when = stated or self.stated
 
         def change(item: Item) -> Change:
@@ -170,10 +170,10 @@ class Work:
         draft: Draft,
         person: Person,
         key: Key,
+        made: dict[str, Any],
         *,
         aliases: tuple[Key, ...] = (),
         stated: Stated | None = None,
-        **made: Any,
     ) -> None:
         """The draft takes the place of all that stands under the key."""
         when = stated or self.stated
@@ -188,12 +188,12 @@ class Work:
         draft: Draft,
         person: Person,
         key: Key,
+        made: dict[str, Any],
         *,
         code: str,
         reason: str,
         aliases: tuple[Key, ...] = (),
         stated: Stated | None = None,
-        **made: Any,
     ) -> None:
         """What stands under the key is withdrawn, and stays to be seen as that."""
         when = stated or self.stated
@@ -238,9 +238,10 @@ class Work:
         count = self._seen[value] = self._seen.get(value, 0) + 1
         return value if count == 1 else f"{value}#{count}"
 
-    def at(self, **more: Any) -> Stated:
-        """The message's time, with a time of its own for a part of it."""
-        return replace(self.stated, **more)
+    def at(self, when: When) -> Stated:
+        """The message's time, but for a part of it that has the time of its own event."""
+        stated = self.stated
+        return Stated(at=when, basis="event", sent=stated.sent, sequence=stated.sequence, control_id=stated.control_id)
 
 
 def key_of(kind: str, identifier: Identifier) -> Key:
