@@ -279,3 +279,12 @@ def test_a_file_of_feeds_alone_is_enough_to_listen(bench):
         load_feeds({**alone, "nonsense": 1}, one.registry)
     with pytest.raises(ConfigurationError, match="inbox: field required"):
         load_feeds({"version": 1}, one.registry)
+
+
+def test_a_listener_that_keeps_messages_from_being_stored_needs_an_account_of_that(bench):
+    """Else a message would be acknowledged, not kept, and written down nowhere."""
+    one = bench(policies=[{"policy": "never-shown", "settings": {"codes": [HIV]}}])
+    alone = {key: one.table[key] for key in ("version", "inbox", "policies")}
+    with pytest.raises(ConfigurationError, match="privacy: expected, since a silent policy"):
+        load_feeds(alone, one.registry)
+    assert load_feeds({**alone, "privacy": one.table["privacy"]}, one.registry).privacy is not None

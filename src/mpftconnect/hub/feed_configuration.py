@@ -84,6 +84,9 @@ def load_feeds(source: Path | str | Mapping[str, Any], registry: PluginRegistry)
     policies = checker.policies(table.get("policies"))
     key = checker.key(table.get("privacy"), "privacy") if table.get("privacy") else b""
     inbox = checker.inbox(file.inbox, None) if file else None
+    if file and file.privacy is None and any(each.spec.kind == "silent" for each in policies):
+        # Acknowledged, not kept, and written down nowhere: a message would be gone without an account.
+        checker.problems.append(f"{label}: privacy: expected, since a silent policy keeps messages from being stored")
     if checker.problems or inbox is None:
         raise ConfigurationError(list(dict.fromkeys(checker.problems)))
     return FeedConfiguration(inbox, policies, folder, file.privacy if file else None, key)
