@@ -281,10 +281,12 @@ def test_a_file_of_feeds_alone_is_enough_to_listen(bench):
         load_feeds({"version": 1}, one.registry)
 
 
-def test_a_listener_that_keeps_messages_from_being_stored_needs_an_account_of_that(bench):
+def test_a_listener_that_keeps_messages_from_being_stored_needs_an_account_of_that(bench, tmp_path: Path):
     """Else a message would be acknowledged, not kept, and written down nowhere."""
     one = bench(policies=[{"policy": "never-shown", "settings": {"codes": [HIV]}}])
     alone = {key: one.table[key] for key in ("version", "inbox", "policies")}
     with pytest.raises(ConfigurationError, match="privacy: expected, since a silent policy"):
         load_feeds(alone, one.registry)
-    assert load_feeds({**alone, "privacy": one.table["privacy"]}, one.registry).privacy is not None
+    (tmp_path / "key").write_text("3" * 64)
+    privacy = {**one.table["privacy"], "key": {"file": str(tmp_path / "key")}}
+    assert load_feeds({**alone, "privacy": privacy}, one.registry).privacy is not None
