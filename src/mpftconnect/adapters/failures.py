@@ -30,6 +30,7 @@ _CERTIFICATE_FAULTS = {
     21: "the certificate's authority is not known here",
     23: "the certificate is revoked",
     62: "the certificate is for another host",
+    64: "the certificate is for another host",  # asked for by its address
 }
 
 # Looked through in order: the first row that fits any exception of the chain decides.
