@@ -229,6 +229,18 @@ def test_a_listener_logs_its_connections_and_what_was_no_message(tmp_path: Path)
             assert seed not in out + err
 
 
+def test_whoever_does_not_read_a_listeners_log_holds_up_no_message(tmp_path: Path):
+    with listening("--store", str(tmp_path / "store")) as (port, process):
+        for _ in range(1500):  # two lines each: more than a pipe holds
+            socket.create_connection(("127.0.0.1", port), 10).close()
+        with socket.create_connection(("127.0.0.1", port), 10) as line:
+            line.settimeout(30)
+            line.sendall(b"\x0b" + message("c1").encode() + b"\x1c\r")
+            assert b"MSA|AA|c1" in line.recv(65_536)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == Exit.DONE
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
 def test_a_terminal_that_is_closed_stops_a_listener_as_gracefully(tmp_path: Path):
     with listening("--store", str(tmp_path / "store")) as (_, process):

@@ -14,6 +14,7 @@ from mpftconnect.adapters.mllp_client import Acknowledged, MllpClient
 from mpftconnect.adapters.mllp_settings import ListenSettings, SendSettings
 from mpftconnect.cli import hl7_listening, hl7_queue_commands
 from mpftconnect.cli.exits import Exit
+from mpftconnect.cli.hl7_log import ListenerLog
 from mpftconnect.cli.hl7_opening import opened, store_options
 from mpftconnect.cli.output import printable
 from mpftconnect.errors import MpftConnectError, OutcomeUnknown, UsageError
@@ -65,9 +66,10 @@ def listen(store: Path | None, config: Path | None, grace: float, quiet: bool, *
         max_connections=given["max_connections"],
         max_waiting_bytes=max(256_000_000, given["max_bytes"]),
     )
-    events = EventStream([hl7_listening.alarm_log if quiet else hl7_listening.line_log])
-    with opened(config, store, events=events, processing=True, making=True) as place:
-        return hl7_listening.listen(place, settings, events, grace)
+    with ListenerLog(alarms_only=quiet) as log:
+        events = EventStream([log])
+        with opened(config, store, events=events, processing=True, making=True) as place:
+            return hl7_listening.listen(place, settings, events, log, grace)
 
 
 @click.command("send")

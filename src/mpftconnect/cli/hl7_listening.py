@@ -6,45 +6,17 @@ import signal
 import threading
 from types import FrameType
 
-import click
-
 from mpftconnect.adapters.mllp_server import MllpServer
 from mpftconnect.adapters.mllp_settings import ListenSettings
 from mpftconnect.cli.exits import Exit
+from mpftconnect.cli.hl7_log import ListenerLog
 from mpftconnect.cli.hl7_opening import Place
-from mpftconnect.cli.output import printable
-from mpftconnect.events import ALARMS, Code, Event, EventStream
+from mpftconnect.events import Code, Event, EventStream
 from mpftconnect.inbox import Answering, Inbox, StoreFailed
 
-__all__ = ["alarm_log", "line_log", "listen"]
+__all__ = ["listen"]
 
 _LOOK_SECONDS = 30.0
-# What whoever looks after a listener has to know. Not each exchange: that would be a line or more for every message.
-_LOGGED = ALARMS | {
-    Code.LINE_OPENED,
-    Code.LINE_CLOSED,
-    Code.LINE_REFUSED,
-    Code.FRAME_REFUSED,
-    Code.MESSAGE_PARKED,
-}
-# One line at a time, and none before the one that says where it listens.
-_WRITING = threading.Lock()
-
-
-def line_log(event: Event) -> None:
-    """Write what concerns a listener to standard error: time, level, and `key=value`; alarms at ERROR."""
-    if event.code in _LOGGED:
-        level = "ERROR" if event.code in ALARMS else "INFO"
-        text = " ".join(f"{key}={value}" for key, value in event.as_dict().items() if key != "at")
-        at = f"{event.at:%Y-%m-%dT%H:%M:%SZ} " if event.at else ""
-        with _WRITING:
-            click.echo(printable(f"{at}{level} {text}"), err=True)
-
-
-def alarm_log(event: Event) -> None:
-    """Write alarms alone."""
-    if event.code in ALARMS:
-        line_log(event)
 
 
 class _Processing:
@@ -111,7 +83,7 @@ def _stops() -> list[int]:
     return [signal.SIGINT, signal.SIGTERM, *more]
 
 
-def listen(place: Place, settings: ListenSettings, events: EventStream, grace: float) -> int:
+def listen(place: Place, settings: ListenSettings, events: EventStream, log: ListenerLog, grace: float) -> int:
     """Listen until SIGTERM, SIGHUP or Ctrl-C."""
     told: list[int] = []
     stop = threading.Event()
@@ -128,18 +100,17 @@ def listen(place: Place, settings: ListenSettings, events: EventStream, grace: f
     place.inbox.store.append(())
     before = {number: signal.signal(number, stopping) for number in _stops()}
     try:
-        with _WRITING:
-            server.start()
-            click.echo(f"listening at {settings.host}:{server.port}", err=True)
+        server.start()
+        log.begin(f"listening at {settings.host}:{server.port}")
         processing.start()
         while not stop.wait(1.0):  # in steps, since a signal wakes no endless wait on every platform
             pass
-        click.echo("stopping: what was taken is finished", err=True)
+        log.say("stopping: what was taken is finished")
         whole = server.stop(grace)
         processing.stop(grace)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     if not whole:
-        click.echo("a connection did not end in time and was shut; its sender will send again", err=True)
+        log.say("a connection did not end in time and was shut; its sender will send again")
     return Exit.INTERRUPTED if told[:1] == [signal.SIGINT] else Exit.DONE
