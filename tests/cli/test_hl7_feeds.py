@@ -231,7 +231,7 @@ def test_a_listener_logs_its_connections_and_what_was_no_message(tmp_path: Path)
 
 def test_whoever_does_not_read_a_listeners_log_holds_up_no_message(tmp_path: Path):
     with listening("--store", str(tmp_path / "store")) as (port, process):
-        for _ in range(1500):  # two lines each: more than a pipe holds
+        for _ in range(1100):  # two lines each: more than a pipe holds
             socket.create_connection(("127.0.0.1", port), 10).close()
         with socket.create_connection(("127.0.0.1", port), 10) as line:
             line.settimeout(30)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mpftconnect import AccessContext, Hub
+from mpftconnect.adapters import PushedAdapter, reads_pushed
 from mpftconnect.adapters.contract import AdapterContext, AdapterSpec, Capability, Reading, Trace, TriedAgainst, only
 from mpftconnect.errors import ConfigurationError, GapReason, SystemFailed
 from mpftconnect.events import EventStream
@@ -57,6 +58,13 @@ class HospitalAdapter:
     def read_encounters(self, reading: Reading) -> Iterator[Any]:
         assert self.context.inbox is not None and reading.nhs_number is not None
         yield from self.context.inbox.read(reading.nhs_number, SectionName.ENCOUNTERS)
+
+
+class PushingHospital(PushedAdapter):
+    """The same by the class that plugins use."""
+
+    read_results = reads_pushed(SectionName.RESULTS)
+    read_encounters = reads_pushed(SectionName.ENCOUNTERS)
 
 
 class Tracer:
@@ -125,11 +133,15 @@ class Bench:
 def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
     with ExitStack() as stack:
 
-        def make(inbox: dict[str, Any] | None = None, policies: list[dict[str, Any]] | None = None) -> Bench:
+        def make(
+            inbox: dict[str, Any] | None = None,
+            policies: list[dict[str, Any]] | None = None,
+            adapter: Any = HospitalAdapter,
+        ) -> Bench:
             tracer = Tracer()
             specs = (
                 _spec("tracing", lambda context: tracer, Capability.TRACE_PERSON),
-                _spec("hospital", HospitalAdapter, Capability.READ_RESULTS, Capability.READ_ENCOUNTERS),
+                _spec("hospital", adapter, Capability.READ_RESULTS, Capability.READ_ENCOUNTERS),
             )
             registry = PluginRegistry((Plugin("p", "p", "1", None, specs, (), (exclusion_spec,), ()),))
             table = _table(tmp_path, inbox, policies)
@@ -279,6 +291,20 @@ def test_a_file_of_feeds_alone_is_enough_to_listen(bench):
         load_feeds({**alone, "nonsense": 1}, one.registry)
     with pytest.raises(ConfigurationError, match="inbox: field required"):
         load_feeds({"version": 1}, one.registry)
+
+
+def test_what_came_under_another_number_of_the_same_person_is_theirs(bench):
+    """A laboratory has numbers of its own, and a merge gives one person two: to the inbox all of it is one person's."""
+    one = bench(adapter=PushingHospital)
+    of_the_laboratory = oru("2", "4.20").replace(b"M1^^^ZZ1^MR", b"L77^^^LAB^MR")
+    without_nhs_number = (
+        oru("4", "4.90").replace(b"P1^PAS|F1", b"P2^PAS|F2").replace(f"{ADA}^^^NHS^NH~M1".encode(), b"M0")
+    )
+    merge = adt("3", "A40").replace(b"PV1|", b"MRG|M0^^^ZZ1^MR\rPV1|")
+    one.take(adt("1"), of_the_laboratory, merge, without_nhs_number)
+    record = one.record()
+    assert sorted(str(each.value.value) for each in record.results) == ["4.20", "4.90"]
+    assert record.gaps == () and record.unmatched == () and len(record.encounters) == 1
 
 
 def test_a_listener_that_keeps_messages_from_being_stored_needs_an_account_of_that(bench, tmp_path: Path):

@@ -7,7 +7,7 @@ from typing import Any
 
 from mpftconnect.adapters.contract import READS, AdapterContext, Found, Reading, Step
 from mpftconnect.errors import AdapterError, AnswerRejected, ConfigurationError, FeedOverdue, NotDeclared
-from mpftconnect.model import Item, Patient, SectionName
+from mpftconnect.model import ClinicalItem, Item, Patient, SectionName
 
 __all__ = ["PushedAdapter", "reads_pushed"]
 
@@ -79,6 +79,8 @@ class PushedAdapter:
             raise NotDeclared(f"no feed{site} brings {section}", system=self._name)
         seen: set[object] = set()
         late: FeedOverdue | None = None
+        people = [patient for number in _numbers(reading) for patient in self._inbox.patients(number)]
+        person = _one(people).source.id if people else None
         for number in _numbers(reading):
             found = self._inbox.read(number, section)
             while True:
@@ -92,7 +94,7 @@ class PushedAdapter:
                     break
                 # The same thing under a former number is what was known of it before the number changed.
                 if not isinstance(each, Item) or each.key not in seen:
-                    yield each
+                    yield _theirs(each, person)
                 if isinstance(each, Item):
                     seen.add(each.key)
         if late is not None:
@@ -118,9 +120,28 @@ def _numbers(reading: Reading) -> tuple[str, ...]:
     return tuple(dict.fromkeys(number for number in numbers if number is not None))
 
 
+def _theirs(found: Found, person: str | None) -> Found:
+    """The item with the person whom `find_patient` gives as its subject.
+
+    Whose it is the inbox has decided, by the NHS number and by what a hospital number stands for. The record that its
+    message named is that of one of the person's several numbers: a laboratory's own, or one that was merged since.
+    """
+    if not isinstance(found, ClinicalItem) or (subject := found.subject) is None:
+        return found
+    if not (subject.reference or "").startswith("Patient/") or subject.reference == person:
+        return found
+    return found.model_copy(update={"subject": subject.model_copy(update={"reference": person})})
+
+
 def _one(found: Sequence[Patient]) -> Patient:
-    """The newest of a system's records of one person, with the numbers of all of them."""
-    newest = max(found, key=lambda patient: patient.source.updated.sort_key if patient.source.updated else "")
+    """The newest of a system's records of one person that states their NHS number, with the local numbers of all.
+
+    One message that gives only a hospital number must not make of them somebody who cannot be compared.
+    """
+    stating = [patient for patient in found if patient.nhs_number is not None]
+    newest = max(
+        stating or found, key=lambda patient: patient.source.updated.sort_key if patient.source.updated else ""
+    )
     if not all(_may_be_one(newest, other) for other in found):
         raise AnswerRejected("the feeds give one NHS number to people of different names or birth dates")
     known = {(number.system, number.value) for number in newest.identifiers}
