@@ -298,7 +298,9 @@ def test_what_came_under_another_number_of_the_same_person_is_theirs(bench):
     one = bench(adapter=PushingHospital)
     of_the_laboratory = oru("2", "4.20").replace(b"M1^^^ZZ1^MR", b"L77^^^LAB^MR")
     without_nhs_number = (
-        oru("4", "4.90").replace(b"P1^PAS|F1", b"P2^PAS|F2").replace(f"{ADA}^^^NHS^NH~M1".encode(), b"M0")
+        oru("4", "4.90", at="20260102110000")
+        .replace(b"P1^PAS|F1", b"P2^PAS|F2")
+        .replace(f"{ADA}^^^NHS^NH~M1".encode(), b"M0")
     )
     merge = adt("3", "A40").replace(b"PV1|", b"MRG|M0^^^ZZ1^MR\rPV1|")
     one.take(adt("1"), of_the_laboratory, merge, without_nhs_number)
