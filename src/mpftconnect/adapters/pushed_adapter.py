@@ -7,7 +7,7 @@ from typing import Any
 
 from mpftconnect.adapters.contract import READS, AdapterContext, Found, Reading, Step
 from mpftconnect.errors import AdapterError, AnswerRejected, ConfigurationError, FeedOverdue, NotDeclared
-from mpftconnect.model import Item, Patient, SectionName
+from mpftconnect.model import ClinicalItem, Item, Notice, Patient, SectionName
 
 __all__ = ["PushedAdapter", "reads_pushed"]
 
@@ -92,7 +92,7 @@ class PushedAdapter:
                     break
                 # The same thing under a former number is what was known of it before the number changed.
                 if not isinstance(each, Item) or each.key not in seen:
-                    yield each
+                    yield _as_found(each, reading.patient)
                 if isinstance(each, Item):
                     seen.add(each.key)
         if late is not None:
@@ -111,6 +111,20 @@ def reads_pushed(section: SectionName) -> Callable[[PushedAdapter, Reading], Ite
 
     read.__name__ = f"read_{section}"
     return read
+
+
+def _as_found(found: Item | Notice, patient: Patient | None) -> Item | Notice:
+    """The item, which names its person as the system's record of them does.
+
+    A sender may have several numbers for one person, as before a merge. Whose a message is was decided when it was
+    processed, and not by which of them it used.
+    """
+    if patient is None or not isinstance(found, ClinicalItem) or found.subject is None:
+        return found
+    subject = found.subject
+    if not (subject.reference or "").startswith("Patient/"):
+        return found
+    return found.model_copy(update={"subject": subject.model_copy(update={"reference": patient.source.id})})
 
 
 def _numbers(reading: Reading) -> tuple[str, ...]:
