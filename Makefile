@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PLUGINS := $(sort $(dir $(wildcard plugins/*/pyproject.toml)))
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 
-.PHONY: help demo test lint docs bench build browser clean
+.PHONY: help demo test lint docs bench compiled build browser clean
 
 help:            ## what there is to make
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -47,15 +47,20 @@ bench: $(VENV)/.bench                 ## speed, as ratios beside a peer in the s
 	$(BIN)/python benchmarks/fuzz_hl7v2.py
 	$(BIN)/python benchmarks/fuzz_mllp.py
 	$(BIN)/python benchmarks/inbox_kills.py
-	$(BIN)/python benchmarks/compiled_mapping.py
+
+compiled: $(VENV)/.test               ## the mapping of HL7 v2, compiled: compared with its source, and tested
+	$(BIN)/python benchmarks/compiled_mapping.py --check
 
 browser: $(VENV)/.test tests/browser/node_modules/.package-lock.json   ## only the pages, in headless Chromium
 	$(BIN)/python -m pytest -q tests/browser
 
+# pip prefers the wheel of its own platform, in which the mapping of HL7 v2 is compiled, to the one that runs anywhere.
 build: $(VENV)/.sbom                  ## wheels, and a CycloneDX SBOM of all that they install, in dist/
 	rm -rf dist && $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist . $(foreach p,$(PLUGINS),./$(p))
+	if command -v cc >/dev/null; then \
+	  HATCH_BUILD_HOOK_ENABLE_CUSTOM=true $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .; fi
 	$(PYTHON) -m venv dist/.installed
-	dist/.installed/bin/python -m pip install --quiet dist/*.whl
+	dist/.installed/bin/python -m pip install --quiet dist/*-none-any.whl
 	$(BIN)/cyclonedx-py environment dist/.installed/bin/python --output-file dist/mpftconnect.cdx.json
 	rm -rf dist/.installed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ import pytest
 from mpftconnect.adapters import AdapterContext, PushedAdapter, Reading, reads_pushed
 from mpftconnect.errors import AnswerRejected, ConfigurationError, FeedOverdue, NotDeclared
 from mpftconnect.model import (
+    NHS_NUMBER_SYSTEM,
     HumanName,
     Identifier,
     Item,
@@ -19,6 +20,7 @@ from mpftconnect.model import (
     Observation,
     PartialDate,
     Patient,
+    Reference,
     SectionName,
     Source,
     concept,
@@ -124,6 +126,20 @@ def test_records_of_two_people_under_one_number_are_rejected(other):
     with pytest.raises(AnswerRejected) as wrong:
         _open(Inbox({OURS: [_patient("1"), other]})).find_patient(_reading())
     assert "1950" not in str(wrong.value) and "Elsewhere" not in str(wrong.value)
+
+
+def test_what_came_under_another_of_the_persons_numbers_names_the_person_as_found():
+    """A hospital may have two numbers for one person; an item that names another NHS number is the hub's to refuse."""
+    subject = Reference(
+        reference="Patient/old", type="Patient", identifier=Identifier(system=NHS_NUMBER_SYSTEM, value=OURS)
+    )
+    elsewhere = Reference(reference="Group/7")
+    items = [_result(str(place)).model_copy(update={"subject": one}) for place, one in enumerate((subject, elsewhere))]
+    adapter = _open(Inbox({OURS: [_patient("new")]}, {OURS: items}))
+    reading = replace(_reading(), patient=adapter.find_patient(_reading()))
+    about, other = (item.subject for item in adapter.read_results(reading))
+    assert (about.reference, about.identifier) == ("Patient/new", subject.identifier)
+    assert other == elsewhere
 
 
 def test_a_thing_under_a_former_number_is_shown_once_and_silence_comes_last():

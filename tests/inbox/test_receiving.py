@@ -17,7 +17,7 @@ from mpftconnect.inbox import Answering, NotAMessage, SqliteStore, StoreFailed, 
 from mpftconnect.inbox.acknowledgement import Problem, acknowledgement
 from mpftconnect.inbox.group_commit import GroupCommit
 
-from .conftest import NOW, message
+from .conftest import ADA, BEA, NOW, message
 
 
 def codes(replies: Any) -> list[str]:
@@ -243,3 +243,15 @@ def test_whatever_begins_like_a_message_is_one_or_is_refused(pieces: list[bytes]
     for code in ("AA", "AR"):
         said = acknowledgement(header_or_none, code, NOW, Problem("101", "MSH-10", "missing"))
         assert said.startswith(b"MSH")
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_the_number_of_a_message_that_was_removed_is_not_given_again(bench, together: bool):
+    """What names a message by its number (a release, a link) must never come to name another."""
+    one = bench()
+    last = [one.inbox.receive(message(str(number))).seq for number in (1, 2)][-1]
+    one.inbox.process()
+    assert one.store.erase(ADA) == 2
+    following = [message(str(number), nhs=BEA, local="M2") for number in ((3, 4) if together else (3,))]
+    receipts = one.inbox.receive_all([(header_of(raw), raw) for raw in following])
+    assert [receipt.seq for receipt in receipts] == [last + 1 + place for place in range(len(following))]

@@ -132,6 +132,28 @@ def test_a_merged_number_brings_what_came_under_it(hospital: Opened) -> None:
     assert troponin, "nobody's second number was merged into a record that is shown"
 
 
+def test_whichever_of_a_persons_numbers_it_came_under_it_is_theirs(hospital: Opened) -> None:
+    hub = hospital()
+    two_numbers = 0
+    for someone in PEOPLE:
+        if not hub.inbox.items(("acute",), someone.nhs_number, "patient"):
+            continue
+        record = hub.record(someone.nhs_number, WHO)
+        assert not [gap for gap in record.gaps if gap.reason is GapReason.WRONG_PERSON], someone.role
+        read = {
+            one.item.source.id: one.item.subject for section in SectionName for one in _standing(hub, section, someone)
+        }
+        two_numbers += len({subject.reference for subject in read.values() if subject is not None}) > 1
+        if not record.restriction:
+            shown = {item.source.id for section in SectionName for item in held(record, section)}
+            assert shown == set(read), someone.role
+    assert two_numbers, "nobody's messages came under more than one number: this shows nothing"
+
+
+def _standing(hub, section: SectionName, someone) -> list:
+    return [one for one in hub.inbox.items(("acute",), someone.nhs_number, section) if hasattr(one.item, "subject")]
+
+
 def _results(hub, number: str) -> list:
     return [one.item for one in hub.inbox.items(("acute",), number, SectionName.RESULTS)]
 

@@ -104,11 +104,26 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[Frame | Stray | Oversize]:
         """Take the next bytes of the stream; returns what they complete, in order."""
+        if not self._held and self._skipping is None and self._is_one(data):
+            # The usual case: a sender writes one message at a time.
+            frame = Frame(data[1:-2], self._offset)
+            self._offset += len(data)
+            return [frame]
         self._held += data
         out: list[Frame | Stray | Oversize] = []
         while self._step(out):
             pass
         return out
+
+    def _is_one(self, data: bytes) -> bool:
+        """Whether it is one block and nothing else."""
+        return (
+            data[:1] == START
+            and 3 <= len(data) <= self._max + 3
+            and data.find(END, 1) == len(data) - 2
+            and data[-1] == 0x0D
+            and data.find(START, 1) < 0
+        )
 
     def end(self) -> list[Stray | Oversize]:
         """The stream has ended; returns what was left over."""

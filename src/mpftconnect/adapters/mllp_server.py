@@ -15,7 +15,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from mpftconnect.adapters.mllp_exchange import Evidence, MllpAttempt
 from mpftconnect.adapters.mllp_frames import Frame, FrameReader, Oversize, Stray, framed
@@ -33,8 +34,7 @@ _TICK_SECONDS = 0.25
 _MOST_PEERS = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What is said to one message.
 
     Args:
@@ -43,9 +43,12 @@ class Reply:
         quiet: Leave no record and no event: a silent policy decided about the message (rule 6).
     """
 
-    answers: tuple[bytes, ...] = field(repr=False)
+    answers: tuple[bytes, ...]
     code: str | None = None
     quiet: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Reply {self.code}>"
 
 
 Handler = Callable[[Sequence[bytes]], Sequence[Reply]]
@@ -290,6 +293,7 @@ class MllpServer:
         settings = self.settings
         reader, held = FrameReader(settings.max_bytes), 0
         began: float | None = None
+        talked = False
         heard = time.monotonic()
         # Looked at in short turns, so that no call is needed to change how long the next one may wait.
         line.settimeout(_TICK_SECONDS)
@@ -309,10 +313,17 @@ class MllpServer:
                 heard = now
                 if not data:
                     return "closed"
-                until = (began or time.monotonic()) + settings.message_seconds
+                until = (began or now) + settings.message_seconds
                 found = reader.feed(data)
-                if not self._answer(line, number, found):
-                    return "refused"
+                if not talked and any(isinstance(each, Frame) for each in found):
+                    talked = True
+                    with self._lock:
+                        self._talked.append(number)
+                if found:
+                    if len(found) != 1 or not isinstance(found[0], Frame):
+                        self._note(number, found)
+                    if not self._answer(line, number, found):
+                        return "refused"
                 # Accounted for after what was whole has gone: what stays is the beginning of one message.
                 held, grown = reader.held, reader.held - held
                 if grown > 0 and not self._room.take(grown, until):
@@ -332,9 +343,6 @@ class MllpServer:
     def _note(self, number: int, found: Sequence[Frame | Stray | Oversize], *, ended: bool = False) -> None:
         for each in found:
             if isinstance(each, Frame):
-                if not self._talked or self._talked[-1] != number:
-                    with self._lock:
-                        self._talked.append(number)
                 continue
             rule = each.rule if isinstance(each, Stray) else "too-long"
             with self._lock:
@@ -344,7 +352,6 @@ class MllpServer:
 
     def _answer(self, line: socket.socket, number: int, found: Sequence[Frame | Stray | Oversize]) -> bool:
         """Hand whole messages over and send the replies, in order; False if the connection should end."""
-        self._note(number, found)
         batch: list[bytes] = []
         for each in found:
             if isinstance(each, Frame):
@@ -379,7 +386,7 @@ class MllpServer:
                     self._evidence.keep(attempt, b"".join(reply.answers), reply.code, lost)
 
     def _send(self, line: socket.socket, replies: Sequence[Reply]) -> None:
-        data = b"".join(framed(answer) for reply in replies for answer in reply.answers)
+        data = b"".join([framed(answer) for reply in replies for answer in reply.answers])
         if not data:
             return
         # Short as they are, acknowledgements nearly always go at once.

@@ -7,7 +7,7 @@ from typing import Any
 
 from mpftconnect.adapters.contract import READS, AdapterContext, Found, Reading, Step
 from mpftconnect.errors import AdapterError, AnswerRejected, ConfigurationError, FeedOverdue, NotDeclared
-from mpftconnect.model import ClinicalItem, Item, Patient, SectionName
+from mpftconnect.model import ClinicalItem, Item, Notice, Patient, SectionName
 
 __all__ = ["PushedAdapter", "reads_pushed"]
 
@@ -79,8 +79,6 @@ class PushedAdapter:
             raise NotDeclared(f"no feed{site} brings {section}", system=self._name)
         seen: set[object] = set()
         late: FeedOverdue | None = None
-        people = [patient for number in _numbers(reading) for patient in self._inbox.patients(number)]
-        person = _one(people).source.id if people else None
         for number in _numbers(reading):
             found = self._inbox.read(number, section)
             while True:
@@ -94,7 +92,7 @@ class PushedAdapter:
                     break
                 # The same thing under a former number is what was known of it before the number changed.
                 if not isinstance(each, Item) or each.key not in seen:
-                    yield _theirs(each, person)
+                    yield _as_found(each, reading.patient)
                 if isinstance(each, Item):
                     seen.add(each.key)
         if late is not None:
@@ -115,22 +113,23 @@ def reads_pushed(section: SectionName) -> Callable[[PushedAdapter, Reading], Ite
     return read
 
 
+def _as_found(found: Item | Notice, patient: Patient | None) -> Item | Notice:
+    """The item, which names its person as the system's record of them does.
+
+    A sender may have several numbers for one person, as before a merge. Whose a message is was decided when it was
+    processed, and not by which of them it used.
+    """
+    if patient is None or not isinstance(found, ClinicalItem) or found.subject is None:
+        return found
+    subject = found.subject
+    if not (subject.reference or "").startswith("Patient/"):
+        return found
+    return found.model_copy(update={"subject": subject.model_copy(update={"reference": patient.source.id})})
+
+
 def _numbers(reading: Reading) -> tuple[str, ...]:
     numbers = (reading.nhs_number, *reading.former_numbers)
     return tuple(dict.fromkeys(number for number in numbers if number is not None))
-
-
-def _theirs(found: Found, person: str | None) -> Found:
-    """The item with the person whom `find_patient` gives as its subject.
-
-    Whose it is the inbox has decided, by the NHS number and by what a hospital number stands for. The record that its
-    message named is that of one of the person's several numbers: a laboratory's own, or one that was merged since.
-    """
-    if not isinstance(found, ClinicalItem) or (subject := found.subject) is None:
-        return found
-    if not (subject.reference or "").startswith("Patient/") or subject.reference == person:
-        return found
-    return found.model_copy(update={"subject": subject.model_copy(update={"reference": person})})
 
 
 def _one(found: Sequence[Patient]) -> Patient:
@@ -138,10 +137,8 @@ def _one(found: Sequence[Patient]) -> Patient:
 
     One message that gives only a hospital number must not make of them somebody who cannot be compared.
     """
-    stating = [patient for patient in found if patient.nhs_number is not None]
-    newest = max(
-        stating or found, key=lambda patient: patient.source.updated.sort_key if patient.source.updated else ""
-    )
+    stating = [patient for patient in found if patient.nhs_number is not None] or found
+    newest = max(stating, key=lambda patient: patient.source.updated.sort_key if patient.source.updated else "")
     if not all(_may_be_one(newest, other) for other in found):
         raise AnswerRejected("the feeds give one NHS number to people of different names or birth dates")
     known = {(number.system, number.value) for number in newest.identifiers}

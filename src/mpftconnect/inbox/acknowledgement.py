@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import lru_cache
 
 from mpftconnect.inbox.header import Header
@@ -53,6 +53,7 @@ def acknowledgement(header: Header | None, code: str, at: datetime, problem: Pro
     >>> acknowledgement(header, "AA", datetime(2026, 1, 2, tzinfo=UTC)).split(b"\r")[1]
     b'MSA|AA|7'
     """
+    second = int(at.timestamp())
     before, between, after = (
         _around(
             header.separators,
@@ -62,11 +63,12 @@ def acknowledgement(header: Header | None, code: str, at: datetime, problem: Pro
             header.facility,
             header.processing,
             header.version,
-            _stamp(at.replace(microsecond=0)),
+            second,
+            at.tzinfo,
             code,
         )
         if header
-        else _around("", "", ("", ""), "", "", "P", "2.4", _stamp(at.replace(microsecond=0)), code)
+        else _around("", "", ("", ""), "", "", "P", "2.4", second, at.tzinfo, code)
     )
     text = f"{before}{_ORIGIN}{next(_SERIAL):x}{between}{header.control_id if header else ''}{after}"
     if problem is not None:
@@ -85,12 +87,14 @@ def _around(
     facility: str,
     processing: str,
     version: str,
-    stamp: str,
+    second: int,
+    zone: tzinfo | None,
     code: str,
 ) -> tuple[str, str, str]:
     """What stands before the acknowledgement's own control id, between that and the message's, and after it."""
     marks = _marks(separators)
     bar, hat = marks[0], marks[1]
+    stamp = datetime.fromtimestamp(second, zone).strftime("%Y%m%d%H%M%S%z")
     trigger = kind.split(hat)[1] if hat in kind else ""
     first = (f"MSH{bar}{marks[1:]}", *receiver, application, facility, stamp, "")
     before = bar.join((*first, hat.join(("ACK", trigger)) if trigger else "ACK", ""))
@@ -104,11 +108,6 @@ def _marks(separators: str) -> str:
 
 def _are_marks(text: str) -> bool:
     return 5 <= len(text) <= 6 and not any(each.isalnum() or each.isspace() for each in text)
-
-
-@lru_cache(maxsize=2)
-def _stamp(at: datetime) -> str:
-    return at.strftime("%Y%m%d%H%M%S%z")
 
 
 def _error(problem: Problem, version: str, bar: str, hat: str, amp: str) -> str:

@@ -54,18 +54,31 @@ class GroupCommit(Generic[W, R]):
         Raises:
             Exception: Whatever `commit` raised, to everybody whose work it held. None of that work was taken.
         """
-        mine: _Ticket[W, R] = _Ticket(work)
+        with self._lock:
+            alone = not self._busy and not self._waiting
+            self._busy = self._busy or alone
+        if alone:
+            return self._alone(work)
+        return self._with_others(_Ticket(work))
+
+    def _alone(self, work: Sequence[W]) -> list[R]:
+        """Nobody commits and nobody waits: nothing has to be handed over."""
+        try:
+            return list(self._commit(work))
+        finally:
+            with self._lock:
+                self._leave(0)
+
+    def _with_others(self, mine: _Ticket[W, R]) -> list[R]:
         with self._lock:
             if self._busy:
                 self._waiting.append(mine)
                 while self._busy and not mine.done:
                     self._changed.wait()
                 batch = [] if mine.done else self._next()
-            elif self._waiting:
+            else:
                 self._waiting.append(mine)
                 batch = self._next()
-            else:
-                batch = [mine]
             if not mine.done:
                 self._busy = True
         if not mine.done:
@@ -91,19 +104,19 @@ class GroupCommit(Generic[W, R]):
                 self._do(batch)
                 with self._lock:
                     if mine.done:
-                        self._leave(batch)
+                        self._leave(len(batch) - 1)
                         return
                     self._changed.notify_all()
                     batch = self._next()
         except BaseException:
             with self._lock:
-                self._leave(batch)
+                self._leave(len(batch) - 1)
             raise
 
-    def _leave(self, batch: list[_Ticket[W, R]]) -> None:
+    def _leave(self, others: int) -> None:
         """Let another commit. Nobody is woken where nobody waits: that would cost as much as the rest."""
         self._busy = False
-        if self._waiting or len(batch) > 1:
+        if self._waiting or others > 0:
             self._changed.notify_all()
 
     def _do(self, batch: list[_Ticket[W, R]]) -> None:

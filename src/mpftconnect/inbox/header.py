@@ -6,8 +6,7 @@ Source: HL7 v2.5.1, chapter 2, sections 2.9 (processing rules) and 2.15.9 (MSH).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 __all__ = ["Header", "NotAMessage", "header_of"]
 
@@ -20,8 +19,7 @@ class NotAMessage(Exception):
         super().__init__(f"{place}: {rule}")
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """MSH, as far as receiving needs it; texts in Latin-1, in which every byte is a character.
 
     Args:
@@ -40,7 +38,7 @@ class Header:
     separators: str
     application: str
     facility: str
-    receiver: tuple[str, str] = field(repr=False)
+    receiver: tuple[str, str]
     control_id: str
     kind: str
     processing: str
@@ -58,6 +56,9 @@ class Header:
         """HL7 v2.5.1, section 2.9.2: enhanced where MSH-15 or MSH-16 is valued."""
         return "enhanced" if self.accept or self.answer else "original"
 
+    def __repr__(self) -> str:
+        return f"<Header {self.kind}>"
+
 
 def header_of(raw: bytes) -> Header:
     r"""Read MSH.
@@ -69,14 +70,13 @@ def header_of(raw: bytes) -> Header:
     >>> header.sender, header.control_id, header.mode
     ('RIO|RRE', '7', 'original')
     """
-    start = len(raw) - len(raw.lstrip(b"\r\n"))
+    start = 0 if raw[:3] == b"MSH" else len(raw) - len(raw.lstrip(b"\r\n"))
     if raw[start : start + 3] in (b"FHS", b"BHS"):
         raise NotAMessage("100", "MSH", "a batch does not come by MLLP: send its messages one by one, or as a file")
     if raw[start : start + 3] != b"MSH" or len(raw) < start + 8:
         raise NotAMessage("100", "MSH", "a message begins with MSH")
-    # Looked for in the beginning first: a message may be long, its header never is.
-    ends = [end for end in (raw.find(b"\r", start, start + 8192), raw.find(b"\n", start, start + 8192)) if end >= 0]
-    line = raw[start : min(ends)] if ends else raw[start : start + 8192]
+    # Looked for in the beginning alone: a message may be long, its header never is.
+    line = raw[start : start + 8192].partition(b"\r")[0].partition(b"\n")[0]
     separator = line[3:4]
     if len(line) < 8 or separator.isalnum() or separator in (b"\r", b"\n", b" "):
         raise NotAMessage("100", "MSH-1", "no field separator")

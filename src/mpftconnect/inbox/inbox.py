@@ -33,6 +33,8 @@ __all__ = ["Inbox", "Mapped", "Mapper", "Processed", "Withheld"]
 
 UNKNOWN_FEED = "(no feed)"
 _BATCH = 50
+# Senders that are remembered: a stranger may call itself anything.
+_MOST_SENDERS = 256
 
 
 class Mapped(Protocol):
@@ -108,6 +110,7 @@ class Inbox:
         self._events = events or EventStream()
         self._default, self._clock = default_feed, clock
         self._one_at_a_time = threading.Lock()
+        self._senders: dict[tuple[str, str, str], str | None] = {}
 
     # --- receiving ---
 
@@ -136,7 +139,7 @@ class Inbox:
         return self.store.append([self._arrival(header, raw, at, feed) for header, raw in messages])
 
     def _arrival(self, header: Header, raw: bytes, at: datetime, feed: str | None) -> Arrival:
-        name = feed or feed_of(self._feeds, header) or self._default
+        name = feed or self._feed_of(header) or self._default
         if self._withholding.withholds(name, header, raw):
             # Told before it is answered: an account that fails must not be a message that is gone without one.
             if self._privacy is not None:
@@ -154,6 +157,16 @@ class Inbox:
             body=body,
             parked=parked,
         )
+
+    def _feed_of(self, header: Header) -> str | None:
+        """As `feed_of`, remembered: the same few senders send all day."""
+        sender = header.application, header.facility, header.separators
+        if sender in self._senders:
+            return self._senders[sender]
+        found = feed_of(self._feeds, header)
+        if len(self._senders) < _MOST_SENDERS:
+            self._senders[sender] = found
+        return found
 
     # --- processing ---
 

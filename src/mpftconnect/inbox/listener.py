@@ -19,6 +19,7 @@ from mpftconnect.inbox.store import StoreFailed
 
 __all__ = ["Answering"]
 
+_LETTERS = {"accept": "A", "error": "E", "reject": "R"}
 _NOT_KEPT = Problem("207", "MSH-10", "the message was not kept: send it again")
 _TOO_LONG = "the message is longer than is taken here"
 
@@ -45,17 +46,17 @@ class Answering:
 
     def __call__(self, messages: Sequence[bytes]) -> list[Reply]:
         """Keep messages in order, and answer each."""
-        replies: dict[int, Reply] = {}
-        good: list[tuple[int, Header, bytes]] = []
-        for number, raw in enumerate(messages):
+        refusals: list[Reply | None] = []
+        good: list[tuple[Header, bytes]] = []
+        for raw in messages:
             try:
-                good.append((number, header_of(raw), raw))
+                good.append((header_of(raw), raw))
+                refusals.append(None)
             except NotAMessage as refused:
                 problem = Problem(refused.code, refused.place, refused.rule)
-                replies[number] = self._reply(refused.header, "reject", problem)
-        if good:
-            replies |= self._kept(good)
-        return [replies[number] for number in range(len(messages))]
+                refusals.append(self._reply(refused.header, "reject", problem))
+        kept = iter(self._kept(good) if good else ())
+        return [next(kept) if refusal is None else refusal for refusal in refusals]
 
     def refuse(self, head: bytes) -> Reply:
         """The answer to a message that is too long to be taken."""
@@ -67,25 +68,26 @@ class Answering:
             header_or_none = header
         return self._reply(header_or_none, "reject", Problem("207", "MSH", _TOO_LONG))
 
-    def _kept(self, good: Sequence[tuple[int, Header, bytes]]) -> dict[int, Reply]:
+    def _kept(self, good: Sequence[tuple[Header, bytes]]) -> list[Reply]:
         try:
-            receipts = self._inbox.receive_all([(header, raw) for _, header, raw in good], self._clock())
+            receipts = self._inbox.receive_all(good, self._clock())
         except Exception as error:  # noqa: BLE001 - whatever failed, nothing was kept and the sender must know
             reason = error.reason if isinstance(error, StoreFailed) else type(error).__name__
             self._events.emit(Code.INBOX_FAILED, reason=reason, count=len(good))
-            return {number: self._reply(header, "error", _NOT_KEPT) for number, header, _ in good}
+            return [self._reply(header, "error", _NOT_KEPT) for header, _ in good]
         if self._took is not None:
             self._took()
-        return {
-            number: self._reply(header, "accept", None, quiet=receipt.outcome == "excluded")
-            for (number, header, _), receipt in zip(good, receipts, strict=True)
-        }
+        return [
+            self._reply(header, "accept", None, quiet=receipt.outcome == "excluded")
+            for (header, _), receipt in zip(good, receipts, strict=True)
+        ]
 
     def _reply(self, header: Header | None, verdict: str, problem: Problem | None, *, quiet: bool = False) -> Reply:
-        letter = {"accept": "A", "error": "E", "reject": "R"}[verdict]
+        letter = _LETTERS[verdict]
         at = self._clock()
         if header is None or header.mode == "original":
-            return Reply((acknowledgement(header, f"A{letter}", at, problem),), f"A{letter}", quiet)
+            code = f"A{letter}"
+            return Reply((acknowledgement(header, code, at, problem),), code, quiet)
         codes = []
         if _wanted(header.accept, verdict):
             codes.append(f"C{letter}")

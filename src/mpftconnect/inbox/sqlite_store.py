@@ -67,11 +67,21 @@ _REASONS = {
     "SQLITE_PERM": "store-unreachable",
     "SQLITE_IOERR": "store-input-output",
 }
+_FAILURES = (sqlite3.Error, Unreadable, ValueError, TypeError, AttributeError, LookupError, OSError)
 _PAGE = 200
 # Numbers are never used twice, although the newest may be taken out again.
 _LAST = (
     "SELECT max(coalesce((SELECT max(seq) FROM log), 0), "
     "(SELECT cast(value AS INTEGER) FROM about WHERE name = 'last'))"
+)
+_ADD = (
+    "INSERT INTO log (seq, feed, at, sender, control, kind, digest, body, size, state, reason) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+)
+_ADD_NEW = (
+    "INSERT INTO log (seq, feed, at, sender, control, kind, digest, body, size, state, reason) "  # noqa: S608 - ours
+    f"SELECT coalesce(?1, ({_LAST}) + 1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 "
+    "WHERE NOT EXISTS (SELECT 1 FROM log WHERE sender = ?4 AND control = ?5)"
 )
 # How many messages may lie beyond what is counted before they are counted.
 _COUNTED_BY = 1000
@@ -79,7 +89,7 @@ _MARK = "(SELECT cast(value AS INTEGER) FROM about WHERE name = 'mark')"
 
 
 def _text(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(timespec="microseconds")
 
 
 class SqliteStore:
@@ -122,22 +132,42 @@ class SqliteStore:
 
     def _append(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         # Only one thread at a time comes here: see `GroupCommit`.
-        with self._failing_plainly():
+        try:
             db = self._writing_connection()
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                (last,) = db.execute(_LAST).fetchone()
-                receipts = []
-                for arrival in arrivals:
-                    receipts.append(self._add(db, arrival, last + 1))
-                    last = max(last, receipts[-1].seq or 0)
-                self._pulse(db, arrivals, receipts)
-                db.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    if db.in_transaction:
-                        db.execute("ROLLBACK")
-                raise
+            if len(arrivals) == 1 and (receipt := self._add_new(db, arrivals[0])) is not None:
+                return [receipt]
+            return self._add_all(db, arrivals)
+        except _FAILURES as error:
+            reason = _reason(error)
+        raise StoreFailed(reason) from None
+
+    def _add_new(self, db: sqlite3.Connection, arrival: Arrival) -> Receipt | None:
+        """One message by one statement, which is a transaction of its own; None, and nothing done, if it is not new.
+
+        Most senders wait for each answer, and what they wait for is this.
+        """
+        if arrival.body is None:
+            return None
+        cursor = db.execute(_ADD_NEW, self._row(arrival, None, self.protection.digest(arrival.body), arrival.parked))
+        if not cursor.rowcount:
+            return None
+        return Receipt(cursor.lastrowid, "parked" if arrival.parked else "kept", arrival.parked)
+
+    def _add_all(self, db: sqlite3.Connection, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            (last,) = db.execute(_LAST).fetchone()
+            receipts = []
+            for arrival in arrivals:
+                receipts.append(self._add(db, arrival, last + 1))
+                last = max(last, receipts[-1].seq or 0)
+            self._pulse(db, arrivals, receipts)
+            db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+            raise
         return receipts
 
     @staticmethod
@@ -165,25 +195,15 @@ class SqliteStore:
                 return Receipt(seq, "repeat", reason if state == "parked" else None)
         # The same number for other content: nobody can say which one the sender means.
         parked = "control-id-reused" if same else arrival.parked
-        body = self.protection.seal(arrival.body, digest)
-        db.execute(
-            "INSERT INTO log (seq, feed, at, sender, control, kind, digest, body, size, state, reason) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *(
-                    seq_if_new,
-                    arrival.feed,
-                    _text(arrival.at),
-                    arrival.sender,
-                    arrival.control_id,
-                    arrival.kind,
-                    digest,
-                    body,
-                ),
-                *(len(arrival.body), "parked" if parked else "received", parked),
-            ),
-        )
+        db.execute(_ADD, self._row(arrival, seq_if_new, digest, parked))
         return Receipt(seq_if_new, "parked" if parked else "kept", parked)
+
+    def _row(self, arrival: Arrival, seq: int | None, digest: str, parked: str | None) -> tuple[object, ...]:
+        body = arrival.body or b""
+        return (
+            *(seq, arrival.feed, _text(arrival.at), arrival.sender, arrival.control_id, arrival.kind, digest),
+            *(self.protection.seal(body, digest), len(body), "parked" if parked else "received", parked),
+        )
 
     def pending(self, limit: int, *, after: int = 0) -> list[Entry]:
         asked = (
@@ -484,22 +504,22 @@ class SqliteStore:
 
     @contextmanager
     def _failing_plainly(self) -> Iterator[None]:
-        # Raised outside the handlers, so that nothing is chained: SQLite's own words may repeat a value.
+        # Raised outside the handler, so that nothing is chained: SQLite's own words may repeat a value.
         try:
             yield
-        except sqlite3.Error as error:
+        except _FAILURES as error:
             reason = _reason(error)
-        except (Unreadable, ValueError, TypeError, AttributeError, LookupError):
-            # Of a row that is not as it was written anything may come; its words might repeat a value.
-            reason = "entry-unreadable"
-        except OSError:
-            reason = "store-unreachable"
         else:
             return
         raise StoreFailed(reason) from None
 
 
-def _reason(error: sqlite3.Error) -> str:
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return "store-unreachable"
+    if not isinstance(error, sqlite3.Error):
+        # Of a row that is not as it was written anything may come; its words might repeat a value.
+        return "entry-unreadable"
     name = getattr(error, "sqlite_errorname", None) or ""
     for known, reason in _REASONS.items():
         if name.startswith(known):

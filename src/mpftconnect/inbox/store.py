@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from mpftconnect.errors import InboxUnavailable
 from mpftconnect.hl7v2.changes import Change
@@ -39,8 +39,7 @@ class StoreFailed(InboxUnavailable):
     """The store did not do what was asked. `reason` is a permanent code that names no value."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A message as it comes in.
 
     Args:
@@ -58,12 +57,14 @@ class Arrival:
     sender: str
     control_id: str
     kind: str
-    body: bytes | None = field(repr=False)
+    body: bytes | None
     parked: str | None = None
 
+    def __repr__(self) -> str:
+        return f"<Arrival of {self.feed}>"
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+
+class Receipt(NamedTuple):
     """What became of an arrival.
 
     Args:

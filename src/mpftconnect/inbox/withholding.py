@@ -46,6 +46,8 @@ _CODED: dict[str, tuple[int, ...]] = {
 _CODED_VALUES = frozenset({"CE", "CWE", "CNE", "CF", "IS", "ID"})
 _FREE_TEXT = frozenset({"NTE"})
 _PIECES = re.compile(rb"[0-9a-z]+")
+# Bytes of pieces in lower case, all others as a space.
+_PLAIN = bytes(byte if _PIECES.match(bytes((byte,))) else 32 for byte in bytes(range(256)).lower())
 
 
 class Withholding:
@@ -73,10 +75,11 @@ class Withholding:
     def withholds(self, feed: str | None, header: Header, raw: bytes) -> bool:
         """Whether the message must not be kept."""
         system = self._systems.get(feed or "", feed or "")
-        if any(policy.withholds_system(system) for policy in self._policies):
-            return True
+        for policy in self._policies:
+            if policy.withholds_system(system):
+                return True
         # One cheap look at all words; only where one of them occurs is the place looked at.
-        if not self._always and self._glance.isdisjoint(_PIECES.findall(raw.lower())):
+        if not self._always and self._glance.isdisjoint(raw.translate(_PLAIN).split()):
             return False
         return any(self._excluded(place, text) for place, text in _components(header, raw))
 
