@@ -14,7 +14,7 @@ from mpftconnect.hl7v2.changes import Subject
 from mpftconnect.inbox import Encrypted, Resolution
 from mpftconnect.model import Encounter, Observation, SectionName
 
-from .conftest import ADA, BEA, Bench, message
+from .conftest import ADA, BEA, Bench, feed, message
 
 
 def change(control: str, kind: str, key: str, value: str = "", *, minute: int, **more: Any) -> bytes:
@@ -130,6 +130,25 @@ def test_an_unknown_person_is_parked_and_not_made(bench):
     one.take(change("4", "visit-upsert", "V1", minute=3))
     assert values(one) == [("5", None)]
     assert [control for control, _ in parked(one)] == ["1", "3"]
+
+
+def test_what_came_as_nobodys_is_its_systems_once_a_feed_names_its_sender(bench):
+    """Released before that, it is parked again: under no system it would be processed and on no record."""
+    other = {"senders": ({"application": "LAB", "facility": "ZZ1"},), "system": "hospital"}
+    one = bench()
+    one.take(change("1", "result-replace", "R1", "4", minute=1, sender="LAB|ZZ1"))
+    assert parked(one) == [("1", "sender-unknown")]
+    one.inbox.release(1, "too early")
+    one.inbox.process()
+    assert parked(one) == [("1", "sender-unknown")]
+    one.inbox.close()
+    mended = bench(feeds={"pas": feed(), "lab": feed(**other)})
+    assert mended.inbox.release(1, "the sender is configured")
+    assert mended.inbox.process().processed == 1
+    assert [str(each.item.value.value) for each in mended.inbox.items(("hospital",), ADA, "results")] == ["4"]
+    before = mended.store.projection_digest()
+    mended.inbox.replay()
+    assert mended.store.projection_digest() == before
 
 
 def test_a_tracing_service_that_is_silent_is_waited_for(bench):

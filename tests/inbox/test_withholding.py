@@ -75,6 +75,20 @@ def test_a_system_that_is_excluded_is_excluded_whatever_it_says(bench):
     assert one.inbox.receive(message("1")).outcome == "excluded"
 
 
+def test_what_came_as_nobodys_is_withheld_once_its_system_is_one_that_is(bench):
+    silent = (policy(),)
+    one = bench(silent=silent)
+    one.take(message("1", sender="LAB|ZZ1"))
+    assert [entry.reason for entry in one.store.entries(["parked"])] == ["sender-unknown"]
+    one.inbox.close()
+    senders = ({"application": "LAB", "facility": "ZZ1"},)
+    mended = bench(silent=silent, feeds={"pas": feed(), "lab": feed(senders=senders, system="clinic")})
+    assert mended.inbox.release(1, "the sender is configured")
+    mended.inbox.process()
+    assert [each.control_id for each in mended.withheld] == ["1"]
+    assert list(mended.store.entries(["received", "processed", "parked", "discarded"])) == []
+
+
 def test_without_policies_everything_is_kept(bench):
     one = bench()
     assert {one.inbox.receive(raw).outcome for raw in EXCLUDED.values()} == {

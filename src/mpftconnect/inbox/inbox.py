@@ -214,22 +214,28 @@ class Inbox:
 
     def _settled(self, entry: Entry, mapper: Mapper, resolve: Resolve) -> Settlement | None:
         """What becomes of a message; None if the tracing service has to be waited for."""
-        feed = self._feeds.get(entry.feed)
-        system = (feed.system if feed else None) or entry.feed
+        name = self._feed_now(entry)
+        feed = self._feeds.get(name)
+        system = (feed.system if feed else None) or name
         base = Settlement(seq=entry.seq, state="parked", system=system, at=entry.at)
-        if feed is None and entry.feed not in (UNKNOWN_FEED, self._default):
+        if name == UNKNOWN_FEED:
+            # Nobody's still: what is filed under no system is on no record, so it is not called processed.
+            return replace(base, reason="sender-unknown")
+        if feed is None and name != self._default:
             return replace(base, reason="feed-not-configured")
+        body = entry.body or b""
+        if entry.feed == UNKNOWN_FEED and self._withholding.withholds(name, header_of(body), body):
+            # When it came it was nobody's; whose it is decides too.
+            return self._withheld(entry, base)
         released = entry.reason is not None and entry.reason.startswith("released")
         try:
-            mapped = mapper(entry.body or b"", entry.feed)
+            mapped = mapper(body, name)
             changes, parked = tuple(mapped.changes), tuple(mapped.parked)
             subject = _subject(changes)
         except Exception as error:  # noqa: BLE001 - a message that breaks the mapping is parked, not lost
             return replace(base, reason=f"mapping-failed-{type(error).__name__}")
         if self._taken(system, changes):
-            if self._privacy is not None:
-                self._privacy(Withheld(entry.control_id, entry.at))
-            return replace(base, state=None, reason=None)
+            return self._withheld(entry, base)
         base = replace(base, identifiers=local_identifiers(subject))
         reason = str(parked[0].code) if parked else None
         if not changes and reason:
@@ -259,6 +265,18 @@ class Inbox:
             changes=changes,
             reason=DISCARDED_IN_PART if settled_before else reason or ("released" if released else None),
         )
+
+    def _feed_now(self, entry: Entry) -> str:
+        """The feed of a message; of one that came as nobody's, the one that names its sender by now."""
+        if entry.feed != UNKNOWN_FEED:
+            return entry.feed
+        return feed_of(self._feeds, header_of(entry.body or b"")) or UNKNOWN_FEED
+
+    def _withheld(self, entry: Entry, base: Settlement) -> Settlement:
+        """Told to the privacy officer, and taken out of the log."""
+        if self._privacy is not None:
+            self._privacy(Withheld(entry.control_id, entry.at))
+        return replace(base, state=None, reason=None)
 
     def _crossing(self, changes: Sequence[Change]) -> str | None:
         """A merge of what stands for two NHS numbers is for the tracing service or a person to decide, not for us."""
