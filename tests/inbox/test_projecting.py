@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from mpftconnect.events import Code
 from mpftconnect.hl7v2.changes import Subject
-from mpftconnect.inbox import Encrypted, Resolution
+from mpftconnect.inbox import Encrypted, Inbox, Resolution, SqliteStore
 from mpftconnect.model import Encounter, Observation, SectionName
 
-from .conftest import ADA, BEA, Bench, feed, message
+from .conftest import ADA, BEA, Bench, feed, message, small_mapper
 
 
 def change(control: str, kind: str, key: str, value: str = "", *, minute: int, **more: Any) -> bytes:
@@ -149,6 +149,36 @@ def test_what_came_as_nobodys_is_its_systems_once_a_feed_names_its_sender(bench)
     before = mended.store.projection_digest()
     mended.inbox.replay()
     assert mended.store.projection_digest() == before
+
+
+def test_what_is_erased_while_it_is_processed_stays_erased(bench):
+    def erasing(subject: Subject) -> Resolution:
+        other = SqliteStore(one.store.path.parent)
+        other.erase(ADA)
+        return Resolution("found", ADA)
+
+    one = bench(resolve=erasing)
+    one.take(change("1", "result-replace", "R1", "4", minute=1))
+    assert values(one) == [] and list(one.store.entries(["received", "processed", "parked"])) == []
+    assert one.store.projection_digest() == bench("empty").store.projection_digest()
+
+
+def test_what_somebody_settled_while_it_is_processed_stays_so(bench):
+    """Two processes may process one store: the second one finds that the first was quicker."""
+
+    def quicker(subject: Subject) -> Resolution:
+        other = Inbox(SqliteStore(one.store.path.parent), {"pas": feed()}, mapper=small_mapper, resolve=nobody)
+        other.process()
+        assert other.discard(1, "of no use")
+        other.close()
+        return Resolution("found", ADA)
+
+    def nobody(subject: Subject) -> Resolution:
+        return Resolution("unknown")
+
+    one = bench(resolve=quicker)
+    one.take(change("1", "result-replace", "R1", "4", minute=1))
+    assert values(one) == [] and [entry.state for entry in one.store.entries(["discarded"])] == ["discarded"]
 
 
 def test_a_tracing_service_that_is_silent_is_waited_for(bench):

@@ -315,15 +315,17 @@ class SqliteStore:
                 if one.state is None:
                     _take_out(db, self.protection, one)
                     continue
-                db.execute(
-                    "UPDATE log SET state = ?, reason = ?, person = ?, via = ? WHERE seq = ?",
+                settled = db.execute(
+                    "UPDATE log SET state = ?, reason = ?, person = ?, via = ? WHERE seq = ? AND state = 'received'",
                     (
                         *(one.state, one.reason),
                         self.protection.seal(one.person.encode(), "person") if one.person else None,
                         *(" ".join(one.via), one.seq),
                     ),
                 )
-                projection.apply(db, self.protection, one)
+                if settled.rowcount:
+                    # Else it was erased, or settled by somebody else, while this was found out: it stays so.
+                    projection.apply(db, self.protection, one)
             _mark(db)
 
     def items(self, systems: Sequence[str], person: str, kind: SectionName | Literal["patient"]) -> list[Projected]:
