@@ -62,6 +62,29 @@ def test_a_clock_that_was_ahead_hides_no_silence(bench):
     assert status.overdue and status.words(one.clock[0]) == "last heard 14:02"
 
 
+@pytest.mark.parametrize("counted", [False, True])
+@pytest.mark.parametrize("ahead", ["message", "repeat"])
+def test_a_feed_that_is_heard_again_is_well_again_after_a_clock_was_ahead(bench, counted: bool, ahead: str):
+    one = bench()
+    now = datetime.now(UTC)
+    one.clock[0] = now - timedelta(hours=3)
+    one.inbox.receive(message("1"))
+    one.clock[0] = now + timedelta(days=900)
+    one.inbox.receive(message("1" if ahead == "repeat" else "2"))
+    if counted:
+        one.inbox.process()
+        one.store.purge(now - timedelta(days=900))  # it counts the log of every feed
+    one.clock[0] = now
+    assert one.inbox.feeds()[0].overdue
+    one.clock[0] = now - timedelta(seconds=1)
+    one.inbox.receive(message("3"))
+    (status,) = one.inbox.feeds()
+    assert not status.overdue and status.heard == one.clock[0]
+    if counted:
+        one.store.purge(now - timedelta(days=900))
+        assert one.inbox.feeds()[0].heard == one.clock[0]
+
+
 def test_quiet_hours_are_the_feeds_own_zones(bench):
     one = bench(feeds={"pas": feed(quiet=("22:00-06:00",), zone="Australia/Perth")})
     one.clock[0] = at("02 14:00")  # 22:00 in Perth

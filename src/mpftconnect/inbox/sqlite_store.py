@@ -85,6 +85,15 @@ _ADD_NEW = (
 )
 # How many messages may lie beyond what is counted before they are counted.
 _COUNTED_BY = 1000
+# When a feed was heard is the latest of its times, but for those that are still to come: a clock was ahead when they
+# were written, and for as long they would hide a silence, or say of a feed that is well that it is not.
+_NOW = "strftime('%Y-%m-%dT%H:%M:%f', 'now')"
+_NEWEST = f"coalesce(max(CASE WHEN at <= {_NOW} THEN at END), max(at))"
+_HEARD = (
+    "ON CONFLICT (feed) DO UPDATE SET "
+    f"heard = CASE WHEN feeds.heard > {_NOW} THEN excluded.heard "
+    f"WHEN excluded.heard > {_NOW} THEN feeds.heard ELSE max(feeds.heard, excluded.heard) END"
+)
 _MARK = "(SELECT cast(value AS INTEGER) FROM about WHERE name = 'mark')"
 
 
@@ -176,8 +185,8 @@ class SqliteStore:
         for arrival, receipt in zip(arrivals, receipts, strict=True):
             if arrival.feed and receipt.outcome in ("repeat", "excluded"):
                 db.execute(
-                    "INSERT INTO feeds (feed, heard, repeats) VALUES (?, ?, ?) ON CONFLICT (feed) DO UPDATE SET "
-                    "heard = max(heard, excluded.heard), repeats = repeats + excluded.repeats",
+                    f"INSERT INTO feeds (feed, heard, repeats) VALUES (?, ?, ?) {_HEARD}, "  # noqa: S608 - ours
+                    "repeats = repeats + excluded.repeats",
                     (arrival.feed, _text(arrival.at), int(receipt.outcome == "repeat")),
                 )
 
@@ -285,12 +294,13 @@ class SqliteStore:
                 found[feed] = FeedCounts(feed=feed, heard=heard_at, total=total, repeats=repeats)
                 counted = max(counted, through)
             for feed, count, newest in db.execute(
-                "SELECT feed, count(*), max(at) FROM log WHERE seq > ? GROUP BY feed", (counted,)
+                f"SELECT feed, count(*), {_NEWEST} FROM log WHERE seq > ? GROUP BY feed",  # noqa: S608 - ours
+                (counted,),
             ):
                 known, heard_at = found.get(feed, FeedCounts(feed=feed)), datetime.fromisoformat(newest)
-                found[feed] = replace(
-                    known, total=known.total + count, heard=max(known.heard, heard_at) if known.heard else heard_at
-                )
+                if known.heard is not None and not known.heard > datetime.now(UTC) >= heard_at:
+                    heard_at = max(known.heard, heard_at)
+                found[feed] = replace(known, total=known.total + count, heard=heard_at)
             for state, count, oldest, feed in db.execute(
                 f"SELECT state, count(*), min(at), feed FROM log WHERE state = 'received' AND seq > {_MARK} "  # noqa: S608 - ours
                 "GROUP BY feed UNION ALL "
@@ -534,8 +544,7 @@ def _take_out(db: sqlite3.Connection, protection: Protection, settlement: Settle
     row = db.execute("SELECT feed, at FROM log WHERE seq = ?", (settlement.seq,)).fetchone()
     if row is not None:
         db.execute(
-            "INSERT INTO feeds (feed, heard) VALUES (?, ?) ON CONFLICT (feed) DO UPDATE SET "
-            "heard = max(heard, excluded.heard)",
+            f"INSERT INTO feeds (feed, heard) VALUES (?, ?) {_HEARD}",  # noqa: S608 - ours
             row,
         )
     projection.forget_message(db, protection, settlement.seq)
@@ -564,8 +573,8 @@ def _count(db: sqlite3.Connection) -> None:
     (last,) = db.execute(_LAST).fetchone()
     (counted,) = db.execute("SELECT coalesce(max(counted), 0) FROM feeds").fetchone()
     db.execute(
-        "INSERT INTO feeds (feed, heard, total) SELECT feed, max(at), count(*) FROM log WHERE seq > ? GROUP BY feed "
-        "ON CONFLICT (feed) DO UPDATE SET heard = max(heard, excluded.heard), total = total + excluded.total",
+        f"INSERT INTO feeds (feed, heard, total) SELECT feed, {_NEWEST}, count(*) FROM log "  # noqa: S608 - ours
+        f"WHERE seq > ? GROUP BY feed {_HEARD}, total = total + excluded.total",
         (counted,),
     )
     db.execute("UPDATE feeds SET counted = ?", (last,))
