@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpftconnect.events import EventStream
+from mpftconnect.events import Code, EventStream
 from mpftconnect.inbox import Answering, NotAMessage, SqliteStore, StoreFailed, header_of
 from mpftconnect.inbox.acknowledgement import Problem, acknowledgement
 from mpftconnect.inbox.group_commit import GroupCommit
@@ -47,6 +47,15 @@ def test_a_repeat_is_acknowledged_and_not_kept_again(bench):
     assert one.inbox.receive(message("1")).outcome == "repeat"
     assert len(list(one.store.entries(["received", "processed"]))) == 1
     assert one.inbox.feeds()[0].repeats == 2
+
+
+def test_what_is_parked_when_it_comes_is_said(bench):
+    one = bench()
+    one.inbox.receive(message("1", sender="X|Y"))
+    one.inbox.receive(message("2"))
+    one.inbox.receive(message("2", family="OTHER"))
+    said = [(e.system, e.reason, e.count) for e in one.events if e.code == Code.MESSAGE_PARKED]
+    assert said == [("(no feed)", "sender-unknown", 1), ("pas", "control-id-reused", 3)]
 
 
 def test_the_same_number_for_something_else_is_parked(bench):

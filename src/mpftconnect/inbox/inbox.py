@@ -136,7 +136,12 @@ class Inbox:
         at = at or self._clock()
         if at.tzinfo is None:
             raise UsageError("a time with an offset is expected")
-        return self.store.append([self._arrival(header, raw, at, feed) for header, raw in messages])
+        arrivals = [self._arrival(header, raw, at, feed) for header, raw in messages]
+        receipts = self.store.append(arrivals)
+        for arrival, receipt in zip(arrivals, receipts, strict=True):
+            if receipt.outcome == "parked":
+                self._events.emit(Code.MESSAGE_PARKED, system=arrival.feed, reason=receipt.reason, count=receipt.seq)
+        return receipts
 
     def _arrival(self, header: Header, raw: bytes, at: datetime, feed: str | None) -> Arrival:
         name = feed or self._feed_of(header) or self._default
