@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from mpftconnect.adapters import FolderRecorder, MemoryRecorder
 from mpftconnect.adapters.mllp_client import MllpClient, read_acknowledgement
@@ -384,6 +385,18 @@ def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path):
     (tmp_path / "junk.pem").write_text("junk")
     with pytest.raises(ConfigurationError, match="no certificate"):
         ListenSettings(certificate=tmp_path / "junk.pem").context()
+
+
+def test_a_key_with_a_pass_phrase_is_said_and_asks_nobody(certificates, tmp_path: Path, capfd):
+    """OpenSSL would ask at the terminal, where a service has none and a person waits for a listener."""
+    server = (certificates.authority.parent / "server.pem").read_bytes()
+    key = serialization.load_pem_private_key(server, None)
+    shut = serialization.BestAvailableEncryption(b"a pass phrase")
+    sealed = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, shut)
+    (tmp_path / "sealed.pem").write_bytes(sealed + server[server.index(b"-----BEGIN CERTIFICATE") :])
+    with pytest.raises(ConfigurationError, match="or the key has a pass phrase"):
+        ListenSettings(certificate=tmp_path / "sealed.pem").context()
+    assert "pass phrase" not in "".join(capfd.readouterr())
 
 
 # --- evidence ---

@@ -167,9 +167,12 @@ def _missing(settings: object, *names: str) -> list[str]:
 
 def _load(context: ssl.SSLContext, what: str, certificate: str | Path, key: str | Path | None) -> None:
     try:
-        context.load_cert_chain(certificate, key)
+        # With no pass phrase at all OpenSSL would ask for one at the terminal, and wait.
+        context.load_cert_chain(certificate, key, password=b"")
     except (ssl.SSLError, OSError) as error:
-        raise ConfigurationError([f"{what}: no certificate with its key ({type(error).__name__})"]) from None
+        raise ConfigurationError(
+            [f"{what}: no certificate with its key, or the key has a pass phrase ({type(error).__name__})"]
+        ) from None
 
 
 def _trust(context: ssl.SSLContext, what: str, authorities: str | Path) -> None:
