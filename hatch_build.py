@@ -49,6 +49,7 @@ class CompiledMapping(BuildHookInterface[Any]):
             extensions = mypycify(
                 [
                     "--config-file=",
+                    f"--cache-dir={built / 'cache'}",
                     "--follow-imports=silent",
                     "--ignore-missing-imports",
                     *(f"{_FOLDER}/{name}.py" for name in _MODULES),

@@ -74,6 +74,21 @@ def connect(server: MllpServer) -> socket.socket:
     return line
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="this system says it in another way")
+def test_a_sender_that_is_gone_without_a_word_is_noticed_in_minutes(listening):
+    server, _ = listening()
+    with connect(server) as line:
+        line.sendall(framed(message("1")))
+        assert line.recv(65_536)
+        (taken,) = server._open
+        asked = {
+            name: taken.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+            for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
+        }
+        assert taken.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert asked["TCP_KEEPIDLE"] + asked["TCP_KEEPINTVL"] * asked["TCP_KEEPCNT"] <= 120
+
+
 def client(server: MllpServer, **given: Any) -> MllpClient:
     more = {each: given.pop(each) for each in ("events", "recorder", "pause") if each in given}
     settings = SendSettings(**{"host": "127.0.0.1", "port": server.port, "environment": "test", **given})

@@ -32,6 +32,10 @@ _CHUNK_BYTES = 65_536
 _TOGETHER = 256
 _TICK_SECONDS = 0.25
 _MOST_PEERS = 100
+# A sender that is gone without a word (a firewall, a power cut) is noticed after two minutes, not after `idle_seconds`:
+# else a hundred of them would keep everybody out for an hour. When TCP asks whether anybody is there, how long it waits,
+# and how often; systems that have not all three use their own.
+_KEEP_ALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 
 
 class Reply(NamedTuple):
@@ -259,7 +263,7 @@ class MllpServer:
     def _serve(self, plain: socket.socket, number: int) -> None:
         spoken, reason = plain, "closed"
         try:
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _tuned(plain)
             if self._tls is not None:
                 plain.settimeout(self.settings.message_seconds)
                 spoken = self._tls.wrap_socket(plain, server_side=True)
@@ -398,3 +402,12 @@ class MllpServer:
             line.settimeout(self.settings.send_seconds)
             line.sendall(memoryview(data)[sent:])
             line.settimeout(_TICK_SECONDS)
+
+
+def _tuned(line: socket.socket) -> None:
+    """Acknowledgements go at once, and TCP itself asks whether a silent sender is still there."""
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEP_ALIVE:
+        if (option := getattr(socket, name, None)) is not None:
+            line.setsockopt(socket.IPPROTO_TCP, option, value)
