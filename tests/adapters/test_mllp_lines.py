@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 import threading
@@ -87,6 +88,23 @@ def test_a_sender_that_is_gone_without_a_word_is_noticed_in_minutes(listening):
         }
         assert taken.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     assert asked["TCP_KEEPIDLE"] + asked["TCP_KEEPINTVL"] * asked["TCP_KEEPCNT"] <= 120
+
+
+def test_a_line_that_tcp_gave_up_is_lost_and_a_turn_without_bytes_is_not(listening):
+    said = [TimeoutError("timed out"), TimeoutError(errno.ETIMEDOUT, "Connection timed out"), b""]
+
+    class Line:
+        def settimeout(self, seconds: float) -> None: ...
+
+        def recv(self, count: int) -> bytes:
+            following = said.pop(0)
+            if isinstance(following, Exception):
+                raise following
+            return following
+
+    server, _ = listening()
+    assert server._converse(Line(), 1) == "connection-lost"
+    assert server._converse(Line(), 1) == "closed"
 
 
 def client(server: MllpServer, **given: Any) -> MllpClient:

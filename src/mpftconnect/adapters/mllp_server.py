@@ -33,8 +33,8 @@ _TOGETHER = 256
 _TICK_SECONDS = 0.25
 _MOST_PEERS = 100
 # A sender that is gone without a word (a firewall, a power cut) is noticed after two minutes, not after `idle_seconds`:
-# else a hundred of them would keep everybody out for an hour. When TCP asks whether anybody is there, how long it waits,
-# and how often; systems that have not all three use their own.
+# else a hundred of them would keep everybody out for an hour. When TCP asks whether anybody is there, how long it waits
+# for an answer, how often it asks; systems that lack one of them use their own.
 _KEEP_ALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 
 
@@ -305,7 +305,9 @@ class MllpServer:
             while not self._stopping.is_set():
                 try:
                     data = line.recv(_CHUNK_BYTES)
-                except TimeoutError:
+                except TimeoutError as silence:
+                    if silence.errno is not None:
+                        return "connection-lost"  # not our turn's end: TCP asked, and nobody was there
                     data = None
                 now = time.monotonic()
                 if began is not None and now - began > settings.message_seconds:
