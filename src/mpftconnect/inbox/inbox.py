@@ -138,8 +138,9 @@ class Inbox:
             raise UsageError("a time with an offset is expected")
         arrivals = [self._arrival(header, raw, at, feed) for header, raw in messages]
         receipts = self.store.append(arrivals)
-        for arrival, receipt in zip(arrivals, receipts, strict=True):
+        for place, receipt in enumerate(receipts):
             if receipt.outcome == "parked":
+                arrival = arrivals[place]
                 self._events.emit(Code.MESSAGE_PARKED, system=arrival.feed, reason=receipt.reason, count=receipt.seq)
         return receipts
 

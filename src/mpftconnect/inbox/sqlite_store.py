@@ -78,10 +78,10 @@ _ADD = (
     "INSERT INTO log (seq, feed, at, sender, control, kind, digest, body, size, state, reason) "
     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
 )
-_ADD_NEW = (
-    "INSERT INTO log (seq, feed, at, sender, control, kind, digest, body, size, state, reason) "  # noqa: S608 - ours
-    f"SELECT coalesce(?1, ({_LAST}) + 1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 "
-    "WHERE NOT EXISTS (SELECT 1 FROM log WHERE sender = ?4 AND control = ?5)"
+# Where the sender has used the control id before, the number is that message's: nothing is added then.
+_ADD_NEW = _ADD.replace("INSERT INTO", "INSERT OR IGNORE INTO").replace(
+    "(?1,",
+    f"(coalesce((SELECT seq FROM log WHERE sender = ?4 AND control = ?5), ({_LAST}) + 1),",  # noqa: S608 - ours
 )
 # How many messages may lie beyond what is counted before they are counted.
 _COUNTED_BY = 1000
