@@ -1,16 +1,19 @@
 """Messages received by MLLP, each on the disk before it is acknowledged, beside bare durable commits in the same run.
 
-The sender is a process of its own that does as little as can be, so that what is measured is receiving.
+The sender is a process of its own that does as little as can be, so that what is measured is receiving; and so is the
+receiver, as a listener is.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import sqlite3
 import subprocess
 import sys
 import tempfile
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 from result import Goal, Result
@@ -99,8 +102,15 @@ _AHEAD = 8
 
 
 def run(size: Size) -> list[Result]:
+    """What a process of its own found."""
+    command = [sys.executable, __file__, str(min(100, size.items)), str(size.rounds * 4)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    rows = json.loads(done.stdout)
+    return [Result(**row | {"goal": Goal(**row["goal"])}) for row in rows]
+
+
+def _received(messages: int, rounds: int) -> list[Result]:
     # Short turns: a shared disk is quiet for moments only, and the least of many turns is what counts.
-    messages = min(100, size.items)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         silent = (exclusion_spec.build(ExclusionSettings()),)
@@ -115,7 +125,7 @@ def run(size: Size) -> list[Result]:
                 text=True,
             ) as sender,
         ):
-            one, ahead, many, bare = _measured(sender, db, messages, size.rounds * 4)
+            one, ahead, many, bare = _measured(sender, db, messages, rounds)
             assert sender.stdin is not None
             sender.stdin.close()
         inbox.close()
@@ -183,3 +193,7 @@ def _measured(
         ahead.append(sent(1, min(_AHEAD, messages)))
         many.append(sent(_CONNECTIONS))
     return Samples(tuple(one)), Samples(tuple(ahead)), Samples(tuple(many)), Samples(tuple(bare))
+
+
+if __name__ == "__main__":
+    print(json.dumps([asdict(result) for result in _received(int(sys.argv[1]), int(sys.argv[2]))]))
