@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
 from typing import Any
 
@@ -29,7 +29,7 @@ _MODULES = (
     "ways",
     "work",
 )
-_FOLDER = "mpftconnect/hl7v2/mapping"
+_FOLDER = PurePosixPath("mpftconnect/hl7v2/mapping")
 
 
 class CompiledMapping(BuildHookInterface[Any]):
@@ -52,6 +52,7 @@ class CompiledMapping(BuildHookInterface[Any]):
                     f"--cache-dir={built / 'cache'}",
                     "--follow-imports=silent",
                     "--ignore-missing-imports",
+                    f"{_FOLDER.parent}/references.py",
                     *(f"{_FOLDER}/{name}.py" for name in _MODULES),
                 ],
                 opt_level="3",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import permutations
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpftconnect.hl7v2.changes import Key, Stated, Subject, is_older, may_stand_over
+from mpftconnect.hl7v2.mapping.making import alias_to, key_to
 from mpftconnect.model import Identifier, When
 
 
@@ -92,3 +94,21 @@ def test_no_value_shows_in_a_repr() -> None:
 def test_keys_of_different_things_have_different_texts(one: tuple[str, str], other: tuple[str, str]) -> None:
     texts = [Key(kind="Encounter", authority=a, value=v).text for a, v in (one, other)]
     assert (texts[0] == texts[1]) == (one == other)
+
+
+NAMES = st.text(st.sampled_from("aZ09-.%/ é_\n"), max_size=40)
+
+
+@given(NAMES, NAMES)
+def test_a_reference_is_readable_just_where_an_id_may_be(authority: str, value: str):
+    """FHIR R4 (4.0.1), data types: id."""
+    key = Key(kind="Encounter", authority=authority, value=value)
+    plain = f"{authority}.{value}"
+    readable = re.fullmatch(r"[A-Za-z0-9\-.]{1,64}", plain) is not None and plain.count(".") == 1
+    assert (key.reference == f"Encounter/{plain}") == readable
+    assert re.fullmatch(r"Encounter/[A-Za-z0-9\-.]{1,64}", key.reference)
+    assert (key_to("Encounter", authority, value), key_to("Encounter", authority, value).reference) == (
+        key,
+        key.reference,
+    )
+    assert alias_to("Encounter", authority, value).reference == key.reference

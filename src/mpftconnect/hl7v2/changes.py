@@ -7,12 +7,11 @@ sender says it is about, by the sender's own identifiers.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+from mpftconnect.hl7v2.references import line_of, reference_of
 from mpftconnect.model import Identifier, Item, When
 
 __all__ = [
@@ -31,11 +30,6 @@ __all__ = [
     "is_older",
     "may_stand_over",
 ]
-
-
-# FHIR R4 (4.0.1), data types: id; and the resource that carries a kind of another name.
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
-_RESOURCES = {"MedicationStatement": "MedicationRequest"}
 
 
 class _Silent:
@@ -78,26 +72,17 @@ class Key(_Silent):
         known = self._reference
         if known is None:
             # An item, what points at it and its change all need it: it is worked out once. Most aliases never do.
-            known = _reference(self)
+            known = reference_of(self.kind, self.authority, self.value)
             object.__setattr__(self, "_reference", known)
         return known
 
     @property
     def text(self) -> str:
         """The key in one line, another for each key: what a projection stores the thing under."""
-        return "/".join(
-            part.replace("%", "%25").replace("/", "%2F") for part in (self.kind, self.authority, self.value)
-        )
+        return line_of(self.kind, self.authority, self.value)
 
     def __repr__(self) -> str:
         return f"<Key {self.kind}>"
-
-
-def _reference(key: Key) -> str:
-    plain = f"{key.authority}.{key.value}"
-    if plain.count(".") > 1 or not _ID.fullmatch(plain):
-        plain = hashlib.sha256(key.text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
-    return f"{_RESOURCES.get(key.kind, key.kind)}/{plain}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -12,7 +12,7 @@ from mpftconnect.hl7v2.changes import Key
 from mpftconnect.hl7v2.mapping.datatypes import coded_in, concept, entity_identifier, moment, person, words
 from mpftconnect.hl7v2.mapping.draft import Draft, Row
 from mpftconnect.hl7v2.mapping.leaves import Segment
-from mpftconnect.hl7v2.mapping.making import changed, make
+from mpftconnect.hl7v2.mapping.making import changed, key_to, make
 from mpftconnect.hl7v2.mapping.tables import ALLERGY_CATEGORY, ALLERGY_SEVERITY
 from mpftconnect.hl7v2.mapping.ways import coded
 from mpftconnect.hl7v2.mapping.work import Part, Person, Work, digest, key_of
@@ -87,7 +87,7 @@ def _own_key(kind: str, someone: Person, draft: Draft, work: Work) -> Key:
     code: Concept = draft.values["code"]
     first = code.coding[0] if code.coding else Coding(display=code.text)
     own = digest(first.system, first.code or first.display)
-    return Key(kind=kind, authority=someone.key.authority, value=work.once(f"{someone.key.value}-{own}"))
+    return key_to(kind, someone.key.authority, work.once(f"{someone.key.value}-{own}"))
 
 
 def read_allergies(work: Work, part: Part, someone: Person) -> None:

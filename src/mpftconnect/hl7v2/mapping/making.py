@@ -11,9 +11,21 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
+from mpftconnect.hl7v2.changes import Key
+from mpftconnect.hl7v2.references import reference_of
 from mpftconnect.model import Coding, Concept, Extra, Model
 
-__all__ = ["changed", "coding_of", "concept_of", "concept_of_one", "extra_of", "make", "make_of"]
+__all__ = [
+    "alias_to",
+    "changed",
+    "coding_of",
+    "concept_of",
+    "concept_of_one",
+    "extra_of",
+    "key_to",
+    "make",
+    "make_of",
+]
 
 M = TypeVar("M", bound=Model)
 _new: Final[Any] = object.__new__
@@ -22,6 +34,32 @@ _set_values: Final[Any] = BaseModel.__dict__["__dict__"].__set__
 _set_stated: Final[Any] = BaseModel.__dict__["__pydantic_fields_set__"].__set__
 _set_extra: Final[Any] = BaseModel.__dict__["__pydantic_extra__"].__set__
 _set_private: Final[Any] = BaseModel.__dict__["__pydantic_private__"].__set__
+
+
+_set_kind: Final[Any] = Key.__dict__["kind"].__set__
+_set_authority: Final[Any] = Key.__dict__["authority"].__set__
+_set_value: Final[Any] = Key.__dict__["value"].__set__
+_set_reference: Final[Any] = Key.__dict__["_reference"].__set__
+
+
+def key_to(kind: str, authority: str, value: str) -> Key:
+    """`Key(kind=kind, authority=authority, value=value)`, its reference worked out: of what an item is made of."""
+    made: Key = _new(Key)
+    _set_kind(made, kind)
+    _set_authority(made, authority)
+    _set_value(made, value)
+    _set_reference(made, reference_of(kind, authority, value))
+    return made
+
+
+def alias_to(kind: str, authority: str, value: str) -> Key:
+    """The same without its reference, which most other names of a thing never need."""
+    made: Key = _new(Key)
+    _set_kind(made, kind)
+    _set_authority(made, authority)
+    _set_value(made, value)
+    _set_reference(made, None)
+    return made
 
 
 _DEFAULTS: Final[dict[type[Model], dict[str, Any]]] = {}

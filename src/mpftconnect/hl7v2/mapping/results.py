@@ -24,7 +24,7 @@ from mpftconnect.hl7v2.mapping.datatypes import (
 )
 from mpftconnect.hl7v2.mapping.draft import Draft, Row, Taken
 from mpftconnect.hl7v2.mapping.leaves import Place, Segment
-from mpftconnect.hl7v2.mapping.making import make
+from mpftconnect.hl7v2.mapping.making import alias_to, key_to, make
 from mpftconnect.hl7v2.mapping.tables import INTERPRETATION, OBSERVATION_STATUS, REPORT_STATUS
 from mpftconnect.hl7v2.mapping.values import LINES, coding_words, interpretations, observed, ranges
 from mpftconnect.hl7v2.mapping.ways import sliced, timed
@@ -169,7 +169,7 @@ def _read_report(work: Work, group: list[Segment], someone: Person, encounter: R
         base = f"{someone.key.value}-{digest(system, code, obr.get(7))}"
         authority = someone.key.authority
     base = work.once(base)
-    key = Key(kind="DiagnosticReport", authority=authority, value=base)
+    key = key_to("DiagnosticReport", authority, base)
     aliases = tuple(
         Key(kind="DiagnosticReport", authority=other.authority, value=f"{other.value}-{own}")
         for other in (key_of("DiagnosticReport", known) for known in identifiers[1:])
@@ -394,10 +394,10 @@ def _read_observation(
     own = digest_of_code(system, code, sub_id if sub_id is None or segment.get(2) not in ("TX", "FT") else None)
     named = f"{base}-{own}"
     value = work.once(named)
-    key = Key(kind="Observation", authority=authority, value=value)
+    key = key_to("Observation", authority, value)
     # An earlier message may have known the order by another of its numbers only.
     again = value[len(named) :]
-    aliases = tuple([Key(kind="Observation", authority=by, value=f"{order}-{own}{again}") for by, order in others])
+    aliases = tuple([alias_to("Observation", by, f"{order}-{own}{again}") for by, order in others])
     about: dict[str, Any] = {"subject": someone.reference, "encounter": encounter, "specimen": specimen}
     letter = segment.get(11)
     if letter in WITHDRAWN:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from mpftconnect.hl7v2.changes import Change, Key, Parked, Replace, Retract, Stated, Subject, Upsert
 from mpftconnect.hl7v2.mapping.draft import EXTRA, Draft
 from mpftconnect.hl7v2.mapping.leaves import Place, Segment
-from mpftconnect.hl7v2.mapping.making import make
+from mpftconnect.hl7v2.mapping.making import key_to, make
 from mpftconnect.hl7v2.mapping.site import AUTHORITY, Site
 from mpftconnect.model import Actor, Identifier, Item, Reference, Source, When
 
@@ -248,7 +248,7 @@ def key_of(kind: str, identifier: Identifier) -> Key:
     """The key of what an identifier names."""
     system = identifier.system or ""
     authority = unquote(system.removeprefix(AUTHORITY)) if system.startswith(AUTHORITY) else system
-    return Key(kind=kind, authority=authority, value=identifier.value or "")
+    return key_to(kind, authority, identifier.value or "")
 
 
 def digest(*parts: str | None) -> str:
