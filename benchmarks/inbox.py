@@ -103,7 +103,7 @@ _AHEAD = 8
 
 def run(size: Size) -> list[Result]:
     """What a process of its own found."""
-    command = [sys.executable, __file__, str(min(100, size.items)), str(size.rounds * 4)]
+    command = [sys.executable, __file__, str(min(100, size.items)), str(size.rounds * 16)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     rows = json.loads(done.stdout)
     return [Result(**row | {"goal": Goal(**row["goal"])}) for row in rows]
