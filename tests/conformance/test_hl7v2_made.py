@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
@@ -66,3 +67,10 @@ def test_the_preset_of_feeds_takes_what_a_sender_must_meet_and_nothing_of_receiv
     binding = {r.ref for r in catalog.packs["hl7v2-uk"].requirements if "sender" in r.actors}
     assert {r.ref for r in taken} == binding
     assert binding == {f"V2-{n:02}" for n in (1, 3, 4, 5, 6, 7, 10, 11, 13, 15)}
+
+
+def test_a_result_that_is_corrected_has_no_value_of_the_other_messages() -> None:
+    """Else the value that was corrected is found again in one of those, and a product that is right fails."""
+    others = {Decimal(value) for value in Case("9990000018").values}
+    drawn = {Decimal(value) for _ in range(2_000) for value in _case("9990000018").values}
+    assert len(drawn) > 60 and not drawn & others
